@@ -1,0 +1,1 @@
+//! Floor 4: programs: wire rooms, arguments, exit codes.

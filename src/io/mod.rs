@@ -1,0 +1,3 @@
+//! Floor 3: the only async code, the only clocks, wires, disks and sockets. It decides nothing.
+
+pub mod clock;

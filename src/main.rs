@@ -1,0 +1,3 @@
+//! The `davy` program.
+
+fn main() {}

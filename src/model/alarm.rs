@@ -1,0 +1,220 @@
+//! The nouns of alarm management (ISA-18.2 / IEC 62682).
+
+use std::fmt;
+
+/// The three levels of a set-point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Under the legal alarm: look at it.
+    Warning,
+    /// The legal alarm; at gas-using sites level 1.
+    Alarm,
+    /// The limit at which power is cut or a valve shut; at gas-using sites level 2.
+    Trip,
+}
+
+/// What an alarm watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// At or above a set-point.
+    High(Level),
+    /// At or below a set-point.
+    Low(Level),
+    /// A contact in its alarm position.
+    Contact(Level),
+    /// The reading is bad for a reason other than lost communication.
+    SensorFault,
+    /// The reading is above the sensor's range.
+    OverRange,
+    /// A device does not answer.
+    CommLost,
+    /// An element was commanded and is not in its safe state within its time limit.
+    NotConfirmed,
+}
+
+impl Condition {
+    /// Every condition.
+    pub const ALL: [Condition; 13] = [
+        Condition::High(Level::Warning),
+        Condition::High(Level::Alarm),
+        Condition::High(Level::Trip),
+        Condition::Low(Level::Warning),
+        Condition::Low(Level::Alarm),
+        Condition::Low(Level::Trip),
+        Condition::Contact(Level::Warning),
+        Condition::Contact(Level::Alarm),
+        Condition::Contact(Level::Trip),
+        Condition::SensorFault,
+        Condition::OverRange,
+        Condition::CommLost,
+        Condition::NotConfirmed,
+    ];
+
+    /// The second half of an alarm's key, behind the tag and a colon.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Condition::High(Level::Warning) => "warning",
+            Condition::High(Level::Alarm) => "alarm",
+            Condition::High(Level::Trip) => "trip",
+            Condition::Low(Level::Warning) => "low-warning",
+            Condition::Low(Level::Alarm) => "low-alarm",
+            Condition::Low(Level::Trip) => "low-trip",
+            Condition::Contact(Level::Warning) => "contact-warning",
+            Condition::Contact(Level::Alarm) => "contact-alarm",
+            Condition::Contact(Level::Trip) => "contact-trip",
+            Condition::SensorFault => "sensor-fault",
+            Condition::OverRange => "over-range",
+            Condition::CommLost => "comm-lost",
+            Condition::NotConfirmed => "not-confirmed",
+        }
+    }
+
+    /// The condition written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Condition> {
+        Condition::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The four colours of the risk map, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Colour {
+    /// 红: major.
+    Red,
+    /// 橙: serious.
+    Orange,
+    /// 黄: general.
+    Yellow,
+    /// 蓝: low.
+    Blue,
+}
+
+impl Colour {
+    /// All four, worst first.
+    pub const ALL: [Colour; 4] = [Colour::Red, Colour::Orange, Colour::Yellow, Colour::Blue];
+
+    /// As written in site files, payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Colour::Red => "red",
+            Colour::Orange => "orange",
+            Colour::Yellow => "yellow",
+            Colour::Blue => "blue",
+        }
+    }
+}
+
+/// The state of an alarm.
+///
+/// ```text
+///                 occur                     acknowledge
+///  Normal ────────────────▶ Unacknowledged ─────────────▶ Acknowledged
+///    ▲  ▲                      │        ▲                   │      │
+///    │  │ acknowledge    clear │        │ occur       clear │      │ clear (latching)
+///    │  └── ReturnedUnack. ◀───┤        │    Normal ◀───────┘      ▼
+///    │       (not latching)    └▶ LatchedUnacknowledged ──ack──▶ LatchedAcknowledged
+///    └───────────────────────────────────── reset ──────────────────────┘
+/// ```
+///
+/// Acknowledging never resets; a reset is refused while the condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AlarmState {
+    /// A: no condition, nothing to acknowledge.
+    #[default]
+    Normal,
+    /// B: condition true, not acknowledged.
+    Unacknowledged,
+    /// C: condition true, acknowledged.
+    Acknowledged,
+    /// D: condition gone, not acknowledged.
+    ReturnedUnacknowledged,
+    /// E: condition gone, held, not acknowledged.
+    LatchedUnacknowledged,
+    /// F: condition gone, held until a person resets it.
+    LatchedAcknowledged,
+}
+
+impl AlarmState {
+    /// Every state.
+    pub const ALL: [AlarmState; 6] = [
+        AlarmState::Normal,
+        AlarmState::Unacknowledged,
+        AlarmState::Acknowledged,
+        AlarmState::ReturnedUnacknowledged,
+        AlarmState::LatchedUnacknowledged,
+        AlarmState::LatchedAcknowledged,
+    ];
+
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AlarmState::Normal => "normal",
+            AlarmState::Unacknowledged => "unacknowledged",
+            AlarmState::Acknowledged => "acknowledged",
+            AlarmState::ReturnedUnacknowledged => "returned-unacknowledged",
+            AlarmState::LatchedUnacknowledged => "latched-unacknowledged",
+            AlarmState::LatchedAcknowledged => "latched-acknowledged",
+        }
+    }
+
+    /// The state written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<AlarmState> {
+        AlarmState::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Whether the condition holds.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        matches!(self, AlarmState::Unacknowledged | AlarmState::Acknowledged)
+    }
+
+    /// Whether somebody still has to acknowledge.
+    #[must_use]
+    pub const fn wants_acknowledgement(self) -> bool {
+        matches!(
+            self,
+            AlarmState::Unacknowledged
+                | AlarmState::ReturnedUnacknowledged
+                | AlarmState::LatchedUnacknowledged
+        )
+    }
+}
+
+/// What moved an alarm to another state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmCause {
+    /// The condition became true.
+    Occurred,
+    /// The condition went away.
+    Cleared,
+    /// A person acknowledged.
+    Acknowledged,
+    /// A person reset.
+    Reset,
+    /// The site file no longer has this alarm.
+    Removed,
+}
+
+impl AlarmCause {
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AlarmCause::Occurred => "occurred",
+            AlarmCause::Cleared => "cleared",
+            AlarmCause::Acknowledged => "acknowledged",
+            AlarmCause::Reset => "reset",
+            AlarmCause::Removed => "removed",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Elements: what Davy can bring into its safe state.
+
+/// What is wanted of an element. There is no `Open` and no `Close`: the worst wrong act that can be expressed is a
+/// false trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Demand {
+    /// Nothing is asked for.
+    #[default]
+    None,
+    /// The safe state is asked for: valve closed, power cut, siren on.
+    Trip,
+}
+
+/// What kind of element it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElementKind {
+    /// An emergency shut-off valve; safe is closed. Opened by hand on site only.
+    Valve,
+    /// A load's breaker or feed switch; safe is dead. Lifting the demand permits re-powering by hand.
+    Load,
+    /// A siren, beacon or fan that is switched on; safe is on.
+    Siren,
+}
+
+impl ElementKind {
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ElementKind::Valve => "valve",
+            ElementKind::Load => "load",
+            ElementKind::Siren => "siren",
+        }
+    }
+}
+
+/// Whether Davy may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Says what it would write, writes nothing.
+    #[default]
+    Observe,
+    /// Writes.
+    Act,
+}
+
+impl Mode {
+    /// As written in site files and payloads.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Observe => "observe",
+            Mode::Act => "act",
+        }
+    }
+}
+
+/// Where an element is, by its feedback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Position {
+    /// No feedback, or none that can be trusted.
+    #[default]
+    Unknown,
+    /// In the safe state: closed, dead.
+    Safe,
+    /// Not in the safe state: open, live.
+    Unsafe,
+    /// Between its limits.
+    Travelling,
+    /// Both limits at once: a limit switch lies.
+    Conflict,
+}
+
+impl Position {
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Position::Unknown => "unknown",
+            Position::Safe => "safe",
+            Position::Unsafe => "unsafe",
+            Position::Travelling => "travelling",
+            Position::Conflict => "conflict",
+        }
+    }
+}
+
+/// How far a demand has come.
+///
+/// ```text
+///            demand                write read back         feedback safe
+///  Idle ───────────────▶ Demanded ─────────────▶ Commanded ─────────────▶ Confirmed
+///   ▲                        │ nothing within the time limit │                │ feedback leaves safe
+///   │                        └──────────▶ Failed ◀───────────┴────────────────┘
+///   └────── demand lifted (from any) ────────┘      Failed ─▶ Confirmed when the feedback says so after all
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// No demand stands.
+    #[default]
+    Idle,
+    /// A demand stands, and no write has been read back yet.
+    Demanded,
+    /// The write was read back; the feedback has not confirmed yet.
+    Commanded,
+    /// The feedback says safe (or, for an element without feedback, the write was read back).
+    Confirmed,
+    /// Not confirmed within the element's time limit. Davy goes on trying.
+    Failed,
+}
+
+impl Phase {
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Idle => "idle",
+            Phase::Demanded => "demanded",
+            Phase::Commanded => "commanded",
+            Phase::Confirmed => "confirmed",
+            Phase::Failed => "failed",
+        }
+    }
+
+    /// The phase written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Phase> {
+        [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed]
+            .into_iter()
+            .find(|p| p.as_str() == text)
+    }
+}

@@ -1,0 +1,322 @@
+//! The compiled site: what `config/` makes of a site file, its profiles and standards, and what all other rooms
+//! work from. Everything in it has been checked; ids are row numbers, and names are looked up nowhere.
+
+use super::alarm::{Colour, Condition};
+use super::element::{ElementKind, Mode};
+use super::point::{Tag, Text, Unit};
+use super::register::{Command, Field, ReadBlock};
+use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
+use super::time::Span;
+
+/// A whole site, ready to run.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Plan {
+    /// The gateway's id: first part of every event id and topic.
+    pub gateway: String,
+    /// The site's name.
+    pub name: Text,
+    /// SHA-256 of the site file and everything it drew in, hexadecimal.
+    pub config_hash: String,
+    /// Folder of journal, buffer and command socket.
+    pub state_dir: String,
+    /// Areas of the site.
+    pub areas: Table<AreaId, Area>,
+    /// Lines and links.
+    pub buses: Table<BusId, Bus>,
+    /// Modbus units.
+    pub devices: Table<DeviceId, Device>,
+    /// Measured and sensed values.
+    pub points: Table<PointId, Point>,
+    /// Everything that can be in alarm.
+    pub alarms: Table<AlarmId, Alarm>,
+    /// Valves, loads, sirens.
+    pub elements: Table<ElementId, Element>,
+    /// Cause and effect.
+    pub trips: Table<TripId, Trip>,
+    /// Where to tell.
+    pub destinations: Table<DestinationId, Destination>,
+    /// How telemetry is kept.
+    pub telemetry: Telemetry,
+}
+
+/// A part of the site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Area {
+    /// Its id.
+    pub tag: Tag,
+    /// Its name.
+    pub name: Text,
+    /// Its kind: an entry of a standard, as `cn-coal-face`.
+    pub kind: String,
+}
+
+/// A line with the devices on it: one connection, one request at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bus {
+    /// Its id.
+    pub tag: Tag,
+    /// How to reach it.
+    pub link: Link,
+    /// Silence kept between an answer and the next request.
+    pub gap: Span,
+}
+
+/// How a line is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Modbus/TCP: `tcp://host:port`.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+}
+
+impl std::fmt::Display for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Link::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
+            Link::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+        }
+    }
+}
+
+/// A Modbus unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Its id.
+    pub tag: Tag,
+    /// Its line.
+    pub bus: BusId,
+    /// Its unit number, 1 to 247 (0 to 255 behind Modbus/TCP).
+    pub unit: u8,
+    /// Where it stands.
+    pub area: AreaId,
+    /// The id of its profile.
+    pub profile: String,
+    /// How often it is asked.
+    pub poll: Span,
+    /// How long an answer may take.
+    pub timeout: Span,
+    /// What is asked at each poll, in order.
+    pub blocks: Vec<ReadBlock>,
+    /// The alarm raised when it does not answer.
+    pub comm_alarm: AlarmId,
+}
+
+/// A measured or sensed value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Its id.
+    pub tag: Tag,
+    /// Its name.
+    pub name: Text,
+    /// Where it measures.
+    pub area: AreaId,
+    /// The device that measures it.
+    pub device: DeviceId,
+    /// Which of the device's blocks holds it.
+    pub block: usize,
+    /// How it is read out of the block.
+    pub field: Field,
+    /// Unit of its value.
+    pub unit: Unit,
+    /// The gas it measures, with that gas's lower explosive limit in percent by volume.
+    pub gas: Option<Gas>,
+    /// Decimals as displayed; set-points are compared at this resolution.
+    pub decimals: u8,
+    /// A change smaller than this is not told as telemetry.
+    pub deadband: f64,
+    /// The alarms on it, most severe last.
+    pub alarms: Vec<AlarmId>,
+}
+
+/// A gas, as the site file states it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gas {
+    /// Its id, as `methane`.
+    pub tag: Tag,
+    /// Lower explosive limit, percent by volume: a statement of the site, never a constant in code.
+    pub lel_pct_vol: Option<f64>,
+}
+
+/// Something that can be in alarm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarm {
+    /// `tag:condition`, unique in the site, as `bottle-room.lpg-1:trip`.
+    pub key: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Where.
+    pub area: AreaId,
+    /// What it watches.
+    pub condition: Condition,
+    /// The set-point, for the conditions that have one.
+    pub limit: Option<Limit>,
+    /// How long the condition must hold before it counts.
+    pub on_delay: Span,
+    /// How long it must be gone before it counts as gone.
+    pub off_delay: Span,
+    /// Whether it is held after the condition has gone, until a person resets it.
+    pub latching: bool,
+    /// Its colour while it stands.
+    pub colour: Colour,
+    /// What is wrong, without the value.
+    pub text: Text,
+    /// What to do.
+    pub action: Text,
+}
+
+/// What an alarm is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A reading.
+    Point(PointId),
+    /// A device's answers.
+    Device(DeviceId),
+    /// An element's obedience.
+    Element(ElementId),
+}
+
+/// A set-point with its return.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// Breached at or beyond this value.
+    pub set: f64,
+    /// Clear when strictly beyond this value on the safe side. For a trip of power this is the re-power value.
+    pub reset: f64,
+}
+
+/// A valve, load or siren.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element {
+    /// Its id.
+    pub tag: Tag,
+    /// What it is.
+    pub kind: ElementKind,
+    /// Its name.
+    pub name: Text,
+    /// Where it stands.
+    pub area: AreaId,
+    /// The device that is written to.
+    pub device: DeviceId,
+    /// What is written.
+    pub command: Command,
+    /// Whether it may be written.
+    pub mode: Mode,
+    /// A contact that is 1 in the safe state (closed limit, feed dead), or 0 where inverted.
+    pub safe_contact: Option<Contact>,
+    /// A contact that is 1 outside the safe state (open limit, feed live), or 0 where inverted.
+    pub unsafe_contact: Option<Contact>,
+    /// The contact that mirrors the written cell, polled with the device.
+    pub readback: PointId,
+    /// From demand to confirmation at most.
+    pub travel_limit: Span,
+    /// The alarm raised when it is not confirmed.
+    pub not_confirmed: AlarmId,
+}
+
+/// A contact that tells something of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its point.
+    pub point: PointId,
+    /// What it reads when it says yes.
+    pub yes: bool,
+}
+
+/// A row of the cause-and-effect table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trip {
+    /// Its id.
+    pub tag: Tag,
+    /// Its name.
+    pub name: Text,
+    /// Where its causes are.
+    pub area: AreaId,
+    /// How many causes must be true: the M of MooN.
+    pub votes: usize,
+    /// The alarms that are its causes.
+    pub causes: Vec<AlarmId>,
+    /// What an input that is not good counts as.
+    pub on_bad: OnBad,
+    /// How long a bad input is borne before it counts.
+    pub bad_delay: Span,
+    /// What it brings into the safe state.
+    pub effects: Vec<ElementId>,
+    /// How long every cause must have been good and on the safe side of its reset value before a reset is taken.
+    pub reset_hold: Span,
+}
+
+/// What an input that is not good counts as in a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBad {
+    /// As a vote to trip (2oo3 becomes 1oo2 and then a trip): what is not known to be safe is not safe.
+    Vote,
+    /// As an alarm only, for as long as another input is good; with none left it trips.
+    Alarm,
+}
+
+/// A broker and what goes there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destination {
+    /// Its id.
+    pub tag: Tag,
+    /// Host name or address of the broker.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// First part of every topic.
+    pub prefix: String,
+    /// User name.
+    pub user: Option<String>,
+    /// File that holds the password, so that it is in no command line and no site file.
+    pub password_file: Option<String>,
+    /// Keep-alive.
+    pub keep_alive: Span,
+}
+
+/// How telemetry is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// A full snapshot at least this often.
+    pub snapshot: Span,
+    /// Most bytes of telemetry that wait for a destination.
+    pub max_bytes: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { snapshot: Span::from_secs(60), max_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+impl Plan {
+    /// The alarm with this key.
+    #[must_use]
+    pub fn alarm(&self, key: &str) -> Option<AlarmId> {
+        self.alarms.find(|a| a.key == key)
+    }
+
+    /// The trip with this id.
+    #[must_use]
+    pub fn trip(&self, tag: &str) -> Option<TripId> {
+        self.trips.find(|t| t.tag.as_str() == tag)
+    }
+
+    /// The devices of a line.
+    pub fn devices_on(&self, bus: BusId) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.devices.iter().filter(move |(_, d)| d.bus == bus)
+    }
+
+    /// The elements that are written through a line.
+    pub fn elements_on(&self, bus: BusId) -> impl Iterator<Item = (ElementId, &Element)> {
+        self.elements.iter().filter(move |(_, e)| self.devices[e.device].bus == bus)
+    }
+
+    /// The points that a device feeds.
+    pub fn points_of(&self, device: DeviceId) -> impl Iterator<Item = (PointId, &Point)> {
+        self.points.iter().filter(move |(_, p)| p.device == device)
+    }
+}

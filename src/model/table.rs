@@ -1,0 +1,135 @@
+//! Rows with typed row numbers, so that a point's number can't be used for a device.
+
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+
+/// A row number of a [`Table`].
+pub trait Row: Copy + Ord {
+    /// The row number `n`; the compiler of the site file bounds every table to [`MAX_ROWS`].
+    fn from_usize(n: usize) -> Self;
+    /// The row number as an index.
+    fn to_usize(self) -> usize;
+}
+
+/// Upper bound of any table of a plan: 2,048 points with a dozen alarms each, and room to spare.
+pub const MAX_ROWS: usize = 65_535;
+
+macro_rules! rows {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u16);
+        impl Row for $name {
+            fn from_usize(n: usize) -> Self {
+                $name(u16::try_from(n).unwrap_or(u16::MAX))
+            }
+            fn to_usize(self) -> usize {
+                usize::from(self.0)
+            }
+        }
+    )*};
+}
+
+rows! {
+    /// Row number of an area.
+    AreaId,
+    /// Row number of a bus.
+    BusId,
+    /// Row number of a device.
+    DeviceId,
+    /// Row number of a point.
+    PointId,
+    /// Row number of an alarm.
+    AlarmId,
+    /// Row number of an element (valve, load, siren).
+    ElementId,
+    /// Row number of a trip (a row of the cause-and-effect table).
+    TripId,
+    /// Row number of a destination.
+    DestinationId,
+}
+
+/// A list that is indexed by its own kind of row number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<I, T> {
+    rows: Vec<T>,
+    kind: PhantomData<fn(I) -> I>,
+}
+
+impl<I, T> Default for Table<I, T> {
+    fn default() -> Self {
+        Table { rows: Vec::new(), kind: PhantomData }
+    }
+}
+
+impl<I: Row, T> Table<I, T> {
+    /// Adds a row and says its number.
+    pub fn push(&mut self, row: T) -> I {
+        self.rows.push(row);
+        I::from_usize(self.rows.len().saturating_sub(1))
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Every row with its number, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (I, &T)> + DoubleEndedIterator {
+        self.rows.iter().enumerate().map(|(n, row)| (I::from_usize(n), row))
+    }
+
+    /// Every row with its number, to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (I, &mut T)> {
+        self.rows.iter_mut().enumerate().map(|(n, row)| (I::from_usize(n), row))
+    }
+
+    /// The rows without their numbers.
+    pub fn values(&self) -> std::slice::Iter<'_, T> {
+        self.rows.iter()
+    }
+
+    /// The row numbers.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = I> + use<I, T> {
+        (0..self.rows.len()).map(I::from_usize)
+    }
+
+    /// The first row for which `test` holds.
+    pub fn find(&self, mut test: impl FnMut(&T) -> bool) -> Option<I> {
+        self.rows.iter().position(&mut test).map(I::from_usize)
+    }
+
+    /// A table of the same length and row numbers.
+    pub fn map<U>(&self, mut f: impl FnMut(I, &T) -> U) -> Table<I, U> {
+        Table { rows: self.iter().map(|(id, row)| f(id, row)).collect(), kind: PhantomData }
+    }
+}
+
+impl<I, T> FromIterator<T> for Table<I, T> {
+    fn from_iter<It: IntoIterator<Item = T>>(rows: It) -> Self {
+        Table { rows: rows.into_iter().collect(), kind: PhantomData }
+    }
+}
+
+impl<I: Row, T> Index<I> for Table<I, T> {
+    type Output = T;
+    /// Row numbers are only made by the table they number, so a miss is a mistake in Davy, not in its input.
+    #[expect(clippy::indexing_slicing, reason = "the one place where typed row numbers are followed")]
+    fn index(&self, id: I) -> &T {
+        &self.rows[id.to_usize()]
+    }
+}
+
+impl<I: Row, T> IndexMut<I> for Table<I, T> {
+    #[expect(clippy::indexing_slicing, reason = "the one place where typed row numbers are followed")]
+    fn index_mut(&mut self, id: I) -> &mut T {
+        &mut self.rows[id.to_usize()]
+    }
+}

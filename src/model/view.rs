@@ -1,0 +1,74 @@
+//! The latest state of everything, for people to look at. Made by the judge, drawn by `views/`.
+
+use super::alarm::AlarmState;
+use super::element::{Demand, Phase, Position};
+use super::line::LineFault;
+use super::point::Reading;
+use super::record::Trouble;
+use super::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
+use super::time::{Now, Wall};
+
+/// The state of a site at one moment. Tables have the row numbers of the plan that it was made under.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// When.
+    pub at: Now,
+    /// The latest reading of every point.
+    pub points: Table<PointId, Reading>,
+    /// Every alarm.
+    pub alarms: Table<AlarmId, AlarmView>,
+    /// Every trip.
+    pub trips: Table<TripId, TripView>,
+    /// Every element.
+    pub elements: Table<ElementId, ElementView>,
+    /// Every device.
+    pub devices: Table<DeviceId, DeviceView>,
+    /// What is wrong with Davy itself.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Where an alarm stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlarmView {
+    /// State.
+    pub state: AlarmState,
+    /// Which occurrence.
+    pub occurrence: u32,
+    /// When it came into this state.
+    pub since: Wall,
+    /// Worst value of this occurrence.
+    pub peak: Option<f64>,
+}
+
+/// Where a trip stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TripView {
+    /// Whether it is tripped.
+    pub tripped: bool,
+    /// Which occurrence.
+    pub occurrence: u32,
+    /// The cause that was true first.
+    pub first_out: Option<String>,
+    /// Whether it still waits for its inputs to be heard once after the start.
+    pub holding: bool,
+}
+
+/// Where an element stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ElementView {
+    /// What is demanded.
+    pub demand: Demand,
+    /// How far the demand has come.
+    pub phase: Phase,
+    /// Where it is.
+    pub position: Position,
+}
+
+/// How a device answers.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct DeviceView {
+    /// Failed requests in a row.
+    pub failures: u32,
+    /// The last fault, while it lasts.
+    pub fault: Option<LineFault>,
+}

@@ -1,0 +1,1 @@
+//! Floor 1: what is kept and told, and how: bytes, chains, cursors, payloads. Pure.

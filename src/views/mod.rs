@@ -1,0 +1,1 @@
+//! Floor 2: records and snapshots to what people read. Pure.
