@@ -1,4 +1,8 @@
 //! Floor 3: the only async code, the only clocks, wires, disks and sockets. It decides nothing.
 
+pub mod broker;
 pub mod buffer;
 pub mod clock;
+pub mod mqtt;
+pub mod subscriber;
+pub mod uplink;
