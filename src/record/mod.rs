@@ -1,1 +1,5 @@
 //! Floor 1: what is kept and told, and how: bytes, chains, cursors, payloads. Pure.
+
+pub mod chain;
+pub mod entry;
+pub mod telemetry;
