@@ -3,6 +3,8 @@
 pub mod broker;
 pub mod buffer;
 pub mod clock;
+pub mod files;
+pub mod journal;
 pub mod mqtt;
 pub mod subscriber;
 pub mod uplink;

@@ -59,8 +59,8 @@ fn worst_first(plan: &Plan, view: &View) -> Vec<AlarmId> {
 #[must_use]
 pub fn to_text(plan: &Plan, view: &View, colour: bool) -> String {
     let mut out = String::new();
-    // Writing to a String cannot fail.
-    drop(write_text(&mut out, plan, view, &Paint { colour }));
+    let written = write_text(&mut out, plan, view, &Paint { colour });
+    debug_assert!(written.is_ok(), "writing to a String cannot fail");
     out
 }
 
@@ -83,12 +83,27 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
     writeln!(out, "{}  {} / {}   {}", plan.gateway, plan.name.zh, plan.name.en, view.at.wall)?;
     for (id, area) in plan.areas.iter() {
         let (zh, en, ansi) = colour_words(area_colour(plan, view, id));
-        writeln!(out, "\n{}  {} / {}  [{}]", paint.on(&format!("■ {zh} {en}"), ansi), area.name.zh, area.name.en, area.tag)?;
-        for (point_id, point) in plan.points.iter().filter(|(_, p)| p.area == id && !is_feedback(plan, p.tag.as_str())) {
+        writeln!(
+            out,
+            "\n{}  {} / {}  [{}]",
+            paint.on(&format!("■ {zh} {en}"), ansi),
+            area.name.zh,
+            area.name.en,
+            area.tag
+        )?;
+        for (point_id, point) in
+            plan.points.iter().filter(|(_, p)| p.area == id && !is_feedback(plan, p.tag.as_str()))
+        {
             let reading = view.points[point_id];
             let decimals = usize::from(point.decimals);
             let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
-            writeln!(out, "    {:<28} {value:>8} {:<6} {}", point.tag.as_str(), point.unit.as_str(), reading.quality)?;
+            writeln!(
+                out,
+                "    {:<28} {value:>8} {:<6} {}",
+                point.tag.as_str(),
+                point.unit.as_str(),
+                reading.quality
+            )?;
         }
         for (element_id, element) in plan.elements.iter().filter(|(_, e)| e.area == id) {
             let e = &view.elements[element_id];
@@ -103,7 +118,14 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let (zh, en, ansi) = colour_words(Some(alarm.colour));
         writeln!(out, "  {} {}  #{}", paint.on(&format!("▲ {zh} {en}"), ansi), alarm.key, state.occurrence)?;
         writeln!(out, "      {} / {}", alarm.text.zh, alarm.text.en)?;
-        writeln!(out, "      {} / {} since {}{}", state_zh(state.state), state.state.as_str(), state.since, peak(plan, id, state.peak))?;
+        writeln!(
+            out,
+            "      {} / {} since {}{}",
+            state_zh(state.state),
+            state.state.as_str(),
+            state.since,
+            peak(plan, id, state.peak)
+        )?;
         writeln!(out, "      → {} / {}", alarm.action.zh, alarm.action.en)?;
     }
     for (id, trip) in plan.trips.iter().filter(|(id, _)| view.trips[*id].tripped) {
@@ -113,7 +135,11 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
     }
     for trouble in &view.troubles {
         let word = paint.on("! 故障 TROUBLE", AnsiColor::Yellow);
-        writeln!(out, "  {word} {} {}: {} / {}", trouble.code, trouble.detail, trouble.text.zh, trouble.text.en)?;
+        writeln!(
+            out,
+            "  {word} {} {}: {} / {}",
+            trouble.code, trouble.detail, trouble.text.zh, trouble.text.en
+        )?;
     }
     Ok(())
 }
@@ -205,8 +231,11 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
             json!({ "id": d.tag.as_str(), "failures": s.failures, "fault": s.fault.as_ref().map(ToString::to_string) })
         })
         .collect();
-    let troubles: Vec<Value> =
-        view.troubles.iter().map(|t| json!({ "code": t.code, "detail": t.detail, "zh": t.text.zh, "en": t.text.en })).collect();
+    let troubles: Vec<Value> = view
+        .troubles
+        .iter()
+        .map(|t| json!({ "code": t.code, "detail": t.detail, "zh": t.text.zh, "en": t.text.en }))
+        .collect();
     json!({
         "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
