@@ -50,6 +50,12 @@ impl Gathering {
         self.span = Some((from.min(sample.wall), to.max(sample.wall)));
     }
 
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Whether no further value belongs into the same block.
     #[must_use]
     pub const fn is_full(&self) -> bool {
