@@ -329,3 +329,190 @@ pub fn publish(topic: String, payload: bytes::Bytes, retain: bool, id: u16) -> P
     publish.pkid = id;
     Packet::Publish(publish)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::io::duplex;
+
+    /// Packets of every kind that a session sends or gets.
+    fn samples() -> Vec<Packet> {
+        let mut connect = Connect::new("id");
+        connect.last_will = Some(LastWill::new("a/b", "gone", QoS::AtLeastOnce, true));
+        connect.login = Some(Login::new("user", "secret"));
+        let mut subscribe = Subscribe::new("a/+", QoS::AtLeastOnce);
+        subscribe.pkid = 7;
+        let mut unsubscribe = v4::Unsubscribe::new("a/+");
+        unsubscribe.pkid = 8;
+        vec![
+            Packet::Connect(connect),
+            connack(ConnectReturnCode::NotAuthorized),
+            publish("a/b".to_owned(), "payload".into(), true, 9),
+            puback(9),
+            Packet::PubRec(PubRec::new(1)),
+            Packet::PubRel(v4::PubRel::new(1)),
+            Packet::PubComp(PubComp::new(1)),
+            Packet::Subscribe(subscribe),
+            Packet::SubAck(SubAck::new(7, vec![SubscribeReasonCode::Failure])),
+            Packet::Unsubscribe(unsubscribe),
+            Packet::UnsubAck(UnsubAck::new(8)),
+            Packet::PingReq,
+            Packet::PingResp,
+            Packet::Disconnect,
+        ]
+    }
+
+    fn bytes_of(packets: &[Packet]) -> Vec<u8> {
+        let mut wire = Wire::new(tokio::io::empty());
+        for packet in packets {
+            wire.push(packet).unwrap();
+        }
+        wire.goes.to_vec()
+    }
+
+    /// Reads until nothing whole is left; the number of packets, and the fault if there was one.
+    fn read_all(bytes: &[u8]) -> (usize, Option<MqttFault>) {
+        let mut wire = Wire::new(tokio::io::empty());
+        wire.came.extend_from_slice(bytes);
+        let mut count = 0;
+        loop {
+            match wire.take() {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => return (count, None),
+                Err(fault) => return (count, Some(fault)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_come_out_as_they_went_in_however_they_are_cut() {
+        let (ours, theirs) = duplex(3);
+        let (mut ours, mut theirs) = (Wire::new(ours), Wire::new(theirs));
+        let sending = tokio::spawn(async move { ours.write(&samples()).await });
+        for sample in samples() {
+            assert_eq!(theirs.read().await, Ok(sample));
+        }
+        sending.await.unwrap().unwrap();
+        assert_eq!(theirs.read().await, Err(MqttFault::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_is_cancelled_goes_on_where_it_stopped() {
+        let (ours, theirs) = duplex(4);
+        let (mut ours, mut theirs) = (Wire::new(ours), Wire::new(theirs));
+        for packet in samples() {
+            ours.push(&packet).unwrap();
+        }
+        let mut came = Vec::new();
+        while came.len() < samples().len() {
+            tokio::select! {
+                biased;
+                packet = theirs.read() => came.push(packet.unwrap()),
+                flushed = ours.flush() => flushed.unwrap(),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(came, samples());
+    }
+
+    #[test]
+    fn a_packet_over_the_limit_is_refused_before_it_is_held() {
+        let header = [0x30, 0xFF, 0xFF, 0xFF, 0x7F];
+        assert_eq!(read_all(&header), (0, Some(MqttFault::TooLarge(268_435_455))));
+        let mut wire = Wire::new(tokio::io::empty());
+        let large = publish("a".to_owned(), vec![0; PACKET_MAX].into(), false, 1);
+        assert!(matches!(wire.push(&large), Err(MqttFault::TooLarge(_))));
+        let long = publish("a".repeat(STRING_MAX + 1), "".into(), false, 1);
+        assert!(matches!(wire.push(&long), Err(MqttFault::Unwritable(_))));
+        let nameless = publish("a".to_owned(), "".into(), false, 0);
+        assert!(matches!(wire.push(&nameless), Err(MqttFault::Unwritable(_))));
+        assert!(!wire.has_unwritten(), "nothing of a refused packet stays behind");
+    }
+
+    #[test]
+    fn what_fits_can_be_sent_to_the_last_byte() {
+        let most = PACKET_MAX - "topic".len() - PUBLISH_OVERHEAD;
+        assert!(fits("topic", most) && !fits("topic", most + 1));
+        let mut wire = Wire::new(tokio::io::empty());
+        wire.push(&publish("topic".to_owned(), vec![0; most].into(), false, u16::MAX)).unwrap();
+    }
+
+    #[test]
+    fn topics_and_filters_are_told_from_what_is_neither() {
+        for good in ["a", "/", "a//b", "$SYS/x", "厨房/一", "a:trip"] {
+            assert!(is_topic(good) && is_filter(good), "{good}");
+        }
+        for filter in ["#", "+", "a/#", "+/+/#", "a/+/b", "/#"] {
+            assert!(is_filter(filter) && !is_topic(filter), "{filter}");
+        }
+        for bad in ["", "a#", "#/a", "a/#/b", "a+/b", "++", "a\0b"] {
+            assert!(!is_filter(bad) && !is_topic(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn filters_take_in_what_the_standard_says() {
+        for (filter, topic) in [
+            ("#", "a"),
+            ("#", "/a/b"),
+            ("a/#", "a"),
+            ("a/#", "a/b/c"),
+            ("+", "a"),
+            ("+/+", "/a"),
+            ("/+", "/a"),
+            ("a/+/c", "a//c"),
+            ("$SYS/#", "$SYS/x"),
+            ("é/+", "é/x"),
+        ] {
+            assert!(matches(filter, topic), "{filter} takes in {topic}");
+        }
+        for (filter, topic) in [
+            ("a", "b"),
+            ("a", "a/b"),
+            ("a/b", "a"),
+            ("+", "a/b"),
+            ("+", "/a"),
+            ("a/+", "a"),
+            ("#", "$SYS/x"),
+            ("+/x", "$SYS/x"),
+            ("a/#", "ab"),
+        ] {
+            assert!(!matches(filter, topic), "{filter} does not take in {topic}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            read_all(&bytes);
+        }
+
+        #[test]
+        fn no_damage_to_good_packets_makes_the_reader_panic(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            for sample in samples() {
+                let mut bytes = bytes_of(&[sample]);
+                for (at, byte) in &damage {
+                    let at = at.index(bytes.len());
+                    bytes[at] = *byte;
+                }
+                read_all(&bytes);
+                // The same with a length that is true, so that the damage is not stopped at the frame.
+                bytes.truncate(cut.index(bytes.len()).max(2));
+                bytes[1] = u8::try_from(bytes.len() - 2).unwrap() & 0x7F;
+                read_all(&bytes);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_matching_panic(filter in ".{0,8}", topic in ".{0,8}") {
+            let taken = matches(&filter, &topic);
+            prop_assert!(!taken || filter == "#" || filter.contains(['+', '#', '/']) || filter == topic);
+        }
+    }
+}
