@@ -3,7 +3,9 @@
 use crate::model::line::LineFault;
 use crate::model::plan::{Device, Point};
 use crate::model::point::{Doubt, Fault, Quality, Reading};
-use crate::model::register::{Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning, WordOrder};
+use crate::model::register::{
+    Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning, WordOrder,
+};
 use crate::model::table::PointId;
 use crate::model::time::Mono;
 
@@ -135,7 +137,10 @@ pub fn decode<'a>(
     at: Mono,
 ) -> Vec<(PointId, Reading)> {
     let Some(asked) = device.blocks.get(block) else { return Vec::new() };
-    points.filter(|(_, p)| p.block == block).map(|(id, p)| (id, reading(&p.field, *asked, cells, at))).collect()
+    points
+        .filter(|(_, p)| p.block == block)
+        .map(|(id, p)| (id, reading(&p.field, *asked, cells, at)))
+        .collect()
 }
 
 /// One reading. The status decides first; then the value may make it worse, never better.
@@ -292,7 +297,11 @@ pub fn encode_status(status: &StatusField, quality: Quality) -> Option<Raw> {
 pub fn pack(encoding: Encoding, raw: Raw, old: u16) -> Vec<u16> {
     let bits = match raw {
         // The low 32 bits: two's complement is the same at every width.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to the width on purpose")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "cut to the width on purpose"
+        )]
         Raw::Int(n) => n as u32,
         Raw::Float(x) => x.to_bits(),
     };

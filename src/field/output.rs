@@ -170,7 +170,8 @@ impl Output {
 
     /// A poll reads `value` at `point`; says whether that shows that a held trip was undone, to be written again.
     pub(crate) fn is_undone_by(&mut self, point: PointId, value: f64) -> bool {
-        let undone = self.stage == Stage::Held && point == self.mirror.0 && (value - self.mirror.1).abs() > 0.5;
+        let undone =
+            self.stage == Stage::Held && point == self.mirror.0 && (value - self.mirror.1).abs() > 0.5;
         if undone {
             self.stage = Stage::Write;
             self.retry_at = Mono::START;

@@ -81,6 +81,8 @@ pub enum Event {
     Read {
         /// Who.
         device: DeviceId,
+        /// Which of its blocks.
+        block: usize,
         /// What it measures.
         readings: Vec<(PointId, Reading)>,
     },
@@ -293,7 +295,10 @@ impl Schedule {
         };
         let (unconfirmed, skipped) = unit.answered(now);
         let mut events = vec![match refusal {
-            Ok(cells) => Event::Read { device, readings: self.decode(now, device, block, &cells, unconfirmed) },
+            Ok(cells) => {
+                let readings = self.decode(now, device, block, &cells, unconfirmed);
+                Event::Read { device, block, readings }
+            }
             Err(code) => Event::Refused { device, block, code, readings: self.refused(now, device, block) },
         }];
         if let Some(Event::Read { readings, .. }) = events.first() {

@@ -2,3 +2,5 @@
 
 pub mod buffer;
 pub mod clock;
+pub mod line;
+pub mod slave;
