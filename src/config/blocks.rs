@@ -45,3 +45,71 @@ pub(super) fn block_of(field: &Field, blocks: &[ReadBlock]) -> Option<usize> {
         b.at.space == space && from <= start && end <= from.saturating_add(u32::from(b.count))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::names::Names;
+    use crate::model::register::{Encoding, StatusField, StatusMeaning, WordOrder};
+    use std::sync::Arc;
+
+    fn profile(max_registers: u16, max_gap: u16) -> Profile {
+        let (signals, outputs) = (Arc::new(Names::new("signal")), Arc::new(Names::new("output")));
+        Profile { id: "p".to_owned(), max_registers, max_gap, signals, outputs }
+    }
+
+    fn field(space: Space, address: u16, encoding: Encoding, status: Option<u16>) -> Field {
+        let status = status.map(|address| StatusField {
+            at: Location { space, address },
+            encoding: Encoding::U16,
+            meaning: StatusMeaning::Codes(Vec::new()),
+        });
+        let at = Location { space, address };
+        Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status }
+    }
+
+    fn packed(fields: &[Field], profile: &Profile) -> Vec<(Space, u16, u16)> {
+        pack(fields.iter(), profile).iter().map(|b| (b.at.space, b.at.address, b.count)).collect()
+    }
+
+    #[test]
+    fn neighbours_share_a_request_and_strangers_do_not() {
+        let registers = |addresses: &[u16]| -> Vec<Field> {
+            addresses.iter().map(|a| field(Space::Input, *a, Encoding::U16, None)).collect()
+        };
+        assert_eq!(packed(&registers(&[2, 0, 1]), &profile(100, 0)), [(Space::Input, 0, 3)]);
+        assert_eq!(
+            packed(&registers(&[0, 2]), &profile(100, 0)),
+            [(Space::Input, 0, 1), (Space::Input, 2, 1)]
+        );
+        assert_eq!(packed(&registers(&[0, 2]), &profile(100, 1)), [(Space::Input, 0, 3)]);
+        assert_eq!(
+            packed(&registers(&[0, 1, 2]), &profile(2, 0)),
+            [(Space::Input, 0, 2), (Space::Input, 2, 1)]
+        );
+        assert_eq!(packed(&[], &profile(100, 0)), []);
+    }
+
+    #[test]
+    fn a_value_and_its_status_are_never_split() {
+        let f32_with_status = field(Space::Input, 0, Encoding::F32(WordOrder::Abcd), Some(5));
+        let fields = [
+            f32_with_status,
+            field(Space::Input, 4, Encoding::U16, Some(9)),
+            field(Space::Coil, 3, Encoding::Bit, None),
+        ];
+        let small = profile(6, 0);
+        assert_eq!(
+            packed(&fields, &small),
+            [(Space::Coil, 3, 1), (Space::Input, 0, 6), (Space::Input, 4, 6)]
+        );
+        let blocks = pack(fields.iter(), &small);
+        assert_eq!(fields.map(|f| block_of(&f, &blocks)), [Some(1), Some(2), Some(0)]);
+    }
+
+    #[test]
+    fn the_last_address_is_reached_without_wrapping() {
+        let last = [field(Space::Holding, 65_534, Encoding::U32(WordOrder::Abcd), None)];
+        assert_eq!(packed(&last, &profile(125, 64)), [(Space::Holding, 65_534, 2)]);
+    }
+}

@@ -391,3 +391,60 @@ pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
         .min()
         .map(|(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, span: Range<usize>) -> Place {
+        Place::new(&Arc::new(Source { name: "x.toml".to_owned(), text: text.to_owned() }), span)
+    }
+
+    #[test]
+    fn columns_count_characters_and_lines_start_at_one() {
+        let text = "a = 1\n名 = \"值\" # x\n";
+        assert_eq!(at(text, 0..1).line_column(), (1, 1));
+        assert_eq!(at(text, text.find('#').unwrap()..text.len()).line_column(), (2, 9));
+        assert_eq!(at(text, text.len()..text.len()).line_column(), (3, 1));
+    }
+
+    #[test]
+    fn places_beyond_the_text_or_inside_a_character_are_moved_to_one_that_exists() {
+        assert_eq!(at("名", 1..2).span, 0..3);
+        assert_eq!(at("abc", 7..9).span, 3..3);
+        assert_eq!(at("", 0..1).words(), "");
+        #[expect(clippy::reversed_empty_ranges, reason = "a parser may hand out anything")]
+        let reversed = at("abc", 2..1);
+        assert_eq!(reversed.span, 2..2);
+    }
+
+    #[test]
+    fn likely_names_are_found_and_unlikely_ones_are_not() {
+        let names = ["poll_ms", "timeout_ms", "unit", "profile"];
+        assert_eq!(nearest("pol_ms", names), Some("poll_ms"));
+        assert_eq!(nearest("Profile", names), Some("profile"));
+        assert_eq!(nearest("umit", names), Some("unit"));
+        assert_eq!(nearest("address", names), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), names), None);
+    }
+
+    #[test]
+    fn words_of_the_user_can_not_spoil_a_terminal() {
+        assert_eq!(quoted("a\u{1b}[31m"), "`a\\u{1b}[31m`");
+        assert!(quoted(&"x".repeat(1_000)).chars().count() < 70);
+        let place = at("a = \"\u{1b}[31mred\"", 4..14);
+        let fault = Fault::error("code", place, "a \u{1b}[31m message").help("help \u{7}");
+        assert!(!Faults::of(fault).render(false).contains(['\u{1b}', '\u{7}']));
+    }
+
+    #[test]
+    fn errors_push_warnings_out_when_there_are_too_many() {
+        let mut faults = Faults::default();
+        for _ in 0..MAX_KEPT {
+            faults.push(Fault::warning("w", at("a", 0..1), "w"));
+        }
+        faults.push(Fault::error("e", at("a", 0..1), "e"));
+        assert_eq!((faults.iter().count(), faults.errors(), faults.warnings()), (MAX_KEPT, 1, MAX_KEPT));
+        assert!(faults.iter().any(|f| f.severity == Severity::Error));
+    }
+}

@@ -46,8 +46,8 @@ impl Levels {
         };
         let (high, low) = (or(self.high, other.high), or(self.low, other.low));
         // A set-point that is stricter than the standard's return value takes that value along.
-        let top = high.into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
-        let bottom = low.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        let top = high.into_iter().flatten().next_back().unwrap_or(f64::INFINITY);
+        let bottom = low.into_iter().flatten().next_back().unwrap_or(f64::NEG_INFINITY);
         Levels {
             high,
             low,
@@ -182,5 +182,48 @@ fn crossed(all: &[SetPoint], row: &Row, faults: &mut Faults) {
             Fault::error("set-points-cross", row.at(high.key), message)
                 .help("leave a gap between the low and the high set-points"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels(high: [Option<f64>; 3], reset: Option<f64>) -> Levels {
+        Levels { high, reset, ..Levels::default() }
+    }
+
+    #[test]
+    fn what_a_site_does_not_say_is_the_standards() {
+        let standard = levels([Some(0.8), Some(1.0), Some(1.5)], Some(1.0));
+        let site = levels([None, Some(0.9), None], None);
+        assert_eq!(site.or(&standard), levels([Some(0.8), Some(0.9), Some(1.5)], Some(1.0)));
+        // A stricter trip can't return above itself.
+        let site = levels([Some(0.3), Some(0.4), Some(0.5)], None);
+        assert_eq!(site.or(&standard).reset, Some(0.5));
+    }
+
+    #[test]
+    fn laxer_is_later_or_returning_sooner() {
+        let standard = levels([None, Some(1.0), Some(1.5)], Some(1.0));
+        assert_eq!(standard.laxer_than(&standard), []);
+        let later = levels([None, Some(1.0), Some(1.6)], Some(1.0));
+        assert_eq!(later.laxer_than(&standard), [("trip", 1.6, 1.5)]);
+        let sooner = levels([None, Some(1.0), Some(1.5)], Some(1.4));
+        assert_eq!(sooner.laxer_than(&standard), [("reset", 1.4, 1.0)]);
+        let low = |x| Levels { low: [None, Some(x), None], ..Levels::default() };
+        assert_eq!(low(2.0).laxer_than(&low(3.0)), [("low_alarm", 2.0, 3.0)]);
+        assert_eq!(low(4.0).laxer_than(&low(3.0)), []);
+    }
+
+    #[test]
+    fn the_reset_value_belongs_to_the_most_severe_level() {
+        let all = levels([Some(0.8), Some(1.0), Some(1.5)], Some(1.0)).all();
+        assert_eq!(
+            all.iter().map(|s| (s.key, s.reset)).collect::<Vec<_>>(),
+            [("warning", 0.8), ("alarm", 1.0), ("trip", 1.0)]
+        );
+        let all = levels([None, Some(24.0), None], Some(20.0)).all();
+        assert_eq!(all.iter().map(|s| (s.key, s.reset)).collect::<Vec<_>>(), [("alarm", 20.0)]);
     }
 }

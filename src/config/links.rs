@@ -83,3 +83,46 @@ fn split(rest: &str) -> (&str, Option<&str>) {
         None => (rest, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::faults::Source;
+    use std::sync::Arc;
+
+    fn parsed(text: &str) -> Result<(String, u16), &'static str> {
+        let source = Arc::new(Source { name: "x".to_owned(), text: text.to_owned() });
+        let wanted = Scheme { scheme: "tcp", port: 502, what: "bus" };
+        parse(text, &wanted, &Place::new(&source, 0..text.len())).map_err(|fault| fault.code)
+    }
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        assert_eq!(parsed("tcp://10.0.0.5:1502"), Ok(("10.0.0.5".to_owned(), 1502)));
+        assert_eq!(parsed("tcp://plc-7.mine.local"), Ok(("plc-7.mine.local".to_owned(), 502)));
+        assert_eq!(parsed("tcp://[fe80::1]:502/"), Ok(("fe80::1".to_owned(), 502)));
+        assert_eq!(parsed("tcp://[::1]"), Ok(("::1".to_owned(), 502)));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            "10.0.0.5",
+            "tcp://",
+            "tcp://:502",
+            "tcp://h:0",
+            "tcp://h:65536",
+            "tcp://h:",
+            "tcp://a b",
+            "tcp://fe80::1",
+            "tcp://u:p@h",
+            "tcp://[::1]x",
+        ] {
+            assert_eq!(parsed(text), Err("bad-address"), "{text}");
+        }
+        for text in ["rtu:///dev/ttyS0", "tls://h", "TCP://h"] {
+            assert_eq!(parsed(text), Err("unsupported-address"), "{text}");
+        }
+    }
+}

@@ -33,7 +33,7 @@ impl<I: Clone> Names<I> {
         faults: &mut Faults,
     ) -> bool {
         if let Some((_, first)) = self.known.get(name) {
-            let message = format!("there are two of {} {}", self.what, quoted(name));
+            let message = format!("the {} {} is defined twice", self.what, quoted(name));
             faults.push(
                 Fault::error("duplicate-id", place, message)
                     .label("defined here again")
@@ -49,6 +49,11 @@ impl<I: Clone> Names<I> {
     /// What `name` stands for; `None` for the unknown and the broken alike.
     pub(super) fn get(&self, name: &str) -> Option<&I> {
         self.known.get(name)?.0.as_ref()
+    }
+
+    /// Whether `name` is declared by a row that is broken.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|(meaning, _)| meaning.is_none())
     }
 
     pub(super) fn is_known(&self, name: &str) -> bool {
@@ -81,7 +86,10 @@ impl<I: Clone> Names<I> {
                 }
             }
             None if self.known.is_empty() => {
-                fault = fault.help(format!("no {} is defined at all: add one", self.what))
+                fault = fault.help(format!(
+                    "none is defined that can be used: add a {}, or mend the one that is there",
+                    self.what
+                ))
             }
             None => fault = fault.help(format!("known: {}", one_of(self.all()))),
         }

@@ -12,6 +12,7 @@ use crate::model::plan::{Alarm, Gas, Limit, Point, Subject};
 use crate::model::point::{Tag, Text, Unit};
 use crate::model::table::{AlarmId, AreaId, DeviceId, PointId, Row as _};
 use crate::model::time::Span;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A point before it has its alarms.
@@ -29,8 +30,11 @@ struct Draft<'a> {
 
 impl Compiler<'_> {
     pub(super) fn point_row(&mut self, row: &Row) {
+        let before = self.faults.errors();
         let point = self.draft(row).map(|draft| self.point(draft));
-        self.points.declare(row, "id", point, self.faults);
+        // A point with a fault may lack the alarms that trips ask for: it counts as broken.
+        let sound = self.faults.errors() == before;
+        self.points.declare(row, "id", point.filter(|_| sound), self.faults);
     }
 
     fn draft<'r>(&mut self, row: &'r Row) -> Option<Draft<'r>> {
@@ -225,7 +229,9 @@ impl Compiler<'_> {
     fn note_unconfirmed(&mut self, standard: &Requirement, draft: &Draft<'_>) {
         let (line, _) = standard.at.line_column();
         let used = format!("{}:{line}", standard.at.source.name);
-        if standard.confirmed || !self.unconfirmed.insert(used.clone()) {
+        let own = draft.row.table("set_points").map(Levels::read).unwrap_or_default();
+        let taken = own.or(&standard.levels) != own;
+        if standard.confirmed || !taken || !self.unconfirmed.insert(used.clone()) {
             return;
         }
         let kind = quoted(&self.plan.areas[draft.area].kind);
@@ -437,16 +443,17 @@ fn no_standard(kind: &AreaKind, levels: &Levels, draft: &Draft<'_>, faults: &mut
     let name = quoted(&kind.name.en);
     let places: Vec<&str> =
         kind.rows.iter().filter(|r| r.unit == draft.signal.unit).filter_map(|r| r.place.as_deref()).collect();
-    let units: Vec<&str> = kind.rows.iter().map(|r| r.unit.as_str()).collect();
+    let knows = |r: &Requirement| format!("{} in {}", r.gas.as_deref().unwrap_or("any gas"), r.unit);
+    let known: BTreeSet<String> = kind.rows.iter().map(knows).collect();
     let help = if !row.has("place") && !places.is_empty() {
         format!("add place = …: {name} picks its set-points by place: {}", one_of(places))
     } else {
-        let units =
-            if units.is_empty() { String::new() } else { format!(" (it has rows in {})", one_of(units)) };
-        format!(
-            "add set_points = {{ unit = \"{}\", alarm = … }}: {name} has none for this gas and unit{units}",
-            draft.signal.unit
-        )
+        let unit = draft.signal.unit;
+        let known = match known.is_empty() {
+            true => "no set-points at all".to_owned(),
+            false => known.into_iter().collect::<Vec<_>>().join(", "),
+        };
+        format!("add set_points = {{ unit = \"{unit}\", alarm = … }}; {name} has {known}")
     };
     let message = format!("a point that measures {} in {} and never alarms", gas.tag, draft.signal.unit);
     faults.push(Fault::error("no-set-points", row.at("id"), message).label("no set-points").help(help));

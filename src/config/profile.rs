@@ -46,19 +46,18 @@ pub(super) const MAX_BITS: u16 = 2_000;
 
 /// The profile in `file`. Faults are told; what is broken is left out.
 pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
+    let mut map = Vec::new();
     let mut statuses = Names::new("status");
     for row in file.tables("status") {
         let status = status(row, faults);
+        map.extend(status.as_ref().map(|s| Cells::of(s.at, s.encoding, row)));
         statuses.declare(row, "id", status, faults);
     }
     let max_registers = file.small("max_registers").unwrap_or(100);
-    let mut map = Vec::new();
     let mut signals = Names::new("signal");
     for row in file.tables("signal") {
         let signal = signal(row, &statuses, max_registers, faults);
-        if let Some(signal) = &signal {
-            map.push(Cells::of(&signal.field, row));
-        }
+        map.extend(signal.as_ref().map(|s| Cells::of(s.field.at, s.field.encoding, row)));
         signals.declare(row, "id", signal, faults);
     }
     overlaps(map, faults);
@@ -293,7 +292,7 @@ pub(super) fn hull(field: &Field) -> (u32, u32) {
     }
 }
 
-/// The registers of one signal, for the search for overlaps.
+/// The registers of one signal or status, for the search for overlaps.
 struct Cells<'a> {
     at: Location,
     end: u32,
@@ -303,14 +302,9 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    fn of<'a>(field: &Field, row: &'a Row) -> Cells<'a> {
-        Cells {
-            at: field.at,
-            end: u32::from(field.at.address).saturating_add(u32::from(field.encoding.cells())),
-            encoding: field.encoding,
-            name: row.str("id").unwrap_or_default(),
-            place: row.at("address"),
-        }
+    fn of(at: Location, encoding: Encoding, row: &Row) -> Cells<'_> {
+        let end = u32::from(at.address).saturating_add(u32::from(encoding.cells()));
+        Cells { at, end, encoding, name: row.str("id").unwrap_or_default(), place: row.at("address") }
     }
 
     /// One register may be read as a number and as its bits, and by the same encoding twice.

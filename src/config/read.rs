@@ -6,7 +6,8 @@ use super::faults::{Fault, Faults, Place, Source, nearest, quoted};
 use super::shape::{HUGE, Key, Kind, Need, Preset, Shape};
 use super::shapes::WORDS;
 use crate::model::point::{Tag, Text};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
@@ -50,17 +51,19 @@ pub(super) struct Row {
     shape: &'static Shape,
     /// Its header, or its braces.
     pub(super) place: Place,
-    cells: BTreeMap<&'static str, Cell>,
+    /// What is written, with `None` for what is broken and has been told.
+    cells: BTreeMap<&'static str, Option<Cell>>,
 }
 
 impl Row {
     pub(super) fn cell(&self, key: &str) -> Option<&Cell> {
         debug_assert!(self.shape.key(key).is_some(), "{key} is not a key of {}", self.shape.what);
-        self.cells.get(key)
+        self.cells.get(key)?.as_ref()
     }
 
+    /// Whether `key` is written, even if badly: what is broken is not missing as well.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.cell(key).is_some()
+        self.cells.contains_key(key)
     }
 
     /// Where the value of `key` is written, or the table where it is not.
@@ -147,7 +150,7 @@ fn syntax_fault(place: Place, message: &str) -> Fault {
     };
     let help = match what {
         "string values must be quoted" => "put text between quotes: key = \"value\"".to_owned(),
-        _ if what.contains("unclosed table") => {
+        _ if what.contains("unclosed") && what.contains("table") => {
             "close the header with `]` (a list of tables with `]]`)".to_owned()
         }
         _ if what.contains("string") => {
@@ -175,24 +178,23 @@ impl Reader<'_> {
 
     fn table(&mut self, shape: &'static Shape, table: &DeTable<'_>, span: Range<usize>) -> Row {
         let mut cells = BTreeMap::new();
+        let mut misspelt = BTreeSet::new();
         for (name, value) in table.iter() {
-            match shape.key(name.get_ref()) {
-                Some(key) => {
-                    if let Some(value_read) = self.value(key, &key.kind, value) {
-                        let place = self.place(value.span());
-                        cells.insert(key.name, Cell { value: value_read, place });
-                    }
-                }
-                None => self.unknown_key(shape, name),
-            }
+            let Some(key) = shape.key(name.get_ref()) else {
+                misspelt.extend(self.unknown_key(shape, name));
+                continue;
+            };
+            let place = self.place(value.span());
+            let cell = self.value(key, &key.kind, value).map(|value| Cell { value, place });
+            cells.insert(key.name, cell);
         }
         let place = self.place(span);
         for key in shape.keys {
-            let written = table.contains_key(key.name);
+            let written = table.contains_key(key.name) || misspelt.contains(key.name);
             match &key.need {
                 Need::Must if !written && self.sound => self.missing_key(shape, key, place.clone()),
                 Need::Else(preset) if !written => {
-                    cells.insert(key.name, Cell { value: preset_value(preset), place: place.clone() });
+                    cells.insert(key.name, Some(Cell { value: preset_value(preset), place: place.clone() }));
                 }
                 Need::Must | Need::May | Need::Else(_) => {}
             }
@@ -200,16 +202,18 @@ impl Reader<'_> {
         Row { shape, place, cells }
     }
 
-    fn unknown_key(&mut self, shape: &'static Shape, name: &Spanned<std::borrow::Cow<'_, str>>) {
+    /// Tells an unknown key; the key that was probably meant.
+    fn unknown_key(&mut self, shape: &'static Shape, name: &Spanned<Cow<'_, str>>) -> Option<&'static str> {
         let names = || shape.keys.iter().map(|k| k.name);
-        let help = match nearest(name.get_ref(), names()) {
+        let near = nearest(name.get_ref(), names());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("{} has the keys {}", shape.what, names().collect::<Vec<_>>().join(", ")),
         };
         let message = format!("{} is not a key of {}", quoted(name.get_ref()), shape.what);
-        self.faults.push(
-            Fault::error("unknown-key", self.place(name.span()), message).label("unknown key").help(help),
-        );
+        let fault = Fault::error("unknown-key", self.place(name.span()), message);
+        self.faults.push(fault.label("unknown key").help(help));
+        near
     }
 
     fn missing_key(&mut self, shape: &'static Shape, key: &Key, place: Place) {
@@ -302,11 +306,10 @@ impl Reader<'_> {
             None if text.len() > Tag::MAX => format!("{} characters; at most {}", text.len(), Tag::MAX),
             None => "starts with neither a letter nor a digit".to_owned(),
         };
-        let mended: String =
-            text.to_lowercase().chars().map(|c| if wrong(c) { '-' } else { c }).take(Tag::MAX).collect();
-        let mended = mended.trim_matches(['.', '_', '-']);
+        let lower: String = text.chars().take(Tag::MAX).collect::<String>().to_lowercase();
+        let parts: Vec<&str> = lower.split(wrong).filter(|part| !part.is_empty()).collect();
         let rule = "an id is 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit";
-        let help = match Tag::new(mended) {
+        let help = match Tag::new(parts.join("-").trim_matches(['.', '_', '-'])) {
             Some(tag) => format!("{rule}: try \"{tag}\", and give it a `name` for people"),
             None => rule.to_owned(),
         };

@@ -70,8 +70,16 @@ static GATEWAY: Shape = Shape {
             Preset::Str("observe"),
             "\"observe\" says what would be written, \"act\" writes it",
         ),
-        Key::may("profiles", Kind::Str, "a folder with profiles of the site's own"),
-        Key::may("standards", Kind::Str, "a folder with standards of the site's own"),
+        Key::may(
+            "profiles",
+            Kind::Str,
+            "a folder with profiles of the site's own, from where this file lies",
+        ),
+        Key::may(
+            "standards",
+            Kind::Str,
+            "a folder with standards of the site's own, from where this file lies",
+        ),
     ],
 };
 

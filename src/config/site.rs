@@ -275,7 +275,8 @@ impl<'a> Compiler<'a> {
             ("device", "something to ask"),
             ("point", "something to watch"),
         ] {
-            if self.root.list(table).is_empty() {
+            let broken = self.root.has(table) && self.root.cell(table).is_none();
+            if self.root.list(table).is_empty() && !broken {
                 let message = format!("a site without a [[{table}]]");
                 self.faults.push(
                     Fault::error("empty-site", self.root.place.clone(), message)

@@ -70,49 +70,49 @@ impl Compiler<'_> {
             return Some(*alarm);
         }
         let (subject, condition) = key.split_once(':').unwrap_or((key, ""));
-        let alarms_of = |tag: &str| {
-            let prefix = format!("{tag}:");
-            let keys = self.alarms.range(prefix.clone()..).map(|(k, _)| k.clone());
-            keys.take_while(|k| k.starts_with(&prefix)).collect::<Vec<_>>()
-        };
-        let own = alarms_of(subject);
-        let known = self.points.is_known(subject)
-            || self.devices.is_known(subject)
-            || self.elements.is_known(subject);
-        let broken = own.is_empty() && known && self.points.get(subject).is_none();
-        if broken {
-            return None;
+        let broken = self.points.is_broken(subject)
+            || self.devices.is_broken(subject)
+            || self.elements.is_broken(subject);
+        if !broken {
+            let fault = self.unknown_cause(subject, condition);
+            self.faults.push(Fault { place: cell.place.clone(), ..fault });
         }
-        let fault = |message: String| Fault::error("unknown-cause", cell.place.clone(), message);
-        let fault = if known && condition.is_empty() {
-            fault(format!("{} names a point and no alarm of it", quoted(key)))
-                .label("which alarm?")
-                .help(format!("it has {}", one_of(own.iter().map(String::as_str))))
-        } else if known {
-            let help = match own.is_empty() {
-                true => "it has no alarms".to_owned(),
-                false => format!("it has {}", one_of(own.iter().map(String::as_str))),
-            };
-            fault(format!("{} has no alarm {}", quoted(subject), quoted(condition)))
-                .label("no such alarm")
-                .help(help)
-        } else {
-            let near = if self.faults.is_flooded() { None } else { nearest(subject, self.points.all()) };
-            let help = match near {
-                Some(near) => match alarms_of(near) {
-                    own if own.is_empty() => format!("did you mean \"{near}\"?"),
-                    own => {
-                        format!("did you mean \"{near}\"? It has {}", one_of(own.iter().map(String::as_str)))
-                    }
-                },
-                None => "a cause is \"point:alarm\", as \"bottle-room.lpg-1:trip\"".to_owned(),
-            };
-            fault(format!("there is no point, device or element {}", quoted(subject)))
-                .label("not defined")
-                .help(help)
-        };
-        self.faults.push(fault);
         None
+    }
+
+    fn unknown_cause(&self, subject: &str, condition: &str) -> Fault {
+        let fault = |message: String, label: &str, help: String| {
+            Fault::error("unknown-cause", self.root.place.clone(), message).label(label).help(help)
+        };
+        let own = self.alarms_of(subject);
+        let has = |own: &[&str]| format!("it has {}", one_of(own.iter().copied()));
+        match (own.is_empty(), condition) {
+            (false, "") => fault(format!("{} names no alarm", quoted(subject)), "which alarm?", has(&own)),
+            (false, _) => {
+                let message = format!("{} has no alarm {}", quoted(subject), quoted(condition));
+                fault(message, "no such alarm", has(&own))
+            }
+            (true, _) if self.points.is_known(subject) => {
+                let message = format!("{} has no alarms: a feedback or a read-back", quoted(subject));
+                fault(message, "no such alarm", "name a [[point]], a device or an element".to_owned())
+            }
+            (true, _) => {
+                let near = if self.faults.is_flooded() { None } else { nearest(subject, self.points.all()) };
+                let help = match near.map(|near| (near, self.alarms_of(near))) {
+                    Some((near, own)) => format!("did you mean \"{near}\"? {}", has(&own)),
+                    None => "a cause is \"point:alarm\", as \"bottle-room.lpg-1:trip\"".to_owned(),
+                };
+                let message = format!("there is no point, device or element {}", quoted(subject));
+                fault(message, "not defined", help)
+            }
+        }
+    }
+
+    /// The keys of all alarms of a point, device or element.
+    fn alarms_of(&self, tag: &str) -> Vec<&str> {
+        let prefix = format!("{tag}:");
+        let keys = self.alarms.range(prefix.clone()..).map(|(key, _)| key.as_str());
+        keys.take_while(|key| key.starts_with(&prefix)).collect()
     }
 
     fn effects(&mut self, row: &Row) -> Option<Vec<ElementId>> {
