@@ -9,7 +9,7 @@ use crate::model::element::Position;
 use crate::model::plan::Plan;
 use crate::model::table::{ElementId, PointId};
 use crate::model::time::{Mono, Span};
-use crate::simulator::plant::{Observation, Plant, What};
+use crate::simulator::plant::{self, Observation, Plant};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -138,13 +138,14 @@ impl Stage {
         self.narrator.heading("The gas is cut off and disperses  (气体消散)");
         let gas = self.point("bottle-room.lpg-1")?;
         self.ramp(gas, 0.0, 3);
-        self.alarm_moves("bottle-room.lpg-1:trip", "cleared", "gas gone, alarm held until a person looks").await?;
+        self.alarm_moves("bottle-room.lpg-1:trip", "cleared", "gas gone, alarm held until a person looks")
+            .await?;
         self.alarm_moves("bottle-room.lpg-1:alarm", "cleared", "level 1 gone too").await?;
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("bottle-room-shutoff", "the operator resets; all conditions are met").await?;
         let valve = self.element("bottle-room.valve")?;
         self.stays("bottle-room.valve", "the valve stays closed: it is opened by hand, on the spot").await?;
-        self.by_hand("somebody opens the valve on the spot", |plant| plant.open_by_hand(valve));
+        self.by_hand("somebody opens the valve on the spot", |plant, now| plant.open_by_hand(now, valve))?;
         self.element_at("bottle-room.valve", "unsafe", "valve open again, the site is normal").await?;
         self.all_normal("nothing is in alarm").await?;
         self.pause(3).await;
@@ -178,10 +179,9 @@ impl Stage {
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("face-cut", "the operator permits re-power").await?;
         let (section, airway) = (self.element("face.section")?, self.element("face.return")?);
-        self.by_hand("an electrician switches the power on again", |plant| {
-            plant.repower_by_hand(section);
-            plant.repower_by_hand(airway);
-        });
+        self.by_hand("an electrician switches the power on again", |plant, now| {
+            plant.repower_by_hand(now, section) && plant.repower_by_hand(now, airway)
+        })?;
         self.element_at("face.section", "unsafe", "power is back at the face").await?;
         self.all_normal("nothing is in alarm").await
     }
@@ -201,7 +201,10 @@ impl Stage {
     }
 
     fn point(&self, tag: &str) -> Step<PointId> {
-        self.plan.points.find(|p| p.tag.as_str() == tag).ok_or_else(|| Missing(format!("point {tag} in the site file")))
+        self.plan
+            .points
+            .find(|p| p.tag.as_str() == tag)
+            .ok_or_else(|| Missing(format!("point {tag} in the site file")))
     }
 
     fn element(&self, tag: &str) -> Step<ElementId> {
@@ -212,15 +215,24 @@ impl Stage {
     fn ramp(&mut self, point: PointId, to: f64, slow_secs: u64) {
         let over = if self.quick { Span::from_ms(400) } else { Span::from_secs(slow_secs) };
         let now = self.clock.mono();
-        self.plant().ramp(point, to, over, now);
+        self.plant().ramp(now, point, to, over);
         let p = &self.plan.points[point];
         let decimals = usize::from(p.decimals);
-        self.narrator.saw(now, Place::Plant, &format!("{} moves towards {to:.decimals$} {}", p.tag, p.unit), None);
+        self.narrator.saw(
+            now,
+            Place::Plant,
+            &format!("{} moves towards {to:.decimals$} {}", p.tag, p.unit),
+            None,
+        );
     }
 
-    fn by_hand(&mut self, what: &str, act: impl FnOnce(&mut Plant)) {
-        act(&mut self.plant());
-        self.narrator.saw(self.clock.mono(), Place::Person, what, None);
+    fn by_hand(&mut self, what: &str, act: impl FnOnce(&mut Plant, Mono) -> bool) -> Step {
+        let now = self.clock.mono();
+        if !act(&mut self.plant(), now) {
+            return Err(Missing(format!("{what}: the plant refuses, it is still commanded")));
+        }
+        self.narrator.saw(now, Place::Person, what, None);
+        Ok(())
     }
 
     async fn pause(&self, secs: u64) {
@@ -239,7 +251,8 @@ impl Stage {
         let until = self.clock.mono() + PATIENCE;
         self.narrator.waits(what);
         loop {
-            let answer = self.ask(json!({ "do": "reset", "target": target, "name": "demo operator" })).await?;
+            let answer =
+                self.ask(json!({ "do": "reset", "target": target, "name": "demo operator" })).await?;
             if answer.get("ok") == Some(&json!(true)) || self.clock.mono() > until {
                 self.accepted(&answer, what)?;
                 break;
@@ -305,7 +318,8 @@ impl Stage {
     async fn trip_runs(&mut self, element: ElementId, gas: PointId, cause: &str, what: &str) -> Step<Times> {
         let tag = self.plan.elements[element].tag.to_string();
         let told_tag = tag.clone();
-        let confirmed = self.until(&format!("{what}: confirmed by its feedback"), move |s| match s {
+        let waits_for = format!("{what}: confirmed by its feedback");
+        let confirmed = self.until(&waits_for, move |s| match s {
             Seen::Told { at, kind, body } if kind == "element" => {
                 (text(body, "tag") == told_tag && text(body, "phase") == "confirmed").then_some(*at)
             }
@@ -315,7 +329,10 @@ impl Stage {
         let times = self.times(element, gas, Some(told), what)?;
         self.narrator.done(&format!("{what}: commanded"), Some(times.written.since(times.register)));
         self.narrator.done(&format!("{what}: in its safe state"), Some(times.moved.since(times.register)));
-        self.narrator.done(&format!("{what}: confirmed at the broker, cause {cause}"), Some(told.since(times.register)));
+        self.narrator.done(
+            &format!("{what}: confirmed at the broker, cause {cause}"),
+            Some(told.since(times.register)),
+        );
         Ok(times)
     }
 
@@ -336,15 +353,17 @@ impl Stage {
             .map_or(f64::INFINITY, |l| l.set);
         let command = self.plan.elements[element].command;
         let device = self.plan.elements[element].device;
-        let observed = || self.seen.iter().filter_map(|s| match s {
-            Seen::Plant(o) => Some(o),
-            Seen::Told { .. } | Seen::Online { .. } => None,
-        });
+        let observed = || {
+            self.seen.iter().filter_map(|s| match s {
+                Seen::Plant(o) => Some(o),
+                Seen::Told { .. } | Seen::Online { .. } => None,
+            })
+        };
         let missing = |step: &str| Missing(format!("{what}: {step}"));
         // The last crossing upwards: earlier ones belong to an earlier round of the story.
         let (mut register, mut below) = (None, true);
         for o in observed() {
-            if let What::Changed { point, value } = o.what
+            if let plant::Seen::Changed { point, value } = o.what
                 && point == gas
             {
                 if below && value >= trip_limit {
@@ -357,13 +376,13 @@ impl Stage {
         let written = observed()
             .find(|o| {
                 o.at >= register
-                    && matches!(o.what, What::Written { device: d, at, value }
-                        if d == device && at == command.at && value == command.trip)
+                    && matches!(o.what, plant::Seen::Written { device: d, location, value }
+                        if d == device && location == command.at && value == command.trip)
             })
             .map(|o| o.at)
             .ok_or_else(|| missing("no write arrived at the plant"))?;
         let moved = observed()
-            .find(|o| o.at >= written && o.what == What::Moved { element, to: Position::Safe })
+            .find(|o| o.at >= written && o.what == plant::Seen::Moved { element, position: Position::Safe })
             .map(|o| o.at)
             .ok_or_else(|| missing("the plant's feedback never said safe"))?;
         Ok(Times { register, written, moved, told: told.unwrap_or(moved) })
@@ -373,7 +392,8 @@ impl Stage {
         self.measured.push((format!("{what}: write at the plant"), times.written.since(times.register)));
         self.measured.push((format!("{what}: in its safe state"), times.moved.since(times.register)));
         if times.told != times.moved {
-            self.measured.push((format!("{what}: confirmed at the broker"), times.told.since(times.register)));
+            self.measured
+                .push((format!("{what}: confirmed at the broker"), times.told.since(times.register)));
         }
     }
 
@@ -406,8 +426,10 @@ impl Stage {
     async fn plant_reads(&mut self, point: PointId, value: f64, what: &str) -> Step {
         self.until(what, move |s| match s {
             Seen::Plant(o) => match o.what {
-                What::Changed { point: p, value: v } if p == point && (v - value).abs() < 0.005 => Some(()),
-                What::Changed { .. } | What::Written { .. } | What::Moved { .. } => None,
+                plant::Seen::Changed { point: p, value: v } if p == point && (v - value).abs() < 0.005 => {
+                    Some(())
+                }
+                plant::Seen::Changed { .. } | plant::Seen::Written { .. } | plant::Seen::Moved { .. } => None,
             },
             Seen::Told { .. } | Seen::Online { .. } => None,
         })
@@ -441,7 +463,8 @@ impl Stage {
                 return Ok(());
             }
             if self.clock.mono() > until {
-                return Err(Missing(format!("{what}; the agent says: {status}")));
+                let alarms = status.get("alarms").cloned().unwrap_or_default();
+                return Err(Missing(format!("{what}; the agent's alarms are {alarms}")));
             }
             self.look(Duration::from_millis(100)).await?;
         }
@@ -497,14 +520,18 @@ impl Stage {
 
     fn tell_plant(&mut self, o: &Observation) {
         match o.what {
-            What::Changed { .. } => {}
-            What::Written { device, at, value } => {
+            plant::Seen::Changed { .. } => {}
+            plant::Seen::Written { device, location, value } => {
                 let device = &self.plan.devices[device].tag;
-                let line = format!("write arrives at {device}: {} {} = {value}", at.space.as_str(), at.address);
+                let line = format!(
+                    "write arrives at {device}: {} {} = {value}",
+                    location.space.as_str(),
+                    location.address
+                );
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
-            What::Moved { element, to } => {
-                let line = format!("{} is now: {}", self.plan.elements[element].tag, to.as_str());
+            plant::Seen::Moved { element, position } => {
+                let line = format!("{} is now: {}", self.plan.elements[element].tag, position.as_str());
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
         }
@@ -515,7 +542,8 @@ impl Stage {
         let texts = body.get("text").map(zh_en).unwrap_or_default();
         let (line, colour) = match kind {
             "alarm" => {
-                let value = body.get("value").and_then(Value::as_f64).map_or(String::new(), |v| format!("  {v:.2}"));
+                let value =
+                    body.get("value").and_then(Value::as_f64).map_or(String::new(), |v| format!("  {v:.2}"));
                 let colour = match (text(body, "cause"), text(body, "colour")) {
                     ("occurred", "red") => Some(AnsiColor::Red),
                     ("occurred", "orange") => Some(AnsiColor::Magenta),
@@ -525,9 +553,10 @@ impl Stage {
                 };
                 (format!("alarm {} [{}]{value}: {texts}", text(body, "cause"), text(body, "colour")), colour)
             }
-            "trip" if body.get("tripped") == Some(&json!(true)) => {
-                (format!("TRIP {}: {texts}, first-out {}", text(body, "tag"), text(body, "first_out")), Some(AnsiColor::Red))
-            }
+            "trip" if body.get("tripped") == Some(&json!(true)) => (
+                format!("TRIP {}: {texts}, first-out {}", text(body, "tag"), text(body, "first_out")),
+                Some(AnsiColor::Red),
+            ),
             "trip" => (format!("trip {} reset", text(body, "tag")), None),
             "element" => (texts, None),
             _ => return,
