@@ -78,6 +78,11 @@ impl Narrator {
         self.print(&format!("         {tick} {count:<6} {what}{took}"));
     }
 
+    /// How many steps were observed so far.
+    pub(super) fn steps_done(&self) -> usize {
+        self.step
+    }
+
     /// The story begins anew.
     pub(super) fn rewind(&mut self) {
         self.step = 0;

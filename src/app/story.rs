@@ -10,6 +10,7 @@ use crate::model::plan::Plan;
 use crate::model::table::{ElementId, PointId};
 use crate::model::time::{Mono, Span};
 use crate::simulator::plant::{self, Observation, Plant};
+use crate::views::overview::position_words;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many steps the story has; the progress line counts to it.
-pub(super) const STEPS: usize = 27;
+pub(super) const STEPS: usize = 25;
 
 /// How long one step may take before the story says that it is missing.
 const PATIENCE: Span = Span::from_secs(20);
@@ -96,7 +97,10 @@ impl Stage {
         self.methane_at_the_face().await?;
         self.power_comes_back().await?;
         self.sum_up();
-        Ok(())
+        match self.narrator.steps_done() {
+            STEPS => Ok(()),
+            done => Err(Missing(format!("{STEPS} steps: the story has {done}"))),
+        }
     }
 
     async fn site_comes_up(&mut self) -> Step {
@@ -118,8 +122,7 @@ impl Stage {
         })
         .await?;
         self.narrator.done("all points good, no alarm, valve open, power on", None);
-        self.pause(2).await;
-        Ok(())
+        self.pause(2).await
     }
 
     async fn gas_leaks_in_the_bottle_room(&mut self) -> Step {
@@ -138,9 +141,8 @@ impl Stage {
         self.narrator.heading("The gas is cut off and disperses  (气体消散)");
         let gas = self.point("bottle-room.lpg-1")?;
         self.ramp(gas, 0.0, 3);
-        self.alarm_moves("bottle-room.lpg-1:trip", "cleared", "gas gone, alarm held until a person looks")
-            .await?;
-        self.alarm_moves("bottle-room.lpg-1:alarm", "cleared", "level 1 gone too").await?;
+        let alarms = ["bottle-room.lpg-1:trip", "bottle-room.lpg-1:alarm"];
+        self.alarms_clear(&alarms, "the gas is gone, the alarms are held until a person looks").await?;
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("bottle-room-shutoff", "the operator resets; all conditions are met").await?;
         let valve = self.element("bottle-room.valve")?;
@@ -148,8 +150,7 @@ impl Stage {
         self.by_hand("somebody opens the valve on the spot", |plant, now| plant.open_by_hand(now, valve))?;
         self.element_at("bottle-room.valve", "unsafe", "valve open again, the site is normal").await?;
         self.all_normal("nothing is in alarm").await?;
-        self.pause(3).await;
-        Ok(())
+        self.pause(3).await
     }
 
     async fn methane_at_the_face(&mut self) -> Step {
@@ -174,8 +175,8 @@ impl Stage {
         self.plant_reads(gas, 1.2, "1.20 %: below the cut-off limit, above the re-power limit").await?;
         self.refusal("face-cut", "re-power is still refused at 1.20 %").await?;
         self.ramp(gas, 0.4, 2);
-        self.alarm_moves("face.t1:trip", "cleared", "below the re-power limit of 1.00 %").await?;
-        self.alarm_moves("face.t1:alarm", "cleared", "below the alarm limit").await?;
+        let alarms = ["face.t1:trip", "face.t1:alarm"];
+        self.alarms_clear(&alarms, "below the re-power limit of 1.00 %, the alarms are held").await?;
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("face-cut", "the operator permits re-power").await?;
         let (section, airway) = (self.element("face.section")?, self.element("face.return")?);
@@ -235,10 +236,19 @@ impl Stage {
         Ok(())
     }
 
-    async fn pause(&self, secs: u64) {
-        if !self.quick {
-            tokio::time::sleep(Duration::from_secs(secs)).await;
+    /// Time to read, for a person.
+    async fn pause(&mut self, secs: u64) -> Step {
+        if self.quick { Ok(()) } else { self.rest(Duration::from_secs(secs)).await }
+    }
+
+    /// Goes on telling the timeline for a while.
+    async fn rest(&mut self, duration: Duration) -> Step {
+        let until =
+            self.clock.mono() + Span::from_us(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        while self.clock.mono() < until {
+            self.look(LOOK).await?;
         }
+        Ok(())
     }
 
     async fn acknowledge_all(&mut self, what: &str) -> Step {
@@ -257,7 +267,7 @@ impl Stage {
                 self.accepted(&answer, what)?;
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            self.rest(Duration::from_millis(200)).await?;
         }
         let tag = target.to_owned();
         self.until("the reset is told", move |s| match s {
@@ -298,18 +308,20 @@ impl Stage {
     // What must be observed.
 
     async fn alarm_occurs(&mut self, key: &str, what: &str) -> Step {
-        self.alarm_moves(key, "occurred", what).await
+        let is_it = told_of_alarm(key, "occurred");
+        self.until(what, move |s| is_it(s).then_some(())).await?;
+        self.narrator.done(what, None);
+        Ok(())
     }
 
-    async fn alarm_moves(&mut self, key: &str, cause: &str, what: &str) -> Step {
-        let (key, cause) = (key.to_owned(), cause.to_owned());
-        self.until(what, move |s| match s {
-            Seen::Told { kind, body, .. } if kind == "alarm" => {
-                (text(body, "key") == key && text(body, "cause") == cause).then_some(())
-            }
-            Seen::Told { .. } | Seen::Plant(_) | Seen::Online { .. } => None,
-        })
-        .await?;
+    /// All of these alarms clear, in any order.
+    async fn alarms_clear(&mut self, keys: &[&str], what: &str) -> Step {
+        let mut left: Vec<_> = keys.iter().map(|key| told_of_alarm(key, "cleared")).collect();
+        let all = move |s: &Seen| {
+            left.retain(|is_it| !is_it(s));
+            left.is_empty().then_some(())
+        };
+        self.until(what, all).await?;
         self.narrator.done(what, None);
         Ok(())
     }
@@ -412,7 +424,7 @@ impl Stage {
 
     /// Lifting a demand moves nothing: the element is still in its safe state a while later.
     async fn stays(&mut self, tag: &str, what: &str) -> Step {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        self.rest(Duration::from_millis(700)).await?;
         let status = self.status().await?;
         let rows = status.get("elements").and_then(Value::as_array).cloned().unwrap_or_default();
         let row = rows.iter().find(|e| text(e, "id") == tag);
@@ -435,8 +447,7 @@ impl Stage {
         })
         .await?;
         // One poll later the agent has read it too.
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        Ok(())
+        self.rest(Duration::from_millis(600)).await
     }
 
     async fn all_normal(&mut self, what: &str) -> Step {
@@ -466,7 +477,7 @@ impl Stage {
                 let alarms = status.get("alarms").cloned().unwrap_or_default();
                 return Err(Missing(format!("{what}; the agent's alarms are {alarms}")));
             }
-            self.look(Duration::from_millis(100)).await?;
+            self.rest(Duration::from_millis(100)).await?;
         }
     }
 
@@ -531,7 +542,8 @@ impl Stage {
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
             plant::Seen::Moved { element, position } => {
-                let line = format!("{} is now: {}", self.plan.elements[element].tag, position.as_str());
+                let row = &self.plan.elements[element];
+                let line = format!("{} is now {}", row.tag, position_words(row.kind, position));
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
         }
@@ -562,6 +574,17 @@ impl Stage {
             _ => return,
         };
         self.narrator.saw(at, Place::Broker, &line, colour);
+    }
+}
+
+/// Whether something observed is the broker's word that this alarm moved by this cause.
+fn told_of_alarm(key: &str, cause: &str) -> impl Fn(&Seen) -> bool + use<> {
+    let (key, cause) = (key.to_owned(), cause.to_owned());
+    move |s| match s {
+        Seen::Told { kind, body, .. } => {
+            kind == "alarm" && text(body, "key") == key && text(body, "cause") == cause
+        }
+        Seen::Plant(_) | Seen::Online { .. } => false,
     }
 }
 
