@@ -540,3 +540,56 @@ fn head(key: &[u8], value: &[u8]) -> Option<BlockHead> {
         len: length(json.len()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            Folder(std::env::temp_dir().join(format!("davy-buffer-{name}-{}", std::process::id())))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap_or_default();
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_database_is_damage_and_goes_no_further() {
+        let fault = caught::<()>(|| panic!("page 7 is odd")).unwrap_err();
+        assert_eq!(fault, StoreFault::Damaged("the database panicked: page 7 is odd".to_owned()));
+    }
+
+    #[test]
+    fn a_store_of_another_version_is_not_written_to() {
+        let folder = Folder::new("version");
+        let store = Store::open(&folder.0).unwrap();
+        store.db.insert("format", "davy buffer 2").unwrap();
+        store.sync().unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&folder.0), Err(StoreFault::Damaged(_))));
+    }
+
+    #[test]
+    fn a_store_in_use_is_refused_and_not_called_damaged() {
+        let folder = Folder::new("in-use");
+        let _held = Store::open(&folder.0).unwrap();
+        assert!(matches!(Store::open(&folder.0), Err(StoreFault::Refused(_))));
+    }
+
+    #[test]
+    fn a_hole_in_the_events_ends_the_answer() {
+        let folder = Folder::new("hole");
+        let store = Store::open(&folder.0).unwrap();
+        let events: Vec<_> = [1, 2, 4].map(|n| (Seq(n), Bytes::from_static(b"{}"))).into();
+        store.put_events(&events, &BTreeMap::new()).unwrap();
+        let told = |after| store.events(Seq(after), 10).unwrap().iter().map(|(s, _)| s.0).collect::<Vec<_>>();
+        assert_eq!((told(0), told(2), told(3)), (vec![1, 2], vec![], vec![4]));
+    }
+}

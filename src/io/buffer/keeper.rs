@@ -163,10 +163,9 @@ impl Keeper {
                 reply.send(self.cursors.get(&name).copied().unwrap_or_default()).unwrap_or_default();
             }
             Ask::Acked(name, lane, seq) => self.acked(name, lane, seq),
-            Ask::Standing(reply) if self.complete => reply.send(self.stand()).unwrap_or_default(),
             Ask::Standing(reply) => {
                 if self.askers.len() < ASKERS_MAX {
-                    self.askers.push(reply);
+                    self.askers.push(reply); // Answered when the journal has been read to its end.
                 }
             }
             Ask::Keep(samples) => {
@@ -409,11 +408,10 @@ impl Keeper {
             risen
         });
         let more = self.read < recorded;
-        if !more && !self.complete {
+        if !more {
             self.complete = true;
-            let standing = self.stand();
-            for asker in self.askers.drain(..) {
-                asker.send(standing.clone()).unwrap_or_default();
+            for asker in std::mem::take(&mut self.askers) {
+                asker.send(self.stand()).unwrap_or_default();
             }
         }
         more
