@@ -136,7 +136,8 @@ impl Buffer {
         })
     }
 
-    /// Up to `max` events after `after`, in order.
+    /// Up to `max` events after `after`, in order. Numbers that can't be read any more are left out; with nothing
+    /// left to read the answer is empty, and a reader waits for the next mark.
     ///
     /// # Errors
     /// [`BufferGone`].
@@ -160,7 +161,8 @@ impl Buffer {
         self.ask(|reply| Ask::Cursors(destination.to_owned(), reply)).await
     }
 
-    /// The last event of every alarm, trip and element: what a control room sees at first.
+    /// The last event of every alarm, trip and element, by kind and key: what a control room sees at first. The
+    /// answer waits until everything recorded has been read.
     ///
     /// # Errors
     /// [`BufferGone`].
@@ -173,7 +175,7 @@ impl Buffer {
         drop(self.asks.try_send(Ask::Acked(destination.to_owned(), lane, seq)));
     }
 
-    /// Writes everything down and ends the thread.
+    /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.
     ///
     /// # Errors
     /// [`BufferGone`] where it has ended already.
@@ -317,8 +319,13 @@ impl Store {
             let file = File::open(dir.join("db"))?;
             Ok(Store { db, events, telemetry, cursors, standing, file })
         })?;
-        store.check_format(dir)?;
-        Ok(store)
+        match store.check_format(dir) {
+            Ok(()) => Ok(store),
+            Err(fault) => {
+                store.abandon();
+                Err(fault)
+            }
+        }
     }
 
     fn check_format(&self, dir: &Path) -> Result<(), StoreFault> {
