@@ -186,3 +186,24 @@ fn telemetry_beyond_its_bound_makes_room_and_leaves_a_gap_record() {
     assert_eq!((gap.lane, gap.count), (Lane::Telemetry, (first as u64 - 1) * 200));
     assert_eq!((gap.from, gap.to), (Wall::from_ms(0), Wall::from_ms((first - 1) * 200 - 1)));
 }
+
+#[test]
+fn whatever_byte_of_the_store_is_flipped_every_event_is_told() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    record(&site.journal, (0..60).map(|n| alarm("a:trip", n)).collect());
+    assert_eq!(buffered(&site.buffer, Seq(0)).len(), 61);
+    let mut stopped = site.stopped();
+    let db = dir.path().join("buffer/db");
+    let whole = fs::read(&db).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&db, bytes).unwrap();
+        let site = stopped.started(&dir);
+        assert_eq!(buffered(&site.buffer, Seq(0)), (1..=61).collect::<Vec<_>>(), "byte {at}");
+        let standing = ask(site.buffer.standing()).unwrap();
+        assert_eq!(standing.iter().map(|e| e.seq.0).collect::<Vec<_>>(), [61], "byte {at}");
+        stopped = site.stopped();
+    }
+}
