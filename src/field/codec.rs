@@ -339,6 +339,11 @@ mod tests {
         (r.value, r.quality)
     }
 
+    fn float_words(x: f32) -> [u16; 2] {
+        let [a, b, c, d] = x.to_be_bytes();
+        [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+    }
+
     fn good(value: f64) -> (Option<f64>, Quality) {
         (Some(value), Quality::Good)
     }
@@ -384,10 +389,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_implausible() {
-        for bits in [f32::NAN.to_bits(), f32::INFINITY.to_bits(), f32::NEG_INFINITY.to_bits()] {
-            let words = [(bits >> 16) as u16, bits as u16];
-            let f32 = field(Encoding::F32(WordOrder::Abcd));
-            assert_eq!(read(&f32, &words), (None, Quality::Bad(Fault::Implausible)));
+        let float = field(Encoding::F32(WordOrder::Abcd));
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(read(&float, &float_words(x)), (None, Quality::Bad(Fault::Implausible)));
         }
     }
 
@@ -404,8 +408,7 @@ mod tests {
     #[test]
     fn the_upper_end_of_a_range_is_in_range_whatever_the_binary_fraction() {
         let f32 = Field { range: Some((0.0, 0.1)), ..field(Encoding::F32(WordOrder::Abcd)) };
-        let bits = 0.1_f32.to_bits();
-        assert_eq!(read(&f32, &[(bits >> 16) as u16, bits as u16]).1, Quality::Good);
+        assert_eq!(read(&f32, &float_words(0.1)).1, Quality::Good);
         let tenths = Field { scale: 0.1, range: Some((0.0, 0.3)), ..field(Encoding::U16) };
         assert_eq!(read(&tenths, &[3]).1, Quality::Good);
     }
@@ -419,9 +422,7 @@ mod tests {
         assert_eq!(read(&marked, &[0xFFFE]), (None, Quality::Uncertain(Doubt::OverRange)));
         let sentinels = vec![(-999, Quality::Bad(Fault::SensorFault))];
         let float = Field { sentinels, ..field(Encoding::F32(WordOrder::Abcd)) };
-        let bits = (-999.0_f32).to_bits();
-        let words = [(bits >> 16) as u16, bits as u16];
-        assert_eq!(read(&float, &words), (None, Quality::Bad(Fault::SensorFault)));
+        assert_eq!(read(&float, &float_words(-999.0)), (None, Quality::Bad(Fault::SensorFault)));
     }
 
     fn with_status(meaning: StatusMeaning) -> Field {
