@@ -1,3 +1,2 @@
-//! The `davy` program.
-
+//! The davy program.
 fn main() {}

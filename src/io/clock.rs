@@ -2,9 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "this file is where clocks are read")]
 
 use crate::model::time::{Mono, Now, Span, Wall};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
-/// Reads both clocks. Copies share one start, so their times compare.
+/// Reads both clocks. Copies share one start, so their times compare. In a test with paused time, monotonic time is
+/// that of tokio's timers.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -31,8 +33,8 @@ impl Clock {
 
     /// The moment `at` as tokio's timers want it.
     #[must_use]
-    pub fn instant(&self, at: Mono) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.start + Duration::from_micros(at.us()))
+    pub fn instant(&self, at: Mono) -> Instant {
+        self.start + Duration::from_micros(at.us())
     }
 }
 

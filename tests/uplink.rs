@@ -1,0 +1,389 @@
+//! The uplink in virtual time, against a broker that does what real brokers and networks do on bad days.
+
+mod fake_buffer;
+
+use davy::io::buffer::Cursors;
+use davy::io::clock::Clock;
+use davy::io::mqtt::{self, ConnectReturnCode, MqttFault, Packet, Publish, Wire};
+use davy::io::uplink::{self, Dial, UplinkFault};
+use davy::model::plan::Destination;
+use davy::model::point::Tag;
+use davy::model::record::{Seq, Trouble};
+use davy::model::time::Span;
+use davy::record::outbox::{EVENTS_WINDOW, TELEMETRY_WINDOW};
+use davy::record::payload::Identity;
+use fake_buffer::{Store, seq_of};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// Bytes that the pretended connection holds in each direction: small, so that a peer that stops reading is felt.
+const PIPE: usize = 4 * 1024;
+
+/// How the broker treats one connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Day {
+    /// Acknowledges everything.
+    Good,
+    /// Acknowledges everything and closes after so many messages.
+    ClosesAfter(usize),
+    /// Swallows every n-th acknowledgement.
+    LosesAcks(usize),
+    /// Acknowledges twice, and things that were never sent.
+    AcksNonsense,
+    /// Takes so many messages and then is silent with the connection open.
+    SilentAfter(usize),
+    /// Reads nothing after the connection was granted.
+    StopsReading,
+    /// Says nothing to CONNECT.
+    Mute,
+    /// Refuses the connection.
+    Refuses(ConnectReturnCode),
+    /// Is not there.
+    Absent,
+    /// Sends something that is not MQTT.
+    Raves,
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_and_the_order_holds_over_every_kind_of_bad_day() {
+    let bad_days = [
+        Day::Absent,
+        Day::ClosesAfter(7),
+        Day::LosesAcks(5),
+        Day::Mute,
+        Day::SilentAfter(3),
+        Day::AcksNonsense,
+        Day::Refuses(ConnectReturnCode::ServiceUnavailable),
+        Day::StopsReading,
+        Day::ClosesAfter(0),
+        Day::Raves,
+        Day::ClosesAfter(30),
+    ];
+    for turn in 0..bad_days.len() {
+        let mut days = bad_days.to_vec();
+        days.rotate_left(turn);
+        let world = World::start(&days);
+        for _ in 0..50 {
+            world.store.add_events(10);
+            world.store.add_blocks(2);
+            sleep(Duration::from_secs(3)).await;
+        }
+        world.until(|w| w.store.cursors() == Cursors { events: Seq(500), telemetry: 100 }).await;
+        assert_eq!(world.first_events(), (1..=500).collect::<Vec<_>>(), "days from {turn}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_acknowledged_is_passed() {
+    // The tenth acknowledgement is swallowed: birth, then two packets an event, so that event 5 lacks one.
+    let world = World::start(&[Day::LosesAcks(10)]);
+    world.store.add_events(15);
+    world.until(|w| w.received() >= 31).await;
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.store.cursors().events, Seq(4), "everything after the gap waits");
+    world.until(|w| w.store.cursors().events == Seq(15)).await;
+    assert!(world.connections() >= 2, "the missing acknowledgement ends the connection");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_window_is_on_its_way() {
+    let world = World::start(&[Day::SilentAfter(0)]);
+    world.store.add_events(1_000);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.first_events().len(), EVENTS_WINDOW);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_overtakes_a_backlog_of_telemetry() {
+    let world = World::start(&[Day::SilentAfter(0)]);
+    world.store.add_blocks(1_000);
+    sleep(Duration::from_secs(5)).await;
+    world.store.add_events(1);
+    sleep(Duration::from_secs(5)).await;
+    let topics = world.topics();
+    let blocks = topics.iter().filter(|topic| topic.ends_with("/telemetry")).count();
+    assert_eq!(blocks, TELEMETRY_WINDOW, "{topics:?}");
+    assert!(topics.contains(&"davy/v1/gw/event/face/alarm".to_owned()), "{topics:?}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retained_states_come_again_with_each_connection() {
+    let world = World::start(&[Day::Good, Day::Good]);
+    world.store.add_events(7);
+    world.until(|w| w.store.cursors().events == Seq(7)).await;
+    world.forget_and_disconnect().await;
+    world.until(|w| w.topics().len() >= 4).await;
+    let mut states: Vec<(String, u64)> = world.with_received(|received| {
+        let states = received.iter().filter(|p| p.retain && p.topic.contains("/state/"));
+        states.map(|p| (p.topic.clone(), seq_of(&p.payload))).collect()
+    });
+    states.sort();
+    let expected = [("t0", 6), ("t1", 7), ("t2", 5)];
+    assert_eq!(states, expected.map(|(key, seq)| (format!("davy/v1/gw/state/alarm/{key}:trip"), seq)));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_oversized_event_is_set_aside_with_a_trouble_and_the_lane_goes_on() {
+    let world = World::start(&[]);
+    world.store.add_events(3);
+    world.store.add_event(Some(vec![b'x'; mqtt::PACKET_MAX].into()));
+    world.store.add_events(3);
+    world.until(|w| w.store.cursors().events == Seq(7)).await;
+    assert_eq!(world.first_events(), [1, 2, 3, 5, 6, 7]);
+    assert_eq!(world.troubles(), [("message-set-aside", true)]);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_stays_away_is_a_trouble_once_and_until_it_is_back() {
+    let world = World::start(&[Day::Absent; 6]);
+    sleep(Duration::from_secs(9)).await;
+    assert_eq!(world.troubles(), []);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.troubles(), [("destination-unreachable", true)]);
+    world.until(|w| w.troubles().len() > 1).await;
+    assert_eq!(world.troubles(), [("destination-unreachable", true), ("destination-unreachable", false)]);
+    assert_eq!(world.connections(), 7);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_names_its_remedy_at_once() {
+    let world = World::start(&[Day::Refuses(ConnectReturnCode::BadUserNamePassword)]);
+    world.until(|w| w.troubles().len() == 2).await;
+    assert_eq!(world.troubles(), [("destination-refused", true), ("destination-refused", false)]);
+    let text = world.troubles.lock().unwrap()[0].text.en.clone();
+    assert!(text.contains("password_file"), "{text}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_takes_connections_and_no_messages_is_a_trouble() {
+    let world = World::start(&[Day::ClosesAfter(1); 3]);
+    world.store.add_events(1);
+    world.until(|w| w.store.cursors().events == Seq(1)).await;
+    assert_eq!(world.troubles(), [("destination-stuck", true), ("destination-stuck", false)]);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_given_up_and_a_quiet_one_is_kept() {
+    let world = World::start(&[Day::SilentAfter(1)]);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.connections(), 2, "no answer to a ping ends the first");
+    sleep(Duration::from_secs(1_200)).await;
+    assert_eq!(world.connections(), 2, "pings keep the second");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_said_and_comes_in_time_whatever_the_broker_does() {
+    for day in [Day::Good, Day::Absent, Day::Mute, Day::SilentAfter(2), Day::StopsReading] {
+        let world = World::start(&[day; 50]);
+        world.store.add_events(30);
+        sleep(Duration::from_secs(5)).await;
+        let (received, task) = (Arc::clone(&world.broker), world.end());
+        timeout(Duration::from_secs(1), task).await.unwrap_or_else(|_| panic!("late: {day:?}")).unwrap();
+        let said = received.lock().unwrap().iter().any(|p| {
+            p.topic == "davy/v1/gw/status" && String::from_utf8_lossy(&p.payload).contains(r#""ended""#)
+        });
+        assert_eq!(said, matches!(day, Day::Good | Day::SilentAfter(_)), "{day:?}");
+    }
+}
+
+/// An uplink, what it tells and whom.
+struct World {
+    store: Store,
+    broker: Arc<Mutex<Vec<Publish>>>,
+    connections: Arc<Mutex<usize>>,
+    hang_up: watch::Sender<u32>,
+    troubles: Arc<Mutex<Vec<Trouble>>>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    /// Starts an uplink towards a broker that has these days, one for each connection, and good ones after.
+    fn start(days: &[Day]) -> World {
+        let store = Store::new();
+        let (stop, stopped) = watch::channel(false);
+        let (hang_up, hung_up) = watch::channel(0);
+        let (broker, connections) = (Arc::default(), Arc::default());
+        let dial = Dialer {
+            days: days.to_vec().into_iter(),
+            received: Arc::clone(&broker),
+            connections: Arc::clone(&connections),
+            hang_up: hung_up,
+        };
+        let troubles = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&troubles);
+        let report = move |trouble| heard.lock().unwrap().push(trouble);
+        let buffer = store.buffer.clone();
+        let uplink =
+            uplink::run_over(dial, destination(), identity(), buffer, Clock::start(), report, stopped);
+        let task = tokio::spawn(uplink);
+        World { store, broker, connections, hang_up, troubles, stop, task }
+    }
+
+    /// Waits, within a virtual day.
+    async fn until(&self, condition: impl Fn(&World) -> bool) {
+        let wait = async {
+            while !condition(self) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(Duration::from_secs(86_400), wait).await.expect("it comes true within a day");
+    }
+
+    fn with_received<T>(&self, look: impl FnOnce(&[Publish]) -> T) -> T {
+        look(&self.broker.lock().unwrap())
+    }
+
+    fn received(&self) -> usize {
+        self.with_received(<[Publish]>::len)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.with_received(|received| received.iter().map(|p| p.topic.clone()).collect())
+    }
+
+    /// The events' numbers in the order of their first copies.
+    fn first_events(&self) -> Vec<u64> {
+        self.with_received(|received| {
+            let mut first = Vec::new();
+            for event in received.iter().filter(|p| p.topic.contains("/event/")) {
+                let seq = seq_of(&event.payload);
+                if !first.contains(&seq) {
+                    first.push(seq);
+                }
+            }
+            first
+        })
+    }
+
+    fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+
+    fn troubles(&self) -> Vec<(&'static str, bool)> {
+        self.troubles.lock().unwrap().iter().map(|t| (t.code, t.raised)).collect()
+    }
+
+    async fn forget_and_disconnect(&self) {
+        let before = self.connections();
+        self.broker.lock().unwrap().clear();
+        self.hang_up.send_modify(|times| *times += 1);
+        self.until(|w| w.connections() > before).await;
+    }
+
+    fn end(self) -> tokio::task::JoinHandle<()> {
+        self.stop.send_replace(true);
+        self.task
+    }
+
+    async fn stop(self) {
+        timeout(Duration::from_secs(1), self.end()).await.expect("an end in time").unwrap();
+    }
+}
+
+fn destination() -> Destination {
+    Destination {
+        tag: Tag::new("control-room").unwrap(),
+        host: "broker".to_owned(),
+        port: 1883,
+        prefix: "davy".to_owned(),
+        user: None,
+        password_file: None,
+        keep_alive: Span::from_secs(20),
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        gateway: "gw".to_owned(),
+        version: "0.1.0".to_owned(),
+        config_hash: "ab".repeat(32),
+        boot: "0123456789abcdef".to_owned(),
+    }
+}
+
+/// Leads to the broker.
+struct Dialer {
+    days: std::vec::IntoIter<Day>,
+    received: Arc<Mutex<Vec<Publish>>>,
+    connections: Arc<Mutex<usize>>,
+    hang_up: watch::Receiver<u32>,
+}
+
+impl Dial for Dialer {
+    type Stream = DuplexStream;
+
+    async fn dial(&mut self) -> Result<DuplexStream, UplinkFault> {
+        *self.connections.lock().unwrap() += 1;
+        let day = self.days.next().unwrap_or(Day::Good);
+        if day == Day::Absent {
+            return Err(UplinkFault::Unreachable("connection refused".to_owned()));
+        }
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let (received, mut hang_up) = (Arc::clone(&self.received), self.hang_up.clone());
+        hang_up.mark_unchanged();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = serve(day, Wire::new(theirs), received) => {}
+                Ok(()) = hang_up.changed() => {}
+            }
+        });
+        Ok(ours)
+    }
+}
+
+/// One connection, from the broker's side.
+async fn serve(
+    day: Day,
+    mut wire: Wire<DuplexStream>,
+    received: Arc<Mutex<Vec<Publish>>>,
+) -> Result<(), MqttFault> {
+    assert!(matches!(wire.read().await?, Packet::Connect(_)));
+    if day == Day::Mute {
+        return std::future::pending().await;
+    }
+    let code = if let Day::Refuses(code) = day { code } else { ConnectReturnCode::Success };
+    wire.write(&[mqtt::connack(code)]).await?;
+    if day == Day::StopsReading {
+        return std::future::pending().await;
+    }
+    if day == Day::Raves {
+        return wire.write(&[Packet::Connect(mqtt::Connect::new("you"))]).await;
+    }
+    let mut taken = 0;
+    loop {
+        let Packet::Publish(publish) = wire.read().await? else {
+            if !matches!(day, Day::SilentAfter(_)) {
+                wire.write(&[Packet::PingResp]).await?;
+            }
+            continue;
+        };
+        let id = publish.pkid;
+        if day == Day::ClosesAfter(taken) {
+            return Ok(());
+        }
+        taken += 1;
+        received.lock().unwrap().push(publish);
+        match day {
+            Day::SilentAfter(limit) if taken > limit => {}
+            Day::LosesAcks(nth) if taken.is_multiple_of(nth) => {}
+            Day::AcksNonsense => {
+                wire.write(&[mqtt::puback(id), mqtt::puback(id), mqtt::puback(60_000)]).await?;
+            }
+            _ => wire.write(&[mqtt::puback(id)]).await?,
+        }
+    }
+}
