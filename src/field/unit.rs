@@ -35,6 +35,8 @@ pub(crate) struct Unit {
     period: Span,
     /// The first of its fixed moments: `origin + n * period`.
     origin: Mono,
+    /// It has answered since the start.
+    heard: bool,
     failures: u32,
     backoff: Span,
     /// Its values are the first ones after a loss.
@@ -52,6 +54,7 @@ impl Unit {
             blocks: device.blocks.len(),
             period,
             origin: now + offset,
+            heard: false,
             failures: 0,
             backoff: Unit::first_backoff(period),
             unconfirmed: false,
@@ -67,9 +70,9 @@ impl Unit {
         self.blocks > 0
     }
 
-    /// Whether its last request was answered, or none was made yet.
+    /// Whether it answered the last time that it was asked.
     pub(crate) fn is_trusted(&self) -> bool {
-        self.failures == 0
+        self.heard && self.failures == 0
     }
 
     /// Whether it is asked by its back-off only.
@@ -98,6 +101,7 @@ impl Unit {
             self.unconfirmed = true;
         }
         let unconfirmed = self.unconfirmed;
+        self.heard = true;
         self.failures = 0;
         self.backoff = Unit::first_backoff(self.period);
         self.block = self.block.saturating_add(1);
