@@ -152,13 +152,21 @@ impl Site {
         let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
         let decimals = usize::from(self.plan.points[point].decimals);
         let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
-        let wanted = alarm.limit.map_or(String::new(), |l| format!("{:.decimals$}", l.reset));
+        let limit = |l: Limit| format!("{:.decimals$} {unit}", l.reset);
+        let limit = alarm.limit.map(limit).unwrap_or_default();
+        let (wanted_zh, wanted_en) = match alarm.condition {
+            Condition::High(_) => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
+            Condition::Contact(_)
+            | Condition::SensorFault
+            | Condition::OverRange
+            | Condition::CommLost
+            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+        };
+        let quality = reading.quality;
         Text::new(
-            format!("{}: 当前 {value} {unit} ({}), 复位值 {wanted}", alarm.key, reading.quality),
-            format!(
-                "{}: now {value} {unit} ({}), must be good and beyond {wanted}",
-                alarm.key, reading.quality
-            ),
+            format!("{}: 当前 {value} {unit} ({quality}), {wanted_zh}且读数有效", alarm.key),
+            format!("{}: now {value} {unit} ({quality}), {wanted_en} with a good reading", alarm.key),
         )
     }
 
