@@ -116,7 +116,7 @@ impl Kept {
             Ask::Close(reply) => {
                 reply.send(()).ok();
             }
-            Ask::Journal | Ask::Keep(_) => {}
+            Ask::Journal | Ask::Keep(_) | Ask::Destinations(_) => {}
         }
     }
 }
