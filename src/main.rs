@@ -1,2 +1,5 @@
-//! The davy program.
-fn main() {}
+//! The `davy` program.
+
+fn main() -> std::process::ExitCode {
+    davy::app::main()
+}

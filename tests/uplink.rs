@@ -1,5 +1,7 @@
 //! The uplink in virtual time, against a broker that does what real brokers and networks do on bad days.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where something is missing")]
+
 mod fake_buffer;
 
 use davy::io::buffer::Cursors;
@@ -13,6 +15,7 @@ use davy::model::time::Span;
 use davy::record::outbox::{EVENTS_WINDOW, TELEMETRY_WINDOW};
 use davy::record::payload::Identity;
 use fake_buffer::{Store, seq_of};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -218,7 +221,7 @@ impl World {
         let (hang_up, hung_up) = watch::channel(0);
         let (broker, connections) = (Arc::default(), Arc::default());
         let dial = Dialer {
-            days: days.to_vec().into_iter(),
+            days: days.iter().copied().collect(),
             received: Arc::clone(&broker),
             connections: Arc::clone(&connections),
             hang_up: hung_up,
@@ -317,7 +320,7 @@ fn identity() -> Identity {
 
 /// Leads to the broker.
 struct Dialer {
-    days: std::vec::IntoIter<Day>,
+    days: VecDeque<Day>,
     received: Arc<Mutex<Vec<Publish>>>,
     connections: Arc<Mutex<usize>>,
     hang_up: watch::Receiver<u32>,
@@ -328,7 +331,7 @@ impl Dial for Dialer {
 
     async fn dial(&mut self) -> Result<DuplexStream, UplinkFault> {
         *self.connections.lock().unwrap() += 1;
-        let day = self.days.next().unwrap_or(Day::Good);
+        let day = self.days.pop_front().unwrap_or(Day::Good);
         if day == Day::Absent {
             return Err(UplinkFault::Unreachable("connection refused".to_owned()));
         }
@@ -383,7 +386,15 @@ async fn serve(
             Day::AcksNonsense => {
                 wire.write(&[mqtt::puback(id), mqtt::puback(id), mqtt::puback(60_000)]).await?;
             }
-            _ => wire.write(&[mqtt::puback(id)]).await?,
+            Day::Good
+            | Day::ClosesAfter(_)
+            | Day::LosesAcks(_)
+            | Day::SilentAfter(_)
+            | Day::StopsReading
+            | Day::Mute
+            | Day::Refuses(_)
+            | Day::Absent
+            | Day::Raves => wire.write(&[mqtt::puback(id)]).await?,
         }
     }
 }

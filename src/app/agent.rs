@@ -11,12 +11,12 @@ use crate::model::point::Text;
 use crate::model::record::{Body, ConfigChange, Started, Trouble};
 use crate::record::payload::Identity;
 use std::fmt;
+use std::os::unix::net::UnixListener;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +26,9 @@ const ROOM_END: Duration = Duration::from_millis(400);
 const JOURNAL_END: Duration = Duration::from_millis(500);
 const OFFICE_END: Duration = Duration::from_millis(700);
 const BUFFER_END: Duration = Duration::from_millis(300);
+
+/// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
+const EVENTS_INDEXED: u64 = 200_000;
 
 /// Why an agent did not start.
 #[derive(Debug)]
@@ -75,18 +78,17 @@ impl Agent {
         let dir = PathBuf::from(&plan.state_dir);
         let state = State::lock(&dir).map_err(StartError::State)?;
         let boot = boot_id(clock);
-        let (grown_tx, grown) = watch::channel(());
-        let opened = Journal::open(&dir, &plan.gateway, boot, clock, move |_| drop(grown_tx.send(())))
+        let (buffer, desk) = buffer::channel();
+        let grown = buffer.clone();
+        let opened = Journal::open(&dir, &plan.gateway, boot, clock, move |_| grown.journal_grew())
             .map_err(StartError::Journal)?;
         let journal = opened.journal;
-        let system = |what: &str| {
-            let what = what.to_owned();
-            move |e: std::io::Error| StartError::System(format!("cannot start {what}: {e}"))
+        let system = |what: &'static str| {
+            move |e: std::io::Error| {
+                StartError::System(format!("the system does not let us start {what}: {e}"))
+            }
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(system("a runtime"))?;
-
-        let (gaps, gap_out) = std::sync::mpsc::sync_channel(16);
-        let buffer = buffer::start(&dir, plan, boot, journal.reader(), clock, gaps).map_err(system("the buffer"))?;
 
         let mut first = vec![Body::Started(Started {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -104,15 +106,32 @@ impl Agent {
         };
         let (door, safety) = room::start(start).map_err(system("the safety room"))?;
 
+        let tell = door.clone();
+        let setup = buffer::Setup {
+            dir: dir.join("buffer"),
+            gateway: plan.gateway.clone(),
+            boot,
+            tags: plan.points.values().map(|p| p.tag.to_string()).collect(),
+            destinations: plan.destinations.values().map(|d| d.tag.to_string()).collect(),
+            telemetry_max_bytes: plan.telemetry.max_bytes,
+            events_max: EVENTS_INDEXED,
+            journal: journal.reader(),
+            clock,
+            tell: Box::new(move |body| {
+                if let Body::Trouble(trouble) = body { tell.trouble(trouble) } else { tell.note(body) }
+            }),
+        };
+        desk.start(setup).map_err(system("the buffer"))?;
+
         let (plan_tx, plan_rx) = watch::channel(Arc::clone(plan));
         let (stop, stopped) = watch::channel(false);
         let socket = local::open(&dir).map_err(StartError::System)?;
-        let office = Office { door: door.clone(), buffer: buffer.clone(), plan: plan_rx, stop: stopped, clock, boot };
+        let office =
+            Office { door: door.clone(), buffer: buffer.clone(), plan: plan_rx, stop: stopped, clock, boot };
         let office = std::thread::Builder::new()
             .name("davy-office".to_owned())
             .spawn(move || office.stay_open(socket))
             .map_err(system("the office"))?;
-        drop((grown, gap_out));
         Ok(Agent { plan: plan_tx, door, safety, journal, buffer, office, stop, runtime, _state: state })
     }
 
@@ -130,7 +149,10 @@ impl Agent {
         let old = Arc::clone(&self.plan.borrow());
         let mut fixed = Vec::new();
         if old.gateway != plan.gateway {
-            fixed.push(format!("gateway id `{}` can't become `{}` while running: restart", old.gateway, plan.gateway));
+            fixed.push(format!(
+                "gateway id `{}` can't become `{}` while running: restart",
+                old.gateway, plan.gateway
+            ));
         }
         if old.state_dir != plan.state_dir {
             fixed.push(format!("the state folder {} can't change while running: restart", old.state_dir));
@@ -168,7 +190,10 @@ impl Agent {
         self.safety.is_finished() || self.office.is_finished()
     }
 
-    /// Ends every room with everything recorded. Says what could not be kept.
+    /// Ends every room with everything recorded.
+    ///
+    /// # Errors
+    /// What could not be kept, in words.
     pub fn stop(self, reason: &str) -> Result<(), String> {
         self.door.note(Body::Ended { reason: reason.to_owned() });
         let asked = self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop()).await });
@@ -182,7 +207,8 @@ impl Agent {
         self.buffer.journal_grew();
         self.stop.send_replace(true);
         wait_for(&self.office, OFFICE_END);
-        let closed = self.runtime.block_on(async { tokio::time::timeout(BUFFER_END, self.buffer.close()).await });
+        let closed =
+            self.runtime.block_on(async { tokio::time::timeout(BUFFER_END, self.buffer.close()).await });
         if closed.is_err() {
             lacks.push("the buffer did not end in time; it is rebuilt from the journal".to_owned());
         }
@@ -224,7 +250,8 @@ impl Office {
         let mut socket = Some(socket);
         loop {
             let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+                let runtime =
+                    Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
                 runtime.block_on(self.day(socket.take()))
             }));
             let why = match day {
@@ -239,7 +266,9 @@ impl Office {
                 raised: true,
                 text: Text::new(
                     format!("通信线程故障, 已重启: {why}"),
-                    format!("the thread of uplinks and command socket broke down and was started again: {why}"),
+                    format!(
+                        "the thread of uplinks and command socket broke down and was started again: {why}"
+                    ),
                 ),
             });
             std::thread::sleep(Duration::from_secs(1));
@@ -282,7 +311,7 @@ impl Office {
                 gateway: plan.gateway.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 config_hash: plan.config_hash.clone(),
-                boot: self.boot,
+                boot: format!("{:016x}", self.boot),
             };
             let door = self.door.clone();
             let troubles = move |trouble| door.trouble(trouble);

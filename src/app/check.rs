@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// `davy check`: 0 where the file can be run, 2 where it can't.
-pub fn check(args: &Check) -> ExitCode {
+pub(super) fn check(args: &Check) -> ExitCode {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (faults, code) = match load(&args.config) {
         Ok(compiled) => {
@@ -57,7 +57,7 @@ fn summary(plan: &crate::model::plan::Plan) -> String {
 }
 
 /// `davy schema`.
-pub fn print_schema(args: &Schema) -> ExitCode {
+pub(super) fn print_schema(args: &Schema) -> ExitCode {
     let schema = if args.messages { schema::messages() } else { config::json_schema() };
     out(&format!("{schema:#}\n"));
     ExitCode::SUCCESS

@@ -1,7 +1,7 @@
 //! Reads a site file and what it draws in, and hands the texts to the compiler in `config/`.
 
-use crate::config::{self, Compiled, Faults, Source};
-use std::io::Read;
+use crate::config::{self, Compiled, Extras, Faults, Source};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// Longest file that is read: a site of 2,048 points takes less than a tenth of it.
@@ -29,17 +29,20 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
     let own = config::own_folders(&site.text);
     let profiles = read_folder(base, own.profiles.as_deref())?;
     let standards = read_folder(base, own.standards.as_deref())?;
-    config::compile(&site, &profiles, &standards).map_err(LoadError::Faulty)
+    config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)
 }
 
 fn read(path: &Path) -> Result<Source, LoadError> {
     let name = path.display().to_string();
     let fail = |e: std::io::Error| {
-        let hint = match e.kind() {
-            std::io::ErrorKind::NotFound => "; check the path, or copy config/demo.toml and start from that",
-            std::io::ErrorKind::PermissionDenied => "; the user that runs davy must be able to read it",
-            std::io::ErrorKind::IsADirectory => "; name the file itself",
-            _ => "",
+        let hint = if e.kind() == ErrorKind::NotFound {
+            "; check the path, or copy config/demo.toml and start from that"
+        } else if e.kind() == ErrorKind::PermissionDenied {
+            "; the user that runs davy must be able to read it"
+        } else if e.kind() == ErrorKind::IsADirectory {
+            "; name the file itself"
+        } else {
+            ""
         };
         LoadError::Unreadable(format!("cannot read {name}: {e}{hint}"))
     };
@@ -60,7 +63,10 @@ fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadErr
     let Some(folder) = folder else { return Ok(Vec::new()) };
     let folder = base.join(folder);
     let fail = |e: std::io::Error| {
-        LoadError::Unreadable(format!("cannot read the folder {} that the site file names: {e}", folder.display()))
+        LoadError::Unreadable(format!(
+            "cannot read the folder {} that the site file names: {e}",
+            folder.display()
+        ))
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(fail)? {
@@ -69,7 +75,10 @@ fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadErr
             paths.push(path);
         }
         if paths.len() > OWN_FILES_MAX {
-            return Err(LoadError::Unreadable(format!("{} holds more than {OWN_FILES_MAX} files", folder.display())));
+            return Err(LoadError::Unreadable(format!(
+                "{} holds more than {OWN_FILES_MAX} files",
+                folder.display()
+            )));
         }
     }
     paths.sort();

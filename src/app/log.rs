@@ -5,14 +5,15 @@ use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 
 /// Starts logging to standard error.
-pub fn start(log: &Log, quiet: LevelFilter) {
+pub(super) fn start(log: &Log, quiet: LevelFilter) {
     let level = match log.verbose {
         0 => quiet,
         1 => LevelFilter::DEBUG,
         2.. => LevelFilter::TRACE,
     };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colour);
+    let builder =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colour);
     // A second start in one process (tests) keeps the first.
     let started = match log.log_format {
         LogFormat::Human => builder.with_target(false).try_init(),

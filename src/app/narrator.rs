@@ -6,15 +6,13 @@ use std::io::{IsTerminal, Write};
 
 /// Where an observation was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// At the simulated registers.
     Plant,
     /// By the subscriber at the broker.
     Broker,
     /// At the command socket: a person.
     Person,
-    /// The story itself.
-    Story,
 }
 
 impl Place {
@@ -23,14 +21,13 @@ impl Place {
             Place::Plant => ("plant ", AnsiColor::Cyan),
             Place::Broker => ("mqtt  ", AnsiColor::Magenta),
             Place::Person => ("person", AnsiColor::Green),
-            Place::Story => ("davy  ", AnsiColor::White),
         }
     }
 }
 
 /// Writes the timeline.
 #[derive(Debug)]
-pub struct Narrator {
+pub(super) struct Narrator {
     colour: bool,
     live: bool,
     start: Mono,
@@ -42,7 +39,7 @@ pub struct Narrator {
 impl Narrator {
     /// A narrator of a story of `steps` steps that begins at `start`.
     #[must_use]
-    pub fn new(steps: usize, start: Mono) -> Narrator {
+    pub(super) fn new(steps: usize, start: Mono) -> Narrator {
         let live = std::io::stdout().is_terminal();
         let colour = live && std::env::var_os("NO_COLOR").is_none();
         Narrator { colour, live, start, steps, step: 0, waiting: String::new() }
@@ -58,13 +55,13 @@ impl Narrator {
     }
 
     /// A heading.
-    pub fn heading(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, text: &str) {
         let line = self.paint(text, AnsiColor::White, true);
         self.print(&format!("\n{line}"));
     }
 
     /// Something observed at `at`.
-    pub fn saw(&mut self, at: Mono, place: Place, text: &str, colour: Option<AnsiColor>) {
+    pub(super) fn saw(&mut self, at: Mono, place: Place, text: &str, colour: Option<AnsiColor>) {
         let since = at.since(self.start).ms();
         let (label, label_colour) = place.label();
         let label = self.paint(label, label_colour, false);
@@ -73,7 +70,7 @@ impl Narrator {
     }
 
     /// A step of the story was observed.
-    pub fn done(&mut self, what: &str, took: Option<Span>) {
+    pub(super) fn done(&mut self, what: &str, took: Option<Span>) {
         self.step = self.step.saturating_add(1);
         let tick = self.paint("✓", AnsiColor::Green, true);
         let took = took.map_or(String::new(), |t| format!("  ({t})"));
@@ -81,13 +78,18 @@ impl Narrator {
         self.print(&format!("         {tick} {count:<6} {what}{took}"));
     }
 
+    /// How many steps were observed so far.
+    pub(super) fn steps_done(&self) -> usize {
+        self.step
+    }
+
     /// The story begins anew.
-    pub fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.step = 0;
     }
 
     /// What the story waits for now; stands on the progress line.
-    pub fn waits(&mut self, what: &str) {
+    pub(super) fn waits(&mut self, what: &str) {
         what.clone_into(&mut self.waiting);
         self.progress();
     }
@@ -105,7 +107,7 @@ impl Narrator {
     }
 
     /// A line of its own, above the progress line.
-    pub fn print(&mut self, line: &str) {
+    pub(super) fn print(&mut self, line: &str) {
         if self.live {
             write_out(&format!("\r\x1b[2K{line}\n"));
             self.progress();
@@ -115,7 +117,7 @@ impl Narrator {
     }
 
     /// Takes the progress line away.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if self.live {
             write_out("\r\x1b[2K");
         }

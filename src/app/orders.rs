@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// `davy status`.
-pub fn status(args: &Status) -> ExitCode {
+pub(super) fn status(args: &Status) -> ExitCode {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     put(&args.which, &json!({ "do": "status", "json": args.json, "colour": colour }))
 }
 
 /// `davy ack`.
-pub fn ack(args: &Ack) -> ExitCode {
+pub(super) fn ack(args: &Ack) -> ExitCode {
     let question = match &args.alarm {
         Some(key) => json!({ "do": "ack", "key": key, "occurrence": args.occurrence, "name": args.name }),
         None => json!({ "do": "ack-all", "name": args.name }),
@@ -25,7 +25,7 @@ pub fn ack(args: &Ack) -> ExitCode {
 }
 
 /// `davy reset`.
-pub fn reset(args: &Reset) -> ExitCode {
+pub(super) fn reset(args: &Reset) -> ExitCode {
     put(&args.which, &json!({ "do": "reset", "target": args.target, "name": args.name }))
 }
 
@@ -72,7 +72,9 @@ fn state_dir(which: &Which) -> Result<PathBuf, String> {
     if let Some(dir) = &which.state {
         return Ok(dir.clone());
     }
-    let Some(path) = &which.config else { return Err("name the agent with --config or --state\n".to_owned()) };
+    let Some(path) = &which.config else {
+        return Err("name the agent with --config or --state\n".to_owned());
+    };
     match load(path) {
         Ok(compiled) => Ok(PathBuf::from(compiled.plan.state_dir)),
         Err(LoadError::Unreadable(why)) => Err(format!("error: {why}\n")),

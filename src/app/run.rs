@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 const ROUNDS: Duration = Duration::from_millis(200);
 
 /// `davy run`: 0 after a clean end, 1 after a failure while running, 2 where the site file is bad.
-pub fn run(args: &Run) -> ExitCode {
+pub(super) fn run(args: &Run) -> ExitCode {
     log::start(&args.log, LevelFilter::INFO);
     let clock = Clock::start();
     let plan = match load(&args.config) {
@@ -114,7 +114,10 @@ fn reload(agent: &Agent, config: &Path) {
             match agent.replan(&Arc::new(compiled.plan)) {
                 Ok(()) => tracing::info!(config = %config.display(), "the new site file is in force"),
                 Err(why) => {
-                    tracing::error!(why = why.join("; "), "the new site file is refused, the old one stays in force");
+                    tracing::error!(
+                        why = why.join("; "),
+                        "the new site file is refused, the old one stays in force"
+                    );
                 }
             }
         }

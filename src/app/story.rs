@@ -9,7 +9,8 @@ use crate::model::element::Position;
 use crate::model::plan::Plan;
 use crate::model::table::{ElementId, PointId};
 use crate::model::time::{Mono, Span};
-use crate::simulator::plant::{Observation, Plant, What};
+use crate::simulator::plant::{self, Observation, Plant};
+use crate::views::overview::position_words;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many steps the story has; the progress line counts to it.
-pub(super) const STEPS: usize = 27;
+pub(super) const STEPS: usize = 25;
 
 /// How long one step may take before the story says that it is missing.
 const PATIENCE: Span = Span::from_secs(20);
@@ -96,7 +97,10 @@ impl Stage {
         self.methane_at_the_face().await?;
         self.power_comes_back().await?;
         self.sum_up();
-        Ok(())
+        match self.narrator.steps_done() {
+            STEPS => Ok(()),
+            done => Err(Missing(format!("{STEPS} steps: the story has {done}"))),
+        }
     }
 
     async fn site_comes_up(&mut self) -> Step {
@@ -118,8 +122,7 @@ impl Stage {
         })
         .await?;
         self.narrator.done("all points good, no alarm, valve open, power on", None);
-        self.pause(2).await;
-        Ok(())
+        self.pause(2).await
     }
 
     async fn gas_leaks_in_the_bottle_room(&mut self) -> Step {
@@ -138,17 +141,16 @@ impl Stage {
         self.narrator.heading("The gas is cut off and disperses  (气体消散)");
         let gas = self.point("bottle-room.lpg-1")?;
         self.ramp(gas, 0.0, 3);
-        self.alarm_moves("bottle-room.lpg-1:trip", "cleared", "gas gone, alarm held until a person looks").await?;
-        self.alarm_moves("bottle-room.lpg-1:alarm", "cleared", "level 1 gone too").await?;
+        let alarms = ["bottle-room.lpg-1:trip", "bottle-room.lpg-1:alarm"];
+        self.alarms_clear(&alarms, "the gas is gone, the alarms are held until a person looks").await?;
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("bottle-room-shutoff", "the operator resets; all conditions are met").await?;
         let valve = self.element("bottle-room.valve")?;
         self.stays("bottle-room.valve", "the valve stays closed: it is opened by hand, on the spot").await?;
-        self.by_hand("somebody opens the valve on the spot", |plant| plant.open_by_hand(valve));
+        self.by_hand("somebody opens the valve on the spot", |plant, now| plant.open_by_hand(now, valve))?;
         self.element_at("bottle-room.valve", "unsafe", "valve open again, the site is normal").await?;
         self.all_normal("nothing is in alarm").await?;
-        self.pause(3).await;
-        Ok(())
+        self.pause(3).await
     }
 
     async fn methane_at_the_face(&mut self) -> Step {
@@ -173,15 +175,14 @@ impl Stage {
         self.plant_reads(gas, 1.2, "1.20 %: below the cut-off limit, above the re-power limit").await?;
         self.refusal("face-cut", "re-power is still refused at 1.20 %").await?;
         self.ramp(gas, 0.4, 2);
-        self.alarm_moves("face.t1:trip", "cleared", "below the re-power limit of 1.00 %").await?;
-        self.alarm_moves("face.t1:alarm", "cleared", "below the alarm limit").await?;
+        let alarms = ["face.t1:trip", "face.t1:alarm"];
+        self.alarms_clear(&alarms, "below the re-power limit of 1.00 %, the alarms are held").await?;
         self.acknowledge_all("the operator acknowledges").await?;
         self.reset("face-cut", "the operator permits re-power").await?;
         let (section, airway) = (self.element("face.section")?, self.element("face.return")?);
-        self.by_hand("an electrician switches the power on again", |plant| {
-            plant.repower_by_hand(section);
-            plant.repower_by_hand(airway);
-        });
+        self.by_hand("an electrician switches the power on again", |plant, now| {
+            plant.repower_by_hand(now, section) && plant.repower_by_hand(now, airway)
+        })?;
         self.element_at("face.section", "unsafe", "power is back at the face").await?;
         self.all_normal("nothing is in alarm").await
     }
@@ -201,7 +202,10 @@ impl Stage {
     }
 
     fn point(&self, tag: &str) -> Step<PointId> {
-        self.plan.points.find(|p| p.tag.as_str() == tag).ok_or_else(|| Missing(format!("point {tag} in the site file")))
+        self.plan
+            .points
+            .find(|p| p.tag.as_str() == tag)
+            .ok_or_else(|| Missing(format!("point {tag} in the site file")))
     }
 
     fn element(&self, tag: &str) -> Step<ElementId> {
@@ -212,21 +216,39 @@ impl Stage {
     fn ramp(&mut self, point: PointId, to: f64, slow_secs: u64) {
         let over = if self.quick { Span::from_ms(400) } else { Span::from_secs(slow_secs) };
         let now = self.clock.mono();
-        self.plant().ramp(point, to, over, now);
+        self.plant().ramp(now, point, to, over);
         let p = &self.plan.points[point];
         let decimals = usize::from(p.decimals);
-        self.narrator.saw(now, Place::Plant, &format!("{} moves towards {to:.decimals$} {}", p.tag, p.unit), None);
+        self.narrator.saw(
+            now,
+            Place::Plant,
+            &format!("{} moves towards {to:.decimals$} {}", p.tag, p.unit),
+            None,
+        );
     }
 
-    fn by_hand(&mut self, what: &str, act: impl FnOnce(&mut Plant)) {
-        act(&mut self.plant());
-        self.narrator.saw(self.clock.mono(), Place::Person, what, None);
-    }
-
-    async fn pause(&self, secs: u64) {
-        if !self.quick {
-            tokio::time::sleep(Duration::from_secs(secs)).await;
+    fn by_hand(&mut self, what: &str, act: impl FnOnce(&mut Plant, Mono) -> bool) -> Step {
+        let now = self.clock.mono();
+        if !act(&mut self.plant(), now) {
+            return Err(Missing(format!("{what}: the plant refuses, it is still commanded")));
         }
+        self.narrator.saw(now, Place::Person, what, None);
+        Ok(())
+    }
+
+    /// Time to read, for a person.
+    async fn pause(&mut self, secs: u64) -> Step {
+        if self.quick { Ok(()) } else { self.rest(Duration::from_secs(secs)).await }
+    }
+
+    /// Goes on telling the timeline for a while.
+    async fn rest(&mut self, duration: Duration) -> Step {
+        let until =
+            self.clock.mono() + Span::from_us(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        while self.clock.mono() < until {
+            self.look(LOOK).await?;
+        }
+        Ok(())
     }
 
     async fn acknowledge_all(&mut self, what: &str) -> Step {
@@ -239,12 +261,13 @@ impl Stage {
         let until = self.clock.mono() + PATIENCE;
         self.narrator.waits(what);
         loop {
-            let answer = self.ask(json!({ "do": "reset", "target": target, "name": "demo operator" })).await?;
+            let answer =
+                self.ask(json!({ "do": "reset", "target": target, "name": "demo operator" })).await?;
             if answer.get("ok") == Some(&json!(true)) || self.clock.mono() > until {
                 self.accepted(&answer, what)?;
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            self.rest(Duration::from_millis(200)).await?;
         }
         let tag = target.to_owned();
         self.until("the reset is told", move |s| match s {
@@ -285,18 +308,20 @@ impl Stage {
     // What must be observed.
 
     async fn alarm_occurs(&mut self, key: &str, what: &str) -> Step {
-        self.alarm_moves(key, "occurred", what).await
+        let is_it = told_of_alarm(key, "occurred");
+        self.until(what, move |s| is_it(s).then_some(())).await?;
+        self.narrator.done(what, None);
+        Ok(())
     }
 
-    async fn alarm_moves(&mut self, key: &str, cause: &str, what: &str) -> Step {
-        let (key, cause) = (key.to_owned(), cause.to_owned());
-        self.until(what, move |s| match s {
-            Seen::Told { kind, body, .. } if kind == "alarm" => {
-                (text(body, "key") == key && text(body, "cause") == cause).then_some(())
-            }
-            Seen::Told { .. } | Seen::Plant(_) | Seen::Online { .. } => None,
-        })
-        .await?;
+    /// All of these alarms clear, in any order.
+    async fn alarms_clear(&mut self, keys: &[&str], what: &str) -> Step {
+        let mut left: Vec<_> = keys.iter().map(|key| told_of_alarm(key, "cleared")).collect();
+        let all = move |s: &Seen| {
+            left.retain(|is_it| !is_it(s));
+            left.is_empty().then_some(())
+        };
+        self.until(what, all).await?;
         self.narrator.done(what, None);
         Ok(())
     }
@@ -305,7 +330,8 @@ impl Stage {
     async fn trip_runs(&mut self, element: ElementId, gas: PointId, cause: &str, what: &str) -> Step<Times> {
         let tag = self.plan.elements[element].tag.to_string();
         let told_tag = tag.clone();
-        let confirmed = self.until(&format!("{what}: confirmed by its feedback"), move |s| match s {
+        let waits_for = format!("{what}: confirmed by its feedback");
+        let confirmed = self.until(&waits_for, move |s| match s {
             Seen::Told { at, kind, body } if kind == "element" => {
                 (text(body, "tag") == told_tag && text(body, "phase") == "confirmed").then_some(*at)
             }
@@ -315,7 +341,10 @@ impl Stage {
         let times = self.times(element, gas, Some(told), what)?;
         self.narrator.done(&format!("{what}: commanded"), Some(times.written.since(times.register)));
         self.narrator.done(&format!("{what}: in its safe state"), Some(times.moved.since(times.register)));
-        self.narrator.done(&format!("{what}: confirmed at the broker, cause {cause}"), Some(told.since(times.register)));
+        self.narrator.done(
+            &format!("{what}: confirmed at the broker, cause {cause}"),
+            Some(told.since(times.register)),
+        );
         Ok(times)
     }
 
@@ -336,15 +365,17 @@ impl Stage {
             .map_or(f64::INFINITY, |l| l.set);
         let command = self.plan.elements[element].command;
         let device = self.plan.elements[element].device;
-        let observed = || self.seen.iter().filter_map(|s| match s {
-            Seen::Plant(o) => Some(o),
-            Seen::Told { .. } | Seen::Online { .. } => None,
-        });
+        let observed = || {
+            self.seen.iter().filter_map(|s| match s {
+                Seen::Plant(o) => Some(o),
+                Seen::Told { .. } | Seen::Online { .. } => None,
+            })
+        };
         let missing = |step: &str| Missing(format!("{what}: {step}"));
         // The last crossing upwards: earlier ones belong to an earlier round of the story.
         let (mut register, mut below) = (None, true);
         for o in observed() {
-            if let What::Changed { point, value } = o.what
+            if let plant::Seen::Changed { point, value } = o.what
                 && point == gas
             {
                 if below && value >= trip_limit {
@@ -357,13 +388,13 @@ impl Stage {
         let written = observed()
             .find(|o| {
                 o.at >= register
-                    && matches!(o.what, What::Written { device: d, at, value }
-                        if d == device && at == command.at && value == command.trip)
+                    && matches!(o.what, plant::Seen::Written { device: d, location, value }
+                        if d == device && location == command.at && value == command.trip)
             })
             .map(|o| o.at)
             .ok_or_else(|| missing("no write arrived at the plant"))?;
         let moved = observed()
-            .find(|o| o.at >= written && o.what == What::Moved { element, to: Position::Safe })
+            .find(|o| o.at >= written && o.what == plant::Seen::Moved { element, position: Position::Safe })
             .map(|o| o.at)
             .ok_or_else(|| missing("the plant's feedback never said safe"))?;
         Ok(Times { register, written, moved, told: told.unwrap_or(moved) })
@@ -373,7 +404,8 @@ impl Stage {
         self.measured.push((format!("{what}: write at the plant"), times.written.since(times.register)));
         self.measured.push((format!("{what}: in its safe state"), times.moved.since(times.register)));
         if times.told != times.moved {
-            self.measured.push((format!("{what}: confirmed at the broker"), times.told.since(times.register)));
+            self.measured
+                .push((format!("{what}: confirmed at the broker"), times.told.since(times.register)));
         }
     }
 
@@ -392,7 +424,7 @@ impl Stage {
 
     /// Lifting a demand moves nothing: the element is still in its safe state a while later.
     async fn stays(&mut self, tag: &str, what: &str) -> Step {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        self.rest(Duration::from_millis(700)).await?;
         let status = self.status().await?;
         let rows = status.get("elements").and_then(Value::as_array).cloned().unwrap_or_default();
         let row = rows.iter().find(|e| text(e, "id") == tag);
@@ -406,15 +438,16 @@ impl Stage {
     async fn plant_reads(&mut self, point: PointId, value: f64, what: &str) -> Step {
         self.until(what, move |s| match s {
             Seen::Plant(o) => match o.what {
-                What::Changed { point: p, value: v } if p == point && (v - value).abs() < 0.005 => Some(()),
-                What::Changed { .. } | What::Written { .. } | What::Moved { .. } => None,
+                plant::Seen::Changed { point: p, value: v } if p == point && (v - value).abs() < 0.005 => {
+                    Some(())
+                }
+                plant::Seen::Changed { .. } | plant::Seen::Written { .. } | plant::Seen::Moved { .. } => None,
             },
             Seen::Told { .. } | Seen::Online { .. } => None,
         })
         .await?;
         // One poll later the agent has read it too.
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        Ok(())
+        self.rest(Duration::from_millis(600)).await
     }
 
     async fn all_normal(&mut self, what: &str) -> Step {
@@ -441,9 +474,10 @@ impl Stage {
                 return Ok(());
             }
             if self.clock.mono() > until {
-                return Err(Missing(format!("{what}; the agent says: {status}")));
+                let alarms = status.get("alarms").cloned().unwrap_or_default();
+                return Err(Missing(format!("{what}; the agent's alarms are {alarms}")));
             }
-            self.look(Duration::from_millis(100)).await?;
+            self.rest(Duration::from_millis(100)).await?;
         }
     }
 
@@ -497,14 +531,19 @@ impl Stage {
 
     fn tell_plant(&mut self, o: &Observation) {
         match o.what {
-            What::Changed { .. } => {}
-            What::Written { device, at, value } => {
+            plant::Seen::Changed { .. } => {}
+            plant::Seen::Written { device, location, value } => {
                 let device = &self.plan.devices[device].tag;
-                let line = format!("write arrives at {device}: {} {} = {value}", at.space.as_str(), at.address);
+                let line = format!(
+                    "write arrives at {device}: {} {} = {value}",
+                    location.space.as_str(),
+                    location.address
+                );
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
-            What::Moved { element, to } => {
-                let line = format!("{} is now: {}", self.plan.elements[element].tag, to.as_str());
+            plant::Seen::Moved { element, position } => {
+                let row = &self.plan.elements[element];
+                let line = format!("{} is now {}", row.tag, position_words(row.kind, position));
                 self.narrator.saw(o.at, Place::Plant, &line, Some(AnsiColor::Cyan));
             }
         }
@@ -515,7 +554,8 @@ impl Stage {
         let texts = body.get("text").map(zh_en).unwrap_or_default();
         let (line, colour) = match kind {
             "alarm" => {
-                let value = body.get("value").and_then(Value::as_f64).map_or(String::new(), |v| format!("  {v:.2}"));
+                let value =
+                    body.get("value").and_then(Value::as_f64).map_or(String::new(), |v| format!("  {v:.2}"));
                 let colour = match (text(body, "cause"), text(body, "colour")) {
                     ("occurred", "red") => Some(AnsiColor::Red),
                     ("occurred", "orange") => Some(AnsiColor::Magenta),
@@ -525,14 +565,26 @@ impl Stage {
                 };
                 (format!("alarm {} [{}]{value}: {texts}", text(body, "cause"), text(body, "colour")), colour)
             }
-            "trip" if body.get("tripped") == Some(&json!(true)) => {
-                (format!("TRIP {}: {texts}, first-out {}", text(body, "tag"), text(body, "first_out")), Some(AnsiColor::Red))
-            }
+            "trip" if body.get("tripped") == Some(&json!(true)) => (
+                format!("TRIP {}: {texts}, first-out {}", text(body, "tag"), text(body, "first_out")),
+                Some(AnsiColor::Red),
+            ),
             "trip" => (format!("trip {} reset", text(body, "tag")), None),
             "element" => (texts, None),
             _ => return,
         };
         self.narrator.saw(at, Place::Broker, &line, colour);
+    }
+}
+
+/// Whether something observed is the broker's word that this alarm moved by this cause.
+fn told_of_alarm(key: &str, cause: &str) -> impl Fn(&Seen) -> bool + use<> {
+    let (key, cause) = (key.to_owned(), cause.to_owned());
+    move |s| match s {
+        Seen::Told { kind, body, .. } => {
+            kind == "alarm" && text(body, "key") == key && text(body, "cause") == cause
+        }
+        Seen::Plant(_) | Seen::Online { .. } => false,
     }
 }
 

@@ -136,7 +136,8 @@ impl Buffer {
         })
     }
 
-    /// Up to `max` events after `after`, in order.
+    /// Up to `max` events after `after`, in order. Numbers that can't be read any more are left out; with nothing
+    /// left to read the answer is empty, and a reader waits for the next mark.
     ///
     /// # Errors
     /// [`BufferGone`].
@@ -160,7 +161,8 @@ impl Buffer {
         self.ask(|reply| Ask::Cursors(destination.to_owned(), reply)).await
     }
 
-    /// The last event of every alarm, trip and element: what a control room sees at first.
+    /// The last event of every alarm, trip and element, by kind and key: what a control room sees at first. The
+    /// answer waits until everything recorded has been read.
     ///
     /// # Errors
     /// [`BufferGone`].
@@ -173,7 +175,7 @@ impl Buffer {
         drop(self.asks.try_send(Ask::Acked(destination.to_owned(), lane, seq)));
     }
 
-    /// Writes everything down and ends the thread.
+    /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.
     ///
     /// # Errors
     /// [`BufferGone`] where it has ended already.
@@ -317,8 +319,13 @@ impl Store {
             let file = File::open(dir.join("db"))?;
             Ok(Store { db, events, telemetry, cursors, standing, file })
         })?;
-        store.check_format(dir)?;
-        Ok(store)
+        match store.check_format(dir) {
+            Ok(()) => Ok(store),
+            Err(fault) => {
+                store.abandon();
+                Err(fault)
+            }
+        }
     }
 
     fn check_format(&self, dir: &Path) -> Result<(), StoreFault> {
@@ -539,4 +546,57 @@ fn head(key: &[u8], value: &[u8]) -> Option<BlockHead> {
         count: u64::from_be_bytes(field()?),
         len: length(json.len()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            Folder(std::env::temp_dir().join(format!("davy-buffer-{name}-{}", std::process::id())))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap_or_default();
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_database_is_damage_and_goes_no_further() {
+        let fault = caught::<()>(|| panic!("page 7 is odd")).unwrap_err();
+        assert_eq!(fault, StoreFault::Damaged("the database panicked: page 7 is odd".to_owned()));
+    }
+
+    #[test]
+    fn a_store_of_another_version_is_not_written_to() {
+        let folder = Folder::new("version");
+        let store = Store::open(&folder.0).unwrap();
+        store.db.insert("format", "davy buffer 2").unwrap();
+        store.sync().unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&folder.0), Err(StoreFault::Damaged(_))));
+    }
+
+    #[test]
+    fn a_store_in_use_is_refused_and_not_called_damaged() {
+        let folder = Folder::new("in-use");
+        let _held = Store::open(&folder.0).unwrap();
+        assert!(matches!(Store::open(&folder.0), Err(StoreFault::Refused(_))));
+    }
+
+    #[test]
+    fn a_hole_in_the_events_ends_the_answer() {
+        let folder = Folder::new("hole");
+        let store = Store::open(&folder.0).unwrap();
+        let events: Vec<_> = [1, 2, 4].map(|n| (Seq(n), Bytes::from_static(b"{}"))).into();
+        store.put_events(&events, &BTreeMap::new()).unwrap();
+        let told = |after| store.events(Seq(after), 10).unwrap().iter().map(|(s, _)| s.0).collect::<Vec<_>>();
+        assert_eq!((told(0), told(2), told(3)), (vec![1, 2], vec![], vec![4]));
+    }
 }

@@ -148,7 +148,9 @@ fn write_marker(dir: &Path, path: &Path) -> Result<(), StateError> {
         let mut file = create(path)?;
         writeln!(file, "{}", marker())?;
         file.sync_all()?;
-        sync_folder(dir)
+        sync_folder(dir)?;
+        // The folder above may be one that davy can't open, and then it was not made just now.
+        dir.parent().map_or(Ok(()), |above| sync_folder(above).or(Ok(())))
     };
     write().map_err(unwritable(path))
 }

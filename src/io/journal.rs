@@ -16,7 +16,7 @@ mod writer;
 pub use reader::{JournalReader, Page};
 
 use super::clock::{Clock, duration};
-use super::files::make_folder;
+use super::files::{make_folder, sync_folder};
 use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing};
 use crate::model::time::{Mono, Span};
 use crate::record::chain::{Chain, Digest};
@@ -122,7 +122,7 @@ impl Journal {
     ) -> Result<Opened, JournalError> {
         let folder = state_dir.join("journal");
         let failed = |cause| JournalError { folder: folder.clone(), cause };
-        make_folder(&folder).map_err(failed)?;
+        make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
         let found = scan::scan(&folder, clock.now()).map_err(failed)?;
         let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
         let chain = Chain::resume(gateway, boot, found.highest, prev);

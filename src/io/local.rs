@@ -7,11 +7,13 @@ use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
 /// The socket's name in the state folder.
 pub const NAME: &str = "davy.sock";
@@ -31,19 +33,26 @@ const PEERS_MAX: usize = 16;
 /// What could not be done, with the path.
 pub fn open(state_dir: &Path) -> Result<UnixListener, String> {
     let path = state_dir.join(NAME);
-    let fail = |what: &str, e: std::io::Error| format!("cannot {what} the command socket {}: {e}", path.display());
+    let fail =
+        |what: &str, e: std::io::Error| format!("cannot {what} the command socket {}: {e}", path.display());
     match std::fs::remove_file(&path) {
         Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(fail("remove", e)),
     }
     let listener = UnixListener::bind(&path).map_err(|e| fail("open", e))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).map_err(|e| fail("protect", e))?;
+    listener.set_nonblocking(true).map_err(|e| fail("open", e))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))
+        .map_err(|e| fail("protect", e))?;
     Ok(listener)
 }
 
 /// Serves the socket until the task is dropped.
 pub async fn serve(listener: UnixListener, door: Door) {
+    let listener = match tokio::net::UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the command socket can't be served"),
+    };
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(PEERS_MAX));
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
@@ -85,7 +94,9 @@ async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
     match ask(question) {
         Err(why) => refused(&[Text::new("请求不明", why)]),
         Ok(Asked::Status { json: as_json, colour }) => match door.view().await {
-            Ok((plan, view)) if as_json => json!({ "ok": true, "status": views::overview::to_json(&plan, &view) }),
+            Ok((plan, view)) if as_json => {
+                json!({ "ok": true, "status": views::overview::to_json(&plan, &view) })
+            }
             Ok((plan, view)) => json!({ "ok": true, "text": views::overview::to_text(&plan, &view, colour) }),
             Err(RoomGone) => refused(&[gone()]),
         },
@@ -115,7 +126,8 @@ enum Asked {
 }
 
 fn ask(question: &[u8]) -> Result<Asked, String> {
-    let question: Value = serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
+    let question: Value =
+        serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
     let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
@@ -123,7 +135,10 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
         "ack" => Verb::Acknowledge {
             key: wanted("key")?,
-            occurrence: question.get("occurrence").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()),
+            occurrence: question
+                .get("occurrence")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok()),
         },
         "ack-all" => Verb::AcknowledgeAll,
         "reset" => Verb::Reset { target: wanted("target")? },
@@ -151,23 +166,33 @@ fn peer_name(peer: &UnixStream) -> String {
 pub async fn put(state_dir: &Path, question: &Value) -> Result<Value, String> {
     let path: PathBuf = state_dir.join(NAME);
     let work = async {
-        let mut stream = UnixStream::connect(&path).await.map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                format!("no agent runs with the state folder {}: start it with `davy run`, or name another folder with --state", state_dir.display())
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                format!("you may not use {}: it is for its owner and group; ask to be added to the group", path.display())
-            }
-            _ => format!("cannot reach the agent at {}: {e}", path.display()),
-        })?;
+        let mut stream = UnixStream::connect(&path).await.map_err(|e| unreached(state_dir, &path, &e))?;
         let fail = |e: std::io::Error| format!("the agent at {} broke off: {e}", path.display());
         stream.write_all(format!("{question}\n").as_bytes()).await.map_err(fail)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.map_err(fail)?;
-        serde_json::from_slice(&answer).map_err(|e| format!("the agent at {} answered no JSON: {e}", path.display()))
+        serde_json::from_slice(&answer)
+            .map_err(|e| format!("the agent at {} answered no JSON: {e}", path.display()))
     };
     match tokio::time::timeout(PATIENCE * 2, work).await {
         Ok(answer) => answer,
-        Err(_) => Err(format!("the agent at {} does not answer within {} s", path.display(), (PATIENCE * 2).as_secs())),
+        Err(_) => Err(format!(
+            "the agent at {} does not answer within {} s",
+            path.display(),
+            (PATIENCE * 2).as_secs()
+        )),
+    }
+}
+
+fn unreached(state_dir: &Path, path: &Path, e: &std::io::Error) -> String {
+    let (dir, path) = (state_dir.display(), path.display());
+    if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+        format!(
+            "no agent runs with the state folder {dir}: start it with `davy run`, or name another folder with --state"
+        )
+    } else if e.kind() == ErrorKind::PermissionDenied {
+        format!("you may not use {path}: it is for its owner and group; ask to be added to the group")
+    } else {
+        format!("cannot reach the agent at {path}: {e}")
     }
 }

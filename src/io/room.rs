@@ -229,7 +229,9 @@ impl Room {
                     Some(Knock::Stop(reply)) => {
                         end(lines).await;
                         room.hand_over();
-                        drop(reply.send(()));
+                        if reply.send(()).is_err() {
+                            tracing::debug!("nobody waits for the end of the safety room");
+                        }
                         return;
                     }
                     None => return end(lines).await,
@@ -243,7 +245,13 @@ impl Room {
         let spawn = |bus| {
             let room = Rc::clone(self);
             let hand_in = move |input| drop(room.input(input));
-            tokio::task::spawn_local(line::run(Arc::clone(plan), bus, self.clock, self.demands.subscribe(), hand_in))
+            tokio::task::spawn_local(line::run(
+                Arc::clone(plan),
+                bus,
+                self.clock,
+                self.demands.subscribe(),
+                hand_in,
+            ))
         };
         plan.buses.ids().map(spawn).collect()
     }
@@ -306,8 +314,12 @@ impl Room {
         let mut desk = self.desk.borrow_mut();
         let room_left = desk.waiting.is_empty();
         let gaps = [
-            room_left.then(|| desk.records_lost.gap(Lane::Event, wall, "the journal took no records")).flatten(),
-            room_left.then(|| desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values")).flatten(),
+            room_left
+                .then(|| desk.records_lost.gap(Lane::Event, wall, "the journal took no records"))
+                .flatten(),
+            room_left
+                .then(|| desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values"))
+                .flatten(),
         ];
         let ailing = self.journal.trouble();
         let changed = ailing.is_some() != desk.journal_ails;
@@ -344,7 +356,9 @@ fn journal_trouble(ailing: Option<String>) -> Trouble {
         text: if raised {
             Text::new(
                 format!("日志写不进去, 事件暂存内存: {what}. 请检查磁盘空间和权限"),
-                format!("events are not recorded, they wait in memory: {what}. Check disk space and permissions"),
+                format!(
+                    "events are not recorded, they wait in memory: {what}. Check disk space and permissions"
+                ),
             )
         } else {
             Text::new("日志恢复记录", what)

@@ -135,6 +135,11 @@ pub(crate) fn words(element: &Element, life: &ElementLife) -> Text {
         ElementKind::Load => ("断电", "dead", "断电", "cut power"),
         ElementKind::Siren => ("启动", "on", "启动", "switch on"),
     };
+    let (unsafe_zh, unsafe_en) = match element.kind {
+        ElementKind::Valve => ("开启", "open"),
+        ElementKind::Load => ("带电", "live"),
+        ElementKind::Siren => ("停止", "off"),
+    };
     let (zh, en) = match (life.demand, life.phase, element.mode) {
         (Demand::None, _, _) if life.found_tripped => (
             "启动时已处于动作状态, 保持".to_owned(),
@@ -142,7 +147,7 @@ pub(crate) fn words(element: &Element, life: &ElementLife) -> Text {
         ),
         (Demand::None, _, _) => match life.position {
             Position::Safe => (format!("已{safe_zh}, 无指令"), format!("{safe_en}, nothing demanded")),
-            Position::Unsafe => (format!("未{safe_zh}, 无指令"), format!("not {safe_en}, nothing demanded")),
+            Position::Unsafe => (format!("{unsafe_zh}, 无指令"), format!("{unsafe_en}, nothing demanded")),
             Position::Travelling => ("行程中, 无指令".to_owned(), "travelling, nothing demanded".to_owned()),
             Position::Conflict => ("两限位同时到位".to_owned(), "both limits at once".to_owned()),
             Position::Unknown => ("无指令".to_owned(), "nothing demanded".to_owned()),

@@ -2,13 +2,14 @@
 
 use super::cause_effect::Missing;
 use super::site::{Effects, Site};
-use crate::model::alarm::AlarmState;
+use crate::model::alarm::{AlarmState, Condition};
 use crate::model::command::{Order, Reply, Verb};
-use crate::model::plan::Subject;
+use crate::model::plan::{Limit, Subject};
 use crate::model::point::Text;
 use crate::model::record::{Body, CommandDone, Who};
 use crate::model::table::{AlarmId, ElementId, TripId};
 use crate::model::time::Now;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Site {
@@ -108,12 +109,24 @@ impl Site {
         }
         self.trips[id].reset();
         self.tell_trip(now, id, Vec::new(), Some(who.clone()), effects);
-        for alarm in &trip.causes {
-            if let Some(moved) = self.alarms[*alarm].reset(now) {
-                self.tell_alarm(now, *alarm, moved, Some(who.clone()), effects);
+        for alarm in self.held_with(id) {
+            if let Some(moved) = self.alarms[alarm].reset(now) {
+                self.tell_alarm(now, alarm, moved, Some(who.clone()), effects);
             }
         }
         Reply::Done(Text::new(format!("已复位 {}", trip.tag), format!("reset {}", trip.tag)))
+    }
+
+    /// The alarms that a reset of this trip resets with it: every one on the points of its causes, lower levels too,
+    /// and "not confirmed" of what it acts on. Whoever has seen that the place is safe does not do that six times.
+    fn held_with(&self, id: TripId) -> BTreeSet<AlarmId> {
+        let trip = &self.plan.trips[id];
+        let on_the_same = |cause: &AlarmId| match self.plan.alarms[*cause].subject {
+            Subject::Point(point) => self.plan.points[point].alarms.clone(),
+            Subject::Device(_) | Subject::Element(_) => vec![*cause],
+        };
+        let causes = trip.causes.iter().flat_map(on_the_same);
+        causes.chain(trip.effects.iter().map(|e| self.plan.elements[*e].not_confirmed)).collect()
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
@@ -139,13 +152,21 @@ impl Site {
         let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
         let decimals = usize::from(self.plan.points[point].decimals);
         let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
-        let wanted = alarm.limit.map_or(String::new(), |l| format!("{:.decimals$}", l.reset));
+        let limit = |l: Limit| format!("{:.decimals$} {unit}", l.reset);
+        let limit = alarm.limit.map(limit).unwrap_or_default();
+        let (wanted_zh, wanted_en) = match alarm.condition {
+            Condition::High(_) => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
+            Condition::Contact(_)
+            | Condition::SensorFault
+            | Condition::OverRange
+            | Condition::CommLost
+            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+        };
+        let quality = reading.quality;
         Text::new(
-            format!("{}: 当前 {value} {unit} ({}), 复位值 {wanted}", alarm.key, reading.quality),
-            format!(
-                "{}: now {value} {unit} ({}), must be good and beyond {wanted}",
-                alarm.key, reading.quality
-            ),
+            format!("{}: 当前 {value} {unit} ({quality}), {wanted_zh}且读数有效", alarm.key),
+            format!("{}: now {value} {unit} ({quality}), {wanted_en} with a good reading", alarm.key),
         )
     }
 

@@ -159,18 +159,29 @@ fn is_feedback(plan: &Plan, tag: &str) -> bool {
     plan.elements.values().any(|e| tag.strip_prefix(e.tag.as_str()).is_some_and(|rest| rest.starts_with('.')))
 }
 
-fn element_words(kind: ElementKind, position: Position, demand: Demand, phase: Phase) -> (String, String) {
-    let (zh, en) = match (kind, position) {
+/// Where an element of this kind is, in English.
+#[must_use]
+pub const fn position_words(kind: ElementKind, position: Position) -> &'static str {
+    position_zh_en(kind, position).1
+}
+
+const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str, &'static str) {
+    match (kind, position) {
         (ElementKind::Valve, Position::Safe) => ("关", "closed"),
         (ElementKind::Valve, Position::Unsafe) => ("开", "open"),
+        (ElementKind::Valve, Position::Travelling) => ("行程中", "travelling"),
         (ElementKind::Load, Position::Safe) => ("断电", "dead"),
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
-        (_, Position::Travelling) => ("行程中", "travelling"),
+        (ElementKind::Load | ElementKind::Siren, Position::Travelling) => ("动作中", "switching"),
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
-    };
+    }
+}
+
+fn element_words(kind: ElementKind, position: Position, demand: Demand, phase: Phase) -> (String, String) {
+    let (zh, en) = position_zh_en(kind, position);
     match demand {
         Demand::None => (zh.to_owned(), en.to_owned()),
         Demand::Trip => (format!("{zh}, 已要求动作"), format!("{en}, trip demanded: {}", phase.as_str())),

@@ -92,6 +92,8 @@ pub(super) struct Keeper {
     gap_at: Mono,
     /// Stores that failed for good in this run.
     damages: u32,
+    /// Whether a fresh store has yet to be filled in place of a damaged one.
+    rebuilding: bool,
     told_unreadable: bool,
 }
 
@@ -117,6 +119,7 @@ impl Keeper {
             gap: None,
             gap_at: Mono::START,
             damages: 0,
+            rebuilding: false,
             told_unreadable: false,
         }
     }
@@ -163,10 +166,9 @@ impl Keeper {
                 reply.send(self.cursors.get(&name).copied().unwrap_or_default()).unwrap_or_default();
             }
             Ask::Acked(name, lane, seq) => self.acked(name, lane, seq),
-            Ask::Standing(reply) if self.complete => reply.send(self.stand()).unwrap_or_default(),
             Ask::Standing(reply) => {
                 if self.askers.len() < ASKERS_MAX {
-                    self.askers.push(reply);
+                    self.askers.push(reply); // Answered when the journal has been read to its end.
                 }
             }
             Ask::Keep(samples) => {
@@ -209,7 +211,9 @@ impl Keeper {
         self.save_at = self.setup.clock.mono();
         self.mark_telemetry();
         if self.refusal.take().is_some() {
-            self.trouble_over();
+            tracing::info!("buffer: the disk takes the store again");
+            let text = Text::new("缓冲数据库恢复写入。", "The buffer can be written again.");
+            self.trouble("buffer-write", false, text);
         }
     }
 
@@ -276,21 +280,36 @@ impl Keeper {
             "buffer: the store was set aside, a fresh one is filled from the journal"
         );
         self.stored_block = 0;
-        (self.setup.tell)(Body::Trouble(Trouble {
-            code: "buffer-damaged",
-            detail: String::new(),
-            raised: true,
-            text: Text::new(
+        self.rebuilding = true;
+        self.trouble(
+            "buffer-damaged",
+            true,
+            Text::new(
                 format!("缓冲数据库损坏（{why}），已另存为 {aside}，正在由日志重建。事件不会丢失。"),
                 format!(
                     "The buffer was damaged ({why}) and set aside as {aside}; a fresh one is filled from the \
                      journal. No event is lost."
                 ),
             ),
-        }));
+        );
         let now = self.setup.clock.now().wall;
         let reason = format!("telemetry not yet sent stayed in {aside}; how much is not known");
         self.lose(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
+    }
+
+    /// The journal has been read to its end: a store that followed a damaged one is whole again.
+    fn rebuilt(&mut self) {
+        if self.store.is_some() && std::mem::take(&mut self.rebuilding) {
+            self.trouble(
+                "buffer-damaged",
+                false,
+                Text::new("缓冲数据库已由日志重建。", "The buffer has been filled again from the journal."),
+            );
+        }
+    }
+
+    fn trouble(&self, code: &'static str, raised: bool, text: Text) {
+        (self.setup.tell)(Body::Trouble(Trouble { code, detail: String::new(), raised, text }));
     }
 
     fn refused(&mut self, why: &str) {
@@ -301,28 +320,17 @@ impl Keeper {
             return; // Said already.
         }
         tracing::error!(reason = why, "buffer: runs from memory until the disk takes the store again");
-        (self.setup.tell)(Body::Trouble(Trouble {
-            code: "buffer-write",
-            detail: String::new(),
-            raised: true,
-            text: Text::new(
+        self.trouble(
+            "buffer-write",
+            true,
+            Text::new(
                 format!("缓冲数据库无法写入（{why}）。事件照常由日志发送；遥测暂存内存。请检查磁盘。"),
                 format!(
                     "The buffer can't be written ({why}). Events are told out of the journal, telemetry is held in \
                      memory. Check the disk."
                 ),
             ),
-        }));
-    }
-
-    fn trouble_over(&self) {
-        tracing::info!("buffer: the disk takes the store again");
-        (self.setup.tell)(Body::Trouble(Trouble {
-            code: "buffer-write",
-            detail: String::new(),
-            raised: false,
-            text: Text::new("缓冲数据库恢复写入。", "The buffer can be written again."),
-        }));
+        );
     }
 
     /// Asks the store, if there is one; a failure ends it.
@@ -409,11 +417,11 @@ impl Keeper {
             risen
         });
         let more = self.read < recorded;
-        if !more && !self.complete {
+        if !more {
             self.complete = true;
-            let standing = self.stand();
-            for asker in self.askers.drain(..) {
-                asker.send(standing.clone()).unwrap_or_default();
+            self.rebuilt();
+            for asker in std::mem::take(&mut self.askers) {
+                asker.send(self.stand()).unwrap_or_default();
             }
         }
         more
@@ -425,16 +433,15 @@ impl Keeper {
             return;
         }
         self.told_unreadable = true;
-        (self.setup.tell)(Body::Trouble(Trouble {
-            code: "journal-unreadable",
-            detail: String::new(),
-            raised: true,
-            text: Text::new(
+        self.trouble(
+            "journal-unreadable",
+            true,
+            Text::new(
                 "日志中有无法读取的行，已跳过。请保留日志文件备查并检查磁盘。",
                 "The journal has lines that can't be read; they were passed over. Keep its files as evidence and \
                  check the disk.",
             ),
-        }));
+        );
     }
 
     fn index(&mut self, entries: Vec<(Entry, Bytes)>) {

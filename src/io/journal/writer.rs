@@ -237,3 +237,78 @@ fn day(at: Wall) -> i64 {
 fn bytes(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::chain::Check;
+    use crate::record::entry::Entry;
+    use std::fs;
+
+    fn ended() -> Record {
+        Record { at: Clock::start().now(), body: Body::Ended { reason: "SIGTERM".to_owned() } }
+    }
+
+    fn writer(folder: &Path) -> Writer {
+        Writer::new(folder, Chain::start("mine-1", 7), Standing::default(), None, Clock::start())
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("davy-writer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// Entries in the file, all of which must hang together.
+    fn entries(file: &Path) -> usize {
+        let (bytes, mut check) = (fs::read(file).unwrap(), Check::new());
+        let lines: Vec<_> = bytes.strip_suffix(b"\n").unwrap().split(|b| *b == b'\n').collect();
+        lines.iter().for_each(|l| check.follows(&Entry::parse(l).unwrap(), l).unwrap());
+        lines.len()
+    }
+
+    #[test]
+    fn after_a_refused_write_the_file_is_cut_back_and_the_same_lines_are_written() {
+        let folder = folder("refused");
+        let file = folder.join("000000000001.jsonl");
+        let mut writer = writer(&folder);
+        writer.append(&ended());
+        writer.commit().unwrap();
+        assert_eq!(writer.recorded(), Seq(2));
+        // A handle that can't be written through stands for a disk that refuses.
+        writer.current.as_mut().unwrap().handle = Some(File::open(&file).unwrap());
+        writer.append(&ended());
+        writer.commit().unwrap_err();
+        assert_eq!((writer.recorded(), writer.waiting()), (Seq(2), 1));
+        // What a refused write leaves behind.
+        let mut torn = fs::read(&file).unwrap();
+        torn.extend_from_slice(b"{\"body\":{\"rea");
+        fs::write(&file, torn).unwrap();
+        writer.append(&ended());
+        writer.commit().unwrap();
+        assert_eq!((writer.recorded(), writer.waiting()), (Seq(4), 0));
+        assert_eq!(entries(&file), 4);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_shortened_is_followed_by_a_new_one() {
+        for shorten in [false, true] {
+            let folder = folder("removed");
+            let file = folder.join("000000000001.jsonl");
+            let mut writer = writer(&folder);
+            writer.append(&ended());
+            writer.commit().unwrap();
+            writer.current.as_mut().unwrap().handle = None;
+            if shorten {
+                fs::write(&file, "").unwrap();
+            } else {
+                fs::remove_file(&file).unwrap();
+            }
+            writer.append(&ended());
+            writer.commit().unwrap();
+            assert_eq!(entries(&folder.join("000000000003.jsonl")), 1);
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+}
