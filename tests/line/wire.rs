@@ -279,7 +279,6 @@ fn a_coil_that_somebody_clears_is_written_again() {
 #[test]
 fn a_fault_is_logged_once_and_its_end_once() {
     let mut builder = Builder::new();
-    builder.timeout = Span::from_ms(50);
     let (device, point) = builder.detector(Span::from_ms(50));
     let clock = Clock::start();
     let plant = Arc::new(Mutex::new(Plant::new(&builder.plan)));
@@ -292,7 +291,7 @@ fn a_fault_is_logged_once_and_its_end_once() {
         line.wait(|input| matches!(input, Input::NoAnswer { .. }).then_some(()));
     }
     plant.lock().unwrap().set_mischief(device, None);
-    line.reading(point, |r| r.quality == Quality::Good);
+    line.reading(point, |r| r.value.is_some());
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines.len(), 2, "{log}");
@@ -325,6 +324,8 @@ fn answer_some(listener: &TcpListener, plant: &mut Plant, clock: Clock, answers:
 #[test]
 fn a_connection_that_was_closed_while_idle_costs_no_answer() {
     let mut builder = Builder::new();
+    // A slow machine is not what is tested here.
+    builder.timeout = Span::from_secs(10);
     // Long enough that the other side has certainly hung up before the next poll.
     let (device, _) = builder.detector(Span::from_ms(500));
     let clock = Clock::start();
