@@ -26,6 +26,9 @@ pub const STRING_MAX: usize = 65_535;
 /// Bytes asked for at each read. Together with [`PACKET_MAX`] it bounds what a connection holds.
 const READ_STEP: usize = 8 * 1024;
 
+/// Longest fixed header, in bytes: the codec's limit on what comes is without it.
+const HEADER_MAX: usize = 5;
+
 /// Room for everything in front of a publish's payload but its topic: fixed header, lengths, packet id.
 const PUBLISH_OVERHEAD: usize = 9;
 
@@ -160,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// # Errors
     /// As [`Wire::read`].
     pub fn take(&mut self) -> Result<Option<Packet>, MqttFault> {
-        match Packet::read(&mut self.came, PACKET_MAX) {
+        match Packet::read(&mut self.came, PACKET_MAX - HEADER_MAX) {
             Ok(packet) => check(packet).map(Some),
             Err(Error::InsufficientBytes(_)) => Ok(None),
             Err(Error::PayloadSizeLimitExceeded(size)) => Err(MqttFault::TooLarge(size)),
@@ -436,6 +439,16 @@ mod tests {
         assert!(fits("topic", most) && !fits("topic", most + 1));
         let mut wire = Wire::new(tokio::io::empty());
         wire.push(&publish("topic".to_owned(), vec![0; most].into(), false, u16::MAX)).unwrap();
+    }
+
+    #[test]
+    fn whatever_is_taken_can_be_passed_on() {
+        let mut wire = Wire::new(tokio::io::empty());
+        // The largest remaining length that is taken: topic `a`, an id, zeros.
+        wire.came.extend_from_slice(&[0x32, 0xFB, 0xFF, 0x0F, 0, 1, b'a', 0, 1]);
+        wire.came.resize(4 + PACKET_MAX - HEADER_MAX, 0);
+        let largest = wire.take().unwrap().unwrap();
+        assert_eq!(wire.push(&largest), Ok(()));
     }
 
     #[test]

@@ -252,13 +252,13 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             }
             let wake = session.wake_at(self.clock.mono(), keep_alive);
             tokio::select! {
-                packet = session.wire.read() => session.take(packet?)?,
+                packet = session.wire.read() => session.take(packet?, self.clock.mono())?,
                 changed = session.marks.changed(), if !session.marks_gone => session.marks_gone = changed.is_err(),
                 () = sleep_until(self.clock.instant(wake)) => session.check_time(self.clock.mono(), keep_alive)?,
                 () = stopped(&mut self.stop) => {}
             }
             while let Some(packet) = session.wire.take()? {
-                session.take(packet)?;
+                session.take(packet, self.clock.mono())?;
             }
             self.note(session, cursors);
         }
@@ -405,7 +405,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             session.flush(self.clock.mono()).await?;
             while session.outbox.open() > 0 {
                 let packet = session.wire.read().await?;
-                session.take(packet)?;
+                session.take(packet, self.clock.mono())?;
             }
             Ok::<(), UplinkFault>(())
         };

@@ -34,6 +34,7 @@ pub(super) struct Session<S> {
     /// Retained states to be told again, by topic.
     pub(super) states: BTreeMap<String, Bytes>,
     pub(super) last_write: Mono,
+    /// Nothing has come since this ping.
     pub(super) ping_sent: Option<Mono>,
 }
 
@@ -124,14 +125,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(timeout(duration(WRITE_LIMIT), self.wire.flush()).await.unwrap_or_else(late)?)
     }
 
-    pub(super) fn take(&mut self, packet: Packet) -> Result<(), UplinkFault> {
+    pub(super) fn take(&mut self, packet: Packet, now: Mono) -> Result<(), UplinkFault> {
+        // Whatever comes shows that the other end is there; on a slow link the answer stands behind other packets.
+        self.ping_sent = None;
         if let Packet::PubAck(ack) = packet {
-            if !self.outbox.acknowledged(ack.pkid) {
+            if !self.outbox.acknowledged(ack.pkid, now) {
                 tracing::debug!(id = ack.pkid, "an acknowledgement of nothing");
             }
             Ok(())
         } else if packet == Packet::PingResp {
-            self.ping_sent = None;
             Ok(())
         } else {
             Err(mqtt::unexpected(&packet).into())
