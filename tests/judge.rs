@@ -2,7 +2,7 @@
 //! die, lie about their state or answer late, valves that stick, operators at bad moments, restarts and new site files.
 //! After every step the promises are checked by a second, independent account of what was read.
 
-#![allow(clippy::unwrap_used, reason = "a test that finds no demo site fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds no demo site fails")]
 
 use davy::config::{self, Extras, Source};
 use davy::model::alarm::{AlarmCause, AlarmState, Condition};
@@ -33,7 +33,7 @@ impl Dice {
     }
 
     fn one_in(&mut self, n: u64) -> bool {
-        self.roll() % n == 0
+        self.roll().is_multiple_of(n)
     }
 
     fn below(&mut self, n: usize) -> usize {
@@ -121,7 +121,7 @@ impl World {
             self.move_elements();
             for device in self.plan.devices.ids() {
                 // Devices are polled each 500 ms, at different steps.
-                if (step + u64::try_from(device.to_usize()).unwrap()) % 5 == 0 {
+                if (step + u64::try_from(device.to_usize()).unwrap()).is_multiple_of(5) {
                     self.poll(device);
                 }
             }
