@@ -1,3 +1,5 @@
 //! The `davy` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    davy::app::main()
+}

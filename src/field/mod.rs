@@ -1,1 +1,8 @@
-//! Floor 1: Modbus knowledge: register maps, words to readings, what a line does next. Pure.
+//! Floor 1: Modbus knowledge without a wire. What registers mean (`codec`) and what a line asks next (`schedule`);
+//! sending and waiting live in `io/line.rs`.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+pub mod codec;
+mod output;
+pub mod schedule;
+mod unit;

@@ -3,6 +3,12 @@
 pub mod broker;
 pub mod buffer;
 pub mod clock;
+pub mod files;
+pub mod journal;
+pub mod line;
+pub mod local;
 pub mod mqtt;
+pub mod room;
+pub mod slave;
 pub mod subscriber;
 pub mod uplink;

@@ -89,7 +89,7 @@ pub enum WordOrder {
 }
 
 /// Where one value lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// Which table.
     pub space: Space,

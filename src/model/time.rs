@@ -125,6 +125,15 @@ impl Wall {
         self.0
     }
 
+    /// The moment written as `text` by [`Wall`]'s `Display`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Wall> {
+        match text.strip_prefix("unix-ms:") {
+            Some(ms) => ms.parse().ok().map(Wall),
+            None => text.parse::<jiff::Timestamp>().ok().map(|t| Wall(t.as_millisecond())),
+        }
+    }
+
     /// The UTC day, as `2026-11-24`.
     #[must_use]
     pub fn day(self) -> String {
@@ -162,6 +171,15 @@ mod tests {
         assert_eq!(Wall::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Wall::from_ms(1_795_491_725_123).day(), "2026-11-24");
         assert_eq!(Wall::from_ms(i64::MAX).to_string(), format!("unix-ms:{}", i64::MAX));
+    }
+
+    #[test]
+    fn written_wall_time_reads_back_as_itself() {
+        for ms in [0, 1, -1, 1_795_491_725_123, -62_135_596_800_001, 253_402_207_200_000, i64::MAX, i64::MIN]
+        {
+            assert_eq!(Wall::parse(&Wall(ms).to_string()), Some(Wall(ms)), "{ms}");
+        }
+        assert_eq!(Wall::parse("yesterday"), None);
     }
 
     #[test]

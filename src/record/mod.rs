@@ -1,5 +1,8 @@
 //! Floor 1: what is kept and told, and how: bytes, chains, cursors, payloads. Pure.
 
+pub mod chain;
+pub mod entry;
 pub mod outbox;
 pub mod payload;
 pub mod schema;
+pub mod telemetry;

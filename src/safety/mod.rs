@@ -1,6 +1,13 @@
 //! Floor 1: deciding. `Site::handle(now, input, &mut effects)` is the whole of it: plain, synchronous, total.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]
 
+mod alarm;
+mod cause_effect;
+mod element;
+mod orders;
+mod rule;
 mod site;
+mod watch;
 
 pub use site::{Effects, Input, Site};

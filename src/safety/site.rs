@@ -1,14 +1,24 @@
-//! The judge: gathers what was read, judges it, acts. One per gateway, because interlocks cross areas.
+//! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
+use super::alarm::{AlarmLife, Transition};
+use super::cause_effect::{Cause, TripLife, Vote};
+use super::element::{self, ElementLife};
+use super::rule::{self, Verdict};
+use super::watch::Watch;
+use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
-use crate::model::element::Demand;
+use crate::model::element::{Demand, Phase};
 use crate::model::line::LineFault;
-use crate::model::plan::Plan;
-use crate::model::point::Reading;
-use crate::model::record::{Record, Sample, Standing, Trouble};
-use crate::model::table::{DeviceId, ElementId, PointId};
-use crate::model::time::Now;
-use crate::model::view::View;
+use crate::model::plan::{Plan, Subject};
+use crate::model::point::{Quality, Reading, Unit};
+use crate::model::record::{
+    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding,
+    Trouble, Who,
+};
+use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
+use crate::model::time::{Mono, Now};
+use crate::model::view::{AlarmView, ElementView, TripView, View};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Everything that can reach the judge.
@@ -58,27 +68,486 @@ pub struct Effects {
     pub reply: Option<Reply>,
 }
 
+impl Effects {
+    pub(super) fn record(&mut self, at: Now, body: Body) {
+        self.records.push(Record { at, body });
+    }
+}
+
 /// The judge.
 #[derive(Debug)]
 pub struct Site {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) watch: Watch,
+    pub(super) alarms: Table<AlarmId, AlarmLife>,
+    pub(super) trips: Table<TripId, TripLife>,
+    pub(super) elements: Table<ElementId, ElementLife>,
+    troubles: Vec<Trouble>,
+    /// Alarms with a delay running: the only ones that time alone can move.
+    timed: BTreeSet<AlarmId>,
+    /// What was last told of each point.
+    told: Table<PointId, Option<Reading>>,
+    snapshot_due: Mono,
 }
 
 impl Site {
     /// A judge of `plan` that goes on where the journal says the last one stopped.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, _standing: &Standing, _now: Now) -> Site {
-        Site { plan }
+    pub fn new(plan: Arc<Plan>, standing: &Standing, now: Now) -> Site {
+        let mut site = Site {
+            watch: Watch::new(&plan),
+            alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key))),
+            trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
+            elements: plan.elements.map(|_, _| ElementLife::default()),
+            troubles: Vec::new(),
+            timed: BTreeSet::new(),
+            told: plan.points.map(|_, _| None),
+            snapshot_due: now.mono + plan.telemetry.snapshot,
+            plan,
+        };
+        // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
+        for id in site.plan.elements.ids() {
+            let demand = site.demanded(id);
+            site.elements[id].demand(now.mono, demand);
+        }
+        site
+    }
+
+    /// The demands that stand now, by row number of the element.
+    #[must_use]
+    pub fn demands(&self) -> Vec<Demand> {
+        self.elements.values().map(|e| e.demand).collect()
     }
 
     /// Takes in one input. Total: a bad world is data, not an error.
-    pub fn handle(&mut self, _now: Now, _input: Input, _effects: &mut Effects) {
-        let _ = &self.plan;
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        let touched = self.gather(now, input, effects);
+        self.judge(now, touched, effects);
+        self.act(now, effects);
+    }
+
+    // Gather: what is known now, and which alarms that concerns.
+
+    fn gather(&mut self, now: Now, input: Input, effects: &mut Effects) -> BTreeSet<AlarmId> {
+        let plan = Arc::clone(&self.plan);
+        let mut touched = BTreeSet::new();
+        match input {
+            Input::Readings { device, readings } => {
+                let was_lost = self.watch.devices[device].fault.is_some();
+                self.watch.heard(device, &readings);
+                for (point, _) in &readings {
+                    self.touch(*point, &mut touched);
+                    self.sample(now, *point, effects);
+                }
+                if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
+                    touched.insert(plan.devices[device].comm_alarm);
+                }
+                for (id, element) in plan.elements.iter() {
+                    if let Some((_, reading)) = readings.iter().find(|(p, _)| *p == element.readback) {
+                        self.elements[id].find(element, reading);
+                    }
+                }
+            }
+            Input::NoAnswer { device, fault } => {
+                for point in self.watch.not_heard(&plan, device, fault, now.mono) {
+                    self.touch(point, &mut touched);
+                    self.sample(now, point, effects);
+                }
+                touched.insert(plan.devices[device].comm_alarm);
+            }
+            Input::Wrote { element, demand, outcome: Ok(()) } => {
+                self.elements[element].written(&plan.elements[element], demand);
+            }
+            // The line goes on trying; if it takes too long the element's own alarm says so.
+            Input::Wrote { outcome: Err(_), .. } => {}
+            Input::Order(order) => self.order(now, &order, effects),
+            Input::Trouble(trouble) => self.trouble(now, trouble, effects),
+            Input::Tick => {
+                for point in self.watch.sweep(&plan, now.mono) {
+                    self.touch(point, &mut touched);
+                    self.sample(now, point, effects);
+                    touched.insert(plan.devices[plan.points[point].device].comm_alarm);
+                }
+                touched.extend(self.timed.iter().copied());
+                self.snapshot(now, effects);
+            }
+        }
+        touched
+    }
+
+    fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
+        touched.extend(self.plan.points[point].alarms.iter().copied());
+    }
+
+    fn trouble(&mut self, now: Now, trouble: Trouble, effects: &mut Effects) {
+        let same = |t: &Trouble| t.code == trouble.code && t.detail == trouble.detail;
+        let standing = self.troubles.iter().position(same);
+        match (trouble.raised, standing) {
+            (true, Some(_)) | (false, None) => return,
+            (true, None) => self.troubles.push(trouble.clone()),
+            (false, Some(n)) => drop(self.troubles.remove(n)),
+        }
+        effects.record(now, Body::Trouble(trouble));
+    }
+
+    // Telemetry: what changed beyond its deadband, and everything once in a while.
+
+    fn sample(&mut self, now: Now, point: PointId, effects: &mut Effects) {
+        let reading = self.watch.readings[point];
+        let deadband = self.plan.points[point].deadband;
+        let is_news = self.told[point].is_none_or(|told| {
+            told.quality != reading.quality
+                || match (told.value, reading.value) {
+                    (Some(a), Some(b)) => (a - b).abs() >= deadband && a != b,
+                    (a, b) => a.is_some() != b.is_some(),
+                }
+        });
+        if is_news {
+            self.told[point] = Some(reading);
+            let point = self.plan.points[point].tag.clone();
+            effects.samples.push(Sample { point, reading, wall: now.wall });
+        }
+    }
+
+    fn snapshot(&mut self, now: Now, effects: &mut Effects) {
+        if now.mono < self.snapshot_due {
+            return;
+        }
+        self.snapshot_due = now.mono + self.plan.telemetry.snapshot;
+        for (point, reading) in self.watch.readings.iter() {
+            self.told[point] = Some(*reading);
+            let point = self.plan.points[point].tag.clone();
+            effects.samples.push(Sample { point, reading: *reading, wall: now.wall });
+        }
+    }
+
+    // Judge: every alarm concerned takes a step.
+
+    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+        for id in touched {
+            let verdict = self.verdict(id);
+            self.note_peak(id);
+            let transition = self.alarms[id].step(now, &self.plan.alarms[id], verdict);
+            if let Some(transition) = transition {
+                self.note_peak(id);
+                self.tell_alarm(now, id, transition, None, effects);
+            }
+            if self.alarms[id].is_timed() {
+                self.timed.insert(id);
+            } else {
+                self.timed.remove(&id);
+            }
+        }
+    }
+
+    fn verdict(&self, id: AlarmId) -> Verdict {
+        let alarm = &self.plan.alarms[id];
+        match alarm.subject {
+            Subject::Point(point) => {
+                let decimals = self.plan.points[point].decimals;
+                let held = self.alarms[id].held();
+                rule::judge_point(alarm.condition, alarm.limit, decimals, &self.watch.readings[point], held)
+            }
+            Subject::Device(device) => match &self.watch.devices[device] {
+                _ if self.watch.is_lost(&self.plan, device) => Verdict::Breach,
+                state if state.fault.is_some() => Verdict::Unknown,
+                _ => Verdict::Clear,
+            },
+            Subject::Element(element) => match self.elements[element].phase {
+                Phase::Failed => Verdict::Breach,
+                Phase::Idle | Phase::Confirmed => Verdict::Clear,
+                Phase::Demanded | Phase::Commanded => Verdict::Unknown,
+            },
+        }
+    }
+
+    fn note_peak(&mut self, id: AlarmId) {
+        let alarm = &self.plan.alarms[id];
+        let Subject::Point(point) = alarm.subject else { return };
+        let Some(value) = self.watch.readings[point].value else { return };
+        let life = &mut self.alarms[id];
+        if life.state.is_active() {
+            let worse = |peak: f64| match alarm.condition {
+                Condition::Low(_) => value.min(peak),
+                Condition::High(_)
+                | Condition::Contact(_)
+                | Condition::SensorFault
+                | Condition::OverRange
+                | Condition::CommLost
+                | Condition::NotConfirmed => value.max(peak),
+            };
+            life.peak = Some(life.peak.map_or(value, worse));
+        }
+    }
+
+    pub(super) fn tell_alarm(
+        &self,
+        now: Now,
+        id: AlarmId,
+        moved: Transition,
+        who: Option<Who>,
+        effects: &mut Effects,
+    ) {
+        let alarm = &self.plan.alarms[id];
+        let life = &self.alarms[id];
+        let (reading, unit) = match alarm.subject {
+            Subject::Point(p) => (Some(self.watch.readings[p]), self.plan.points[p].unit),
+            Subject::Device(_) | Subject::Element(_) => (None, Unit::State),
+        };
+        let change = AlarmChange {
+            key: alarm.key.clone(),
+            area: self.plan.areas[alarm.area].tag.to_string(),
+            occurrence: life.occurrence,
+            from: moved.from,
+            to: life.state,
+            cause: moved.cause,
+            colour: alarm.colour,
+            value: reading.and_then(|r| r.value),
+            peak: life.peak,
+            unit,
+            quality: reading.map_or(Quality::Good, |r| r.quality),
+            set_point: alarm.limit.map(|l| l.set),
+            text: alarm.text.clone(),
+            action: alarm.action.clone(),
+            who,
+        };
+        effects.record(now, Body::Alarm(change));
+    }
+
+    // Act: trips, then the demands that follow from them.
+
+    pub(super) fn act(&mut self, now: Now, effects: &mut Effects) {
+        let plan = Arc::clone(&self.plan);
+        for id in plan.trips.ids() {
+            let causes = self.causes(id);
+            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
+                self.trip_due_to(now, id, &causes, &votes, effects);
+            }
+        }
+        for id in plan.elements.ids() {
+            self.drive(now, id, effects);
+        }
+    }
+
+    pub(super) fn causes(&self, id: TripId) -> Vec<Cause> {
+        let cause = |alarm_id: &AlarmId| {
+            let (alarm, life) = (&self.plan.alarms[*alarm_id], &self.alarms[*alarm_id]);
+            let safe = match alarm.subject {
+                Subject::Point(p) => {
+                    let decimals = self.plan.points[p].decimals;
+                    rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
+                }
+                Subject::Device(_) | Subject::Element(_) => self.verdict(*alarm_id) == Verdict::Clear,
+            };
+            Cause {
+                active: life.state.is_active().then_some(life.occurred),
+                known: self.verdict(*alarm_id) != Verdict::Unknown,
+                safe,
+                unacknowledged: life.state.wants_acknowledgement(),
+            }
+        };
+        self.plan.trips[id].causes.iter().map(cause).collect()
+    }
+
+    fn trip_due_to(&mut self, now: Now, id: TripId, causes: &[Cause], votes: &[Vote], effects: &mut Effects) {
+        let trip = &self.plan.trips[id];
+        let voting = || trip.causes.iter().zip(causes).zip(votes).filter(|(_, vote)| **vote != Vote::No);
+        let key = |alarm: &AlarmId| self.plan.alarms[*alarm].key.clone();
+        // Causes that are true come before those that are merely not known; among the true, the earliest.
+        let first = voting().min_by_key(|((_, cause), _)| (cause.active.is_none(), cause.active));
+        self.trips[id].first_out = first.map(|((alarm, _), _)| key(alarm));
+        let told = voting().map(|((alarm, _), vote)| match vote {
+            Vote::True | Vote::No => key(alarm),
+            Vote::Bad => format!("{} (bad)", key(alarm)),
+        });
+        let causes = told.collect();
+        self.tell_trip(now, id, causes, None, effects);
+    }
+
+    pub(super) fn tell_trip(
+        &self,
+        now: Now,
+        id: TripId,
+        causes: Vec<String>,
+        who: Option<Who>,
+        effects: &mut Effects,
+    ) {
+        let (trip, life) = (&self.plan.trips[id], &self.trips[id]);
+        let change = TripChange {
+            tag: trip.tag.to_string(),
+            area: self.plan.areas[trip.area].tag.to_string(),
+            occurrence: life.occurrence,
+            tripped: life.tripped,
+            first_out: life.first_out.clone(),
+            causes,
+            effects: trip.effects.iter().map(|e| self.plan.elements[*e].tag.to_string()).collect(),
+            text: trip.name.clone(),
+            who,
+        };
+        effects.record(now, Body::Trip(change));
+    }
+
+    /// The trips that demand an element now.
+    fn demanding(&self, id: ElementId) -> impl Iterator<Item = TripId> {
+        self.plan
+            .trips
+            .iter()
+            .filter(move |(t, trip)| self.trips[*t].tripped && trip.effects.contains(&id))
+            .map(|(t, _)| t)
+    }
+
+    fn demanded(&self, id: ElementId) -> Demand {
+        let stands = self.elements[id].found_tripped || self.demanding(id).next().is_some();
+        if stands { Demand::Trip } else { Demand::None }
+    }
+
+    fn drive(&mut self, now: Now, id: ElementId, effects: &mut Effects) {
+        let demand = self.demanded(id);
+        let plan = Arc::clone(&self.plan);
+        let element = &plan.elements[id];
+        let position = element::position(element, |p| self.watch.readings[p]);
+        let mut news = self.elements[id].demand(now.mono, demand);
+        if news {
+            effects.demands.push((id, demand));
+        }
+        news |= self.elements[id].watch(now.mono, element, position);
+        if news {
+            self.tell_element(now, id, effects);
+        }
+        // The alarm follows the phase at once: "commanded, not confirmed" must not wait for a tick.
+        if news || self.alarms[element.not_confirmed].is_timed() {
+            self.judge(now, BTreeSet::from([element.not_confirmed]), effects);
+        }
+    }
+
+    fn tell_element(&self, now: Now, id: ElementId, effects: &mut Effects) {
+        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
+        let change = ElementChange {
+            tag: element.tag.to_string(),
+            area: self.plan.areas[element.area].tag.to_string(),
+            kind: element.kind,
+            mode: element.mode,
+            demand: life.demand,
+            phase: life.phase,
+            position: life.position,
+            elapsed: life.elapsed(now.mono),
+            trips: self.demanding(id).map(|t| self.plan.trips[t].tag.to_string()).collect(),
+            text: element::words(element, life),
+        };
+        effects.record(now, Body::Element(change));
+    }
+
+    // What outlives this judge, and what people see of it.
+
+    /// What a later judge of the same or a changed plan has to go on from.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let mut standing = Standing::default();
+        for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0) {
+            let alarm = AlarmStanding { occurrence: life.occurrence, state: life.state, since: life.since };
+            standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
+        }
+        for (id, life) in self.trips.iter().filter(|(_, life)| life.occurrence > 0) {
+            let trip = TripStanding {
+                occurrence: life.occurrence,
+                tripped: life.tripped,
+                first_out: life.first_out.clone(),
+            };
+            standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
+        }
+        standing
+    }
+
+    /// What stands in the way of going on under `plan`: a trip that stands, or an element under demand, may not
+    /// vanish from the file. It must be reset first.
+    #[must_use]
+    pub fn objections(&self, plan: &Plan) -> Vec<String> {
+        let mut objections = Vec::new();
+        for (id, life) in self.trips.iter().filter(|(_, life)| life.tripped) {
+            let tag = &self.plan.trips[id].tag;
+            if plan.trip(tag.as_str()).is_none() {
+                objections
+                    .push(format!("trip `{tag}` stands tripped and is not in the new file; reset it first"));
+            } else if life.tripped {
+                let missing = |e: &ElementId| {
+                    let tag = &self.plan.elements[*e].tag;
+                    let kept = plan.trips.values().any(|t| {
+                        t.tag == self.plan.trips[id].tag
+                            && t.effects.iter().any(|n| plan.elements[*n].tag == *tag)
+                    });
+                    (!kept).then(|| tag.clone())
+                };
+                for element in self.plan.trips[id].effects.iter().filter_map(missing) {
+                    objections.push(format!(
+                        "trip `{tag}` holds `{element}` in its safe state and the new file takes it away; reset the trip first"
+                    ));
+                }
+            }
+        }
+        objections
+    }
+
+    /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
+    pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
+        let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
+        next.watch.take_over(&plan, &self.watch, &self.plan);
+        next.troubles = std::mem::take(&mut self.troubles);
+        for (id, element) in plan.elements.iter() {
+            if let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) {
+                let demand = next.elements[id].demand;
+                next.elements[id] = self.elements[was].clone();
+                next.elements[id].demand(now.mono, demand);
+            }
+        }
+        for (id, life) in self.alarms.iter() {
+            let gone = plan.alarm(&self.plan.alarms[id].key).is_none();
+            if gone && life.state != AlarmState::Normal {
+                let moved = Transition { from: life.state, cause: AlarmCause::Removed };
+                self.tell_removed(now, id, moved, effects);
+            }
+        }
+        *self = next;
+        let all = self.plan.alarms.ids().collect();
+        self.judge(now, all, effects);
+        self.act(now, effects);
+    }
+
+    fn tell_removed(&self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
+        let mut told = Effects::default();
+        self.tell_alarm(now, id, moved, None, &mut told);
+        for mut record in told.records {
+            if let Body::Alarm(change) = &mut record.body {
+                change.to = AlarmState::Normal;
+            }
+            effects.records.push(record);
+        }
     }
 
     /// The latest state of everything.
     #[must_use]
-    pub fn view(&self, _now: Now) -> Option<View> {
-        None
+    pub fn view(&self, now: Now) -> View {
+        View {
+            at: now,
+            points: self.watch.readings.clone(),
+            alarms: self.alarms.map(|_, life| AlarmView {
+                state: life.state,
+                occurrence: life.occurrence,
+                since: life.since,
+                peak: life.peak,
+            }),
+            trips: self.trips.map(|_, life| TripView {
+                tripped: life.tripped,
+                occurrence: life.occurrence,
+                first_out: life.first_out.clone(),
+                holding: life.is_holding(),
+            }),
+            elements: self.elements.map(|_, life| ElementView {
+                demand: life.demand,
+                phase: life.phase,
+                position: life.position,
+            }),
+            devices: self.watch.devices.clone(),
+            troubles: self.troubles.clone(),
+        }
     }
 }

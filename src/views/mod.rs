@@ -1,1 +1,3 @@
 //! Floor 2: records and snapshots to what people read. Pure.
+
+pub mod overview;

@@ -122,7 +122,7 @@ impl Kept {
             Ask::Close(reply) => {
                 reply.send(()).ok();
             }
-            Ask::Journal | Ask::Keep(_) => {}
+            Ask::Journal | Ask::Keep(_) | Ask::Destinations(_) => {}
         }
     }
 }

@@ -1,0 +1,327 @@
+//! The running agent: its rooms wired together, in the order in which they must start and end.
+
+use crate::io::buffer::{self, Buffer};
+use crate::io::clock::Clock;
+use crate::io::files::{State, StateError};
+use crate::io::journal::{Journal, JournalError};
+use crate::io::room::{self, Door};
+use crate::io::{local, uplink};
+use crate::model::plan::Plan;
+use crate::model::point::Text;
+use crate::model::record::{Body, ConfigChange, Started, Trouble};
+use crate::record::payload::Identity;
+use std::fmt;
+use std::os::unix::net::UnixListener;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms.
+const ROOM_END: Duration = Duration::from_millis(400);
+const JOURNAL_END: Duration = Duration::from_millis(500);
+const OFFICE_END: Duration = Duration::from_millis(700);
+const BUFFER_END: Duration = Duration::from_millis(300);
+
+/// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
+const EVENTS_INDEXED: u64 = 200_000;
+
+/// Why an agent did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The state folder.
+    State(StateError),
+    /// The journal.
+    Journal(JournalError),
+    /// Anything else that the system refused, in words.
+    System(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::State(e) => e.fmt(f),
+            StartError::Journal(e) => e.fmt(f),
+            StartError::System(e) => f.write_str(e),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// An agent at work.
+#[derive(Debug)]
+pub struct Agent {
+    plan: watch::Sender<Arc<Plan>>,
+    door: Door,
+    safety: JoinHandle<()>,
+    journal: Journal,
+    buffer: Buffer,
+    office: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    /// For waiting on the rooms from outside.
+    runtime: Runtime,
+    /// Held to the end: so long the folder belongs to this agent.
+    _state: State,
+}
+
+impl Agent {
+    /// Starts every room: journal, buffer, safety room, office.
+    ///
+    /// # Errors
+    /// [`StartError`], in words for whoever started it.
+    pub fn start(plan: &Arc<Plan>, clock: Clock) -> Result<Agent, StartError> {
+        let dir = PathBuf::from(&plan.state_dir);
+        let state = State::lock(&dir).map_err(StartError::State)?;
+        let boot = boot_id(clock);
+        let (buffer, desk) = buffer::channel();
+        let grown = buffer.clone();
+        let opened = Journal::open(&dir, &plan.gateway, boot, clock, move |_| grown.journal_grew())
+            .map_err(StartError::Journal)?;
+        let journal = opened.journal;
+        let system = |what: &'static str| {
+            move |e: std::io::Error| {
+                StartError::System(format!("the system does not let us start {what}: {e}"))
+            }
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(system("a runtime"))?;
+
+        let mut first = vec![Body::Started(Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config_hash: plan.config_hash.clone(),
+            previous_end: opened.previous_end,
+        })];
+        first.extend(opened.notes);
+        let start = room::Start {
+            plan: Arc::clone(plan),
+            standing: opened.standing,
+            first,
+            journal: journal.clone(),
+            buffer: buffer.clone(),
+            clock,
+        };
+        let (door, safety) = room::start(start).map_err(system("the safety room"))?;
+
+        let tell = door.clone();
+        let setup = buffer::Setup {
+            dir: dir.join("buffer"),
+            gateway: plan.gateway.clone(),
+            boot,
+            destinations: destination_ids(plan),
+            telemetry_max_bytes: plan.telemetry.max_bytes,
+            events_max: EVENTS_INDEXED,
+            journal: journal.reader(),
+            clock,
+            tell: Box::new(move |body| {
+                if let Body::Trouble(trouble) = body { tell.trouble(trouble) } else { tell.note(body) }
+            }),
+        };
+        desk.start(setup).map_err(system("the buffer"))?;
+
+        let (plan_tx, plan_rx) = watch::channel(Arc::clone(plan));
+        let (stop, stopped) = watch::channel(false);
+        let socket = local::open(&dir).map_err(StartError::System)?;
+        let office =
+            Office { door: door.clone(), buffer: buffer.clone(), plan: plan_rx, stop: stopped, clock, boot };
+        let office = std::thread::Builder::new()
+            .name("davy-office".to_owned())
+            .spawn(move || office.stay_open(socket))
+            .map_err(system("the office"))?;
+        Ok(Agent { plan: plan_tx, door, safety, journal, buffer, office, stop, runtime, _state: state })
+    }
+
+    /// The safety room's door.
+    #[must_use]
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Goes on under a new plan.
+    ///
+    /// # Errors
+    /// Why it does not; the old plan stays in force.
+    pub fn replan(&self, plan: &Arc<Plan>) -> Result<(), Vec<String>> {
+        let old = Arc::clone(&self.plan.borrow());
+        let mut fixed = Vec::new();
+        if old.gateway != plan.gateway {
+            fixed.push(format!(
+                "gateway id `{}` can't become `{}` while running: restart",
+                old.gateway, plan.gateway
+            ));
+        }
+        if old.state_dir != plan.state_dir {
+            fixed.push(format!("the state folder {} can't change while running: restart", old.state_dir));
+        }
+        let outcome = if fixed.is_empty() {
+            let work = self.door.replan(Arc::clone(plan));
+            self.runtime.block_on(work).unwrap_or_else(|_| Err(vec!["the safety room has ended".to_owned()]))
+        } else {
+            Err(fixed)
+        };
+        let taken = outcome.is_ok();
+        let new_hash = if taken { &plan.config_hash } else { &old.config_hash };
+        let detail = outcome.as_ref().err().map_or_else(|| "taken".to_owned(), |why| why.join("; "));
+        self.note_config(&old.config_hash, new_hash, taken, detail);
+        if taken {
+            self.buffer.destinations(destination_ids(plan));
+            self.plan.send_replace(Arc::clone(plan));
+        }
+        outcome
+    }
+
+    /// Puts on record that a site file was refused before it became a plan.
+    pub fn refused_config(&self, why: String) {
+        let hash = self.plan.borrow().config_hash.clone();
+        self.note_config(&hash, &hash, false, why);
+    }
+
+    fn note_config(&self, old: &str, new: &str, taken: bool, detail: String) {
+        let change = ConfigChange { old_hash: old.to_owned(), new_hash: new.to_owned(), taken, detail };
+        self.door.note(Body::Config(change));
+    }
+
+    /// Whether a room that must not end has ended.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.safety.is_finished() || self.office.is_finished()
+    }
+
+    /// Ends every room with everything recorded.
+    ///
+    /// # Errors
+    /// What could not be kept, in words.
+    pub fn stop(self, reason: &str) -> Result<(), String> {
+        self.door.note(Body::Ended { reason: reason.to_owned() });
+        let asked = self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop()).await });
+        let mut lacks = Vec::new();
+        if !matches!(asked, Ok(Ok(()))) {
+            lacks.push("the safety room did not end in time".to_owned());
+        }
+        if let Err(left) = self.journal.close(JOURNAL_END) {
+            lacks.push(format!("{} records could not be written down", left.0));
+        }
+        self.buffer.journal_grew();
+        self.stop.send_replace(true);
+        wait_for(&self.office, OFFICE_END);
+        let closed =
+            self.runtime.block_on(async { tokio::time::timeout(BUFFER_END, self.buffer.close()).await });
+        if closed.is_err() {
+            lacks.push("the buffer did not end in time; it is rebuilt from the journal".to_owned());
+        }
+        if lacks.is_empty() { Ok(()) } else { Err(lacks.join("; ")) }
+    }
+}
+
+fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
+    let step = Duration::from_millis(5);
+    let mut left = limit;
+    while !thread.is_finished() && !left.is_zero() {
+        std::thread::sleep(step);
+        left = left.saturating_sub(step);
+    }
+}
+
+fn destination_ids(plan: &Plan) -> Vec<String> {
+    plan.destinations.values().map(|d| d.tag.to_string()).collect()
+}
+
+/// A number that this run is told apart by from all others: time and process id stirred together.
+fn boot_id(clock: Clock) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut stir = std::hash::RandomState::new().build_hasher();
+    stir.write_i64(clock.now().wall.ms());
+    stir.write_u32(std::process::id());
+    stir.finish()
+}
+
+/// The other room: command socket and uplinks, on a thread and a runtime of its own.
+struct Office {
+    door: Door,
+    buffer: Buffer,
+    plan: watch::Receiver<Arc<Plan>>,
+    stop: watch::Receiver<bool>,
+    clock: Clock,
+    boot: u64,
+}
+
+impl Office {
+    /// Works until it is told to stop. A panic in here must not stop protection: the room is opened again.
+    fn stay_open(self, socket: UnixListener) {
+        let mut socket = Some(socket);
+        loop {
+            let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                let runtime =
+                    Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+                runtime.block_on(self.day(socket.take()))
+            }));
+            let why = match day {
+                Ok(Ok(())) => return,
+                Ok(Err(why)) => why,
+                Err(_) => "a panic, see the log".to_owned(),
+            };
+            tracing::error!(why, "the office broke down and is opened again");
+            self.door.trouble(Trouble {
+                code: "office",
+                detail: String::new(),
+                raised: true,
+                text: Text::new(
+                    format!("通信线程故障, 已重启: {why}"),
+                    format!(
+                        "the thread of uplinks and command socket broke down and was started again: {why}"
+                    ),
+                ),
+            });
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// One working day: until the stop, or until something breaks.
+    async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
+        let socket = match socket {
+            Some(socket) => socket,
+            None => local::open(PathBuf::from(&self.plan.borrow().state_dir).as_path())?,
+        };
+        let mut stop = self.stop.clone();
+        let mut plan = self.plan.clone();
+        let mut desk = JoinSet::new();
+        desk.spawn(local::serve(socket, self.door.clone()));
+        loop {
+            let (end, ends) = watch::channel(false);
+            let mut uplinks = self.uplinks(&plan.borrow_and_update().clone(), &ends);
+            let stopping = tokio::select! {
+                _ = stop.wait_for(|s| *s) => true,
+                changed = plan.changed() => changed.is_err(),
+                Some(ended) = desk.join_next() => return Err(format!("the command socket ended: {ended:?}")),
+                Some(Err(panic)) = uplinks.join_next() => return Err(format!("an uplink ended: {panic}")),
+            };
+            end.send_replace(true);
+            while let Some(ended) = uplinks.join_next().await {
+                drop(ended);
+            }
+            if stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    fn uplinks(&self, plan: &Arc<Plan>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+        let mut uplinks = JoinSet::new();
+        for destination in plan.destinations.values() {
+            let identity = Identity {
+                gateway: plan.gateway.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                config_hash: plan.config_hash.clone(),
+                boot: format!("{:016x}", self.boot),
+            };
+            let door = self.door.clone();
+            let troubles = move |trouble| door.trouble(trouble);
+            let (buffer, clock) = (self.buffer.clone(), self.clock);
+            uplinks.spawn(uplink::run(destination.clone(), identity, buffer, clock, troubles, stop.clone()));
+        }
+        uplinks
+    }
+}

@@ -1,0 +1,159 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Davy, an edge safety agent for mines and gas-using sites.
+///
+/// Polls gas detectors over Modbus, shuts valves and cuts power by cause and effect, keeps what happened so that it
+/// can be proven, and tells control rooms over MQTT. It is not a certified safety function: the interlock that the
+/// law asks for stays in the field devices.
+#[derive(Debug, Parser)]
+#[command(name = "davy", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole of it in a minute: a simulated plant, a broker and the agent in one process.
+    Demo(Demo),
+    /// Run the agent of a site.
+    Run(Run),
+    /// Check a site file and answer as a compiler does: every fault with file, line and remedy.
+    Check(Check),
+    /// Print the JSON Schema of the site file, for editors; or of the MQTT messages.
+    Schema(Schema),
+    /// Show what the running agent sees: areas, values, alarms, outputs.
+    Status(Status),
+    /// Acknowledge an alarm of the running agent. Acknowledging never resets.
+    Ack(Ack),
+    /// Reset a trip or a latched alarm of the running agent, once all its conditions are met.
+    Reset(Reset),
+}
+
+/// `davy demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Play the story once, quickly; exit 0 only if every step was observed from outside the agent.
+    #[arg(long)]
+    pub once: bool,
+    /// Keep journal and buffer in this folder; without it nothing is left behind.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Tell this broker instead of the embedded one.
+    #[arg(long, value_name = "mqtt://HOST:PORT")]
+    pub broker: Option<String>,
+    /// How logs are written.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// `davy run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The site file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How logs are written.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// Logging.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// `human` for people, `json` for log collectors: one object a line.
+    #[arg(long, value_enum, default_value = "human")]
+    pub log_format: LogFormat,
+    /// Say more: -v for what is done, -vv for every request on a line.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For log collectors.
+    Json,
+}
+
+/// `davy check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The site file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// `human` with the words underlined, or `json` for tools.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: LogFormat,
+}
+
+/// `davy schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The schema of the MQTT messages instead.
+    #[arg(long)]
+    pub messages: bool,
+}
+
+/// Which running agent.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// The agent that runs with this site file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The agent with this state folder.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// `davy status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+    /// For tools.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `davy ack`.
+#[derive(Debug, Args)]
+pub struct Ack {
+    /// The alarm's key, as `davy status` shows it.
+    #[arg(required_unless_present = "all")]
+    pub alarm: Option<String>,
+    /// Every alarm that waits for it.
+    #[arg(long, conflicts_with = "alarm")]
+    pub all: bool,
+    /// The occurrence that you saw (#N); a newer one is then not acknowledged by mistake.
+    #[arg(long, value_name = "N", requires = "alarm")]
+    pub occurrence: Option<u32>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy reset`.
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// The trip's id, the alarm's key or the element's id, as `davy status` shows it.
+    pub target: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}

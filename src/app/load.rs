@@ -1,0 +1,86 @@
+//! Reads a site file and what it draws in, and hands the texts to the compiler in `config/`.
+
+use crate::config::{self, Compiled, Extras, Faults, Source};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+/// Longest file that is read: a site of 2,048 points takes less than a tenth of it.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
+
+/// Most profile or standard files of a site's own.
+const OWN_FILES_MAX: usize = 500;
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum LoadError {
+    /// A file could not be read; in words.
+    Unreadable(String),
+    /// The compiler's answer.
+    Faulty(Faults),
+}
+
+/// Reads and compiles a site file.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn load(path: &Path) -> Result<Compiled, LoadError> {
+    let site = read(path)?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let own = config::own_folders(&site.text);
+    let profiles = read_folder(base, own.profiles.as_deref())?;
+    let standards = read_folder(base, own.standards.as_deref())?;
+    config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)
+}
+
+fn read(path: &Path) -> Result<Source, LoadError> {
+    let name = path.display().to_string();
+    let fail = |e: std::io::Error| {
+        let hint = if e.kind() == ErrorKind::NotFound {
+            "; check the path, or copy config/demo.toml and start from that"
+        } else if e.kind() == ErrorKind::PermissionDenied {
+            "; the user that runs davy must be able to read it"
+        } else if e.kind() == ErrorKind::IsADirectory {
+            "; name the file itself"
+        } else {
+            ""
+        };
+        LoadError::Unreadable(format!("cannot read {name}: {e}{hint}"))
+    };
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(LoadError::Unreadable(format!(
+            "{name} is longer than {} MiB: that is no site file; check the path",
+            FILE_MAX / 1024 / 1024
+        )));
+    }
+    Source::from_bytes(&name, &bytes).map_err(LoadError::Faulty)
+}
+
+/// The `.toml` files of a site's own folder, in the order of their names.
+fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadError> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let folder = base.join(folder);
+    let fail = |e: std::io::Error| {
+        LoadError::Unreadable(format!(
+            "cannot read the folder {} that the site file names: {e}",
+            folder.display()
+        ))
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            paths.push(path);
+        }
+        if paths.len() > OWN_FILES_MAX {
+            return Err(LoadError::Unreadable(format!(
+                "{} holds more than {OWN_FILES_MAX} files",
+                folder.display()
+            )));
+        }
+    }
+    paths.sort();
+    paths.iter().map(|p| read(p)).collect()
+}

@@ -1,0 +1,83 @@
+//! `davy status`, `davy ack` and `davy reset`: a person at the gateway talks to the running agent.
+
+use super::args::{Ack, Reset, Status, Which};
+use super::load::{LoadError, load};
+use super::{BAD_CONFIG, FAILED, err, out};
+use crate::io::local;
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `davy status`.
+pub(super) fn status(args: &Status) -> ExitCode {
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    put(&args.which, &json!({ "do": "status", "json": args.json, "colour": colour }))
+}
+
+/// `davy ack`.
+pub(super) fn ack(args: &Ack) -> ExitCode {
+    let question = match &args.alarm {
+        Some(key) => json!({ "do": "ack", "key": key, "occurrence": args.occurrence, "name": args.name }),
+        None => json!({ "do": "ack-all", "name": args.name }),
+    };
+    put(&args.which, &question)
+}
+
+/// `davy reset`.
+pub(super) fn reset(args: &Reset) -> ExitCode {
+    put(&args.which, &json!({ "do": "reset", "target": args.target, "name": args.name }))
+}
+
+fn put(which: &Which, question: &Value) -> ExitCode {
+    let dir = match state_dir(which) {
+        Ok(dir) => dir,
+        Err(why) => {
+            err(&why);
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let answer = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("the system gives no runtime: {e}"))
+        .and_then(|runtime| runtime.block_on(local::put(&dir, question)));
+    match answer {
+        Ok(answer) => show(&answer),
+        Err(why) => {
+            err(&format!("error: {why}\n"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn show(answer: &Value) -> ExitCode {
+    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if answer.get("ok").and_then(Value::as_bool) == Some(true) {
+        match answer.get("status") {
+            Some(status) => out(&format!("{status:#}\n")),
+            None if answer.get("text").is_some() => out(&text(answer, "text")),
+            None => out(&format!("{} / {}\n", text(answer, "zh"), text(answer, "en"))),
+        }
+        return ExitCode::SUCCESS;
+    }
+    err("拒绝 refused:\n");
+    for why in answer.get("refused").and_then(Value::as_array).into_iter().flatten() {
+        err(&format!("  {} / {}\n", text(why, "zh"), text(why, "en")));
+    }
+    ExitCode::from(FAILED)
+}
+
+fn state_dir(which: &Which) -> Result<PathBuf, String> {
+    if let Some(dir) = &which.state {
+        return Ok(dir.clone());
+    }
+    let Some(path) = &which.config else {
+        return Err("name the agent with --config or --state\n".to_owned());
+    };
+    match load(path) {
+        Ok(compiled) => Ok(PathBuf::from(compiled.plan.state_dir)),
+        Err(LoadError::Unreadable(why)) => Err(format!("error: {why}\n")),
+        Err(LoadError::Faulty(faults)) => Err(faults.render(false)),
+    }
+}

@@ -1,0 +1,131 @@
+//! What a compiler can't know and an engineer should: duties of an area kind that nothing fulfils, devices that
+//! nobody reads, trips with effects that only watch, lines that are asked for more than they can carry.
+
+use super::faults::{Fault, quoted};
+use super::site::Compiler;
+use crate::model::element::{ElementKind, Mode};
+use crate::model::table::{AreaId, BusId, Table};
+use std::collections::BTreeSet;
+
+/// What a request and its answer take on a local network and in a common controller, in milliseconds: an
+/// assumption for the forecast of a line's load, where nothing has been measured.
+const ASSUMED_REQUEST_MS: u64 = 10;
+
+/// Share of a line's time above which a forecast load is told, in percent: time-outs need room too.
+const MAX_LOAD_PCT: u64 = 80;
+
+impl Compiler<'_> {
+    pub(super) fn advice(&mut self) {
+        self.duties();
+        self.unread_devices();
+        self.idle_elements();
+        self.loads();
+        if self.plan.destinations.is_empty()
+            && !self.root.list("point").is_empty()
+            && !self.root.has("destination")
+        {
+            let message = "nobody is told: there is no [[destination]]";
+            self.faults.push(
+                Fault::warning("no-destination", self.root.place.clone(), message)
+                    .help("add a [[destination]] with broker = \"mqtt://host:port\"; events are kept on this gateway either way"),
+            );
+        }
+    }
+
+    fn duties(&mut self) {
+        let detectors: BTreeSet<AreaId> =
+            self.plan.points.values().filter(|p| p.gas.is_some()).map(|p| p.area).collect();
+        let with = |kind| {
+            self.plan
+                .elements
+                .values()
+                .filter(move |e| e.kind == kind)
+                .map(|e| e.area)
+                .collect::<BTreeSet<_>>()
+        };
+        let (valves, loads) = (with(ElementKind::Valve), with(ElementKind::Load));
+        for (area, kind) in self.kinds.iter() {
+            for duty in &kind.requires {
+                let (fulfilled, what, table) = match duty.as_str() {
+                    "gas-detector" => (detectors.contains(&area), "a gas detector", "point"),
+                    "shut-off-valve" => (valves.contains(&area), "an emergency shut-off valve", "valve"),
+                    _ => (loads.contains(&area), "a load whose power is cut", "load"),
+                };
+                if !fulfilled {
+                    let id = &self.plan.areas[area].tag;
+                    let message = format!("{} must have {what}, and `{id}` has none", quoted(&kind.name.en));
+                    self.faults.push(
+                        Fault::warning("missing-duty", self.area_places[area].clone(), message)
+                            .label(format!("lacks {what}"))
+                            .help(format!("add a [[{table}]] in area \"{id}\"")),
+                    );
+                }
+            }
+        }
+    }
+
+    fn unread_devices(&mut self) {
+        for (id, device) in self.plan.devices.iter().filter(|(_, d)| d.blocks.is_empty()) {
+            let message = format!("nothing of device `{}` is read", device.tag);
+            self.faults.push(
+                Fault::warning("unread-device", self.device_places[id].clone(), message)
+                    .label("never asked, so its loss is never noticed")
+                    .help("add a [[point]] for one of its signals, or take the device away"),
+            );
+        }
+    }
+
+    fn idle_elements(&mut self) {
+        let used: BTreeSet<_> = self.plan.trips.values().flat_map(|t| t.effects.iter().copied()).collect();
+        let tables = ["valve", "load", "siren"];
+        let rows: Vec<_> = tables.iter().flat_map(|t| self.root.tables(t)).collect();
+        for row in rows {
+            let Some(id) = row.str("id").and_then(|id| self.elements.get(id)) else { continue };
+            let element = &self.plan.elements[*id];
+            if !used.contains(id) {
+                let message = format!("no trip has `{}` among its effects", element.tag);
+                self.faults.push(
+                    Fault::warning("idle-element", row.at("id"), message)
+                        .label("never demanded")
+                        .help(format!("add it to a [[trip]]: effects = [\"{}\"]", element.tag)),
+                );
+            } else if element.mode == Mode::Observe && self.mode == Mode::Act {
+                let message = format!(
+                    "`{}` only observes: a trip will say what it would write, and write nothing",
+                    element.tag
+                );
+                self.faults.push(
+                    Fault::warning("observes", row.at("mode"), message)
+                        .label("writes nothing")
+                        .help("take mode = \"observe\" away once the element has been tested"),
+                );
+            }
+        }
+    }
+
+    /// Forecast load of each line.
+    fn loads(&mut self) {
+        let mut busy: Table<BusId, u64> = self.plan.buses.map(|_, _| 0);
+        for device in self.plan.devices.values() {
+            let bus = &self.plan.buses[device.bus];
+            let requests = u64::try_from(device.blocks.len()).unwrap_or(u64::MAX);
+            let one = ASSUMED_REQUEST_MS.saturating_add(bus.gap.ms());
+            // Per mille first, so that a slow device of a large site still counts.
+            let share = requests.saturating_mul(one).saturating_mul(1_000) / device.poll.ms().max(1);
+            busy[device.bus] = busy[device.bus].saturating_add(share);
+        }
+        for row in self.root.tables("bus") {
+            let Some(id) = row.str("id").and_then(|id| self.buses.get(id)).copied() else { continue };
+            let percent = busy[id] / 10;
+            if percent > MAX_LOAD_PCT {
+                let message =
+                    format!("bus `{}` would be busy for {percent} % of the time", self.plan.buses[id].tag);
+                self.faults.push(
+                    Fault::warning("busy-bus", row.at("id"), message)
+                        .label(format!("reckoned at {ASSUMED_REQUEST_MS} ms a request, and its gap"))
+                        .help("raise poll_ms, lower gap_ms, or split the devices over two buses"),
+                );
+            }
+        }
+    }
+}

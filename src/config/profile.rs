@@ -1,0 +1,339 @@
+//! Profiles: from a register-map file to fields, statuses and outputs, with the checks that need no site.
+
+use super::faults::{Fault, Faults, Place, quoted};
+use super::names::Names;
+use super::read::{Row, Value};
+use crate::model::point::{Quality, Text, Unit};
+use crate::model::register::{
+    Command, Encoding, Field, Location, Space, StatusField, StatusMeaning, WordOrder,
+};
+use std::sync::Arc;
+
+/// A register map.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    pub(super) id: String,
+    /// Most registers in one request.
+    pub(super) max_registers: u16,
+    /// Cells nobody needs that may be read along.
+    pub(super) max_gap: u16,
+    pub(super) signals: Arc<Names<Signal>>,
+    pub(super) outputs: Arc<Names<Command>>,
+}
+
+/// A value that a device of this profile measures.
+#[derive(Clone, Debug)]
+pub(super) struct Signal {
+    pub(super) name: Option<Text>,
+    pub(super) field: Field,
+    pub(super) unit: Unit,
+}
+
+impl Signal {
+    /// Whether the device itself can say "above my range".
+    pub(super) fn can_be_over_range(&self) -> bool {
+        let over = Quality::Uncertain(crate::model::point::Doubt::OverRange);
+        let by_status = self.field.status.as_ref().is_some_and(|s| match &s.meaning {
+            StatusMeaning::Codes(codes) => codes.iter().any(|(_, q)| *q == over),
+            StatusMeaning::Bits(bits) => bits.iter().any(|(_, q)| *q == over),
+        });
+        self.field.range.is_some() || by_status || self.field.sentinels.iter().any(|(_, q)| *q == over)
+    }
+}
+
+/// Most bits in one request of coils or discrete inputs (Modbus allows 2,000).
+pub(super) const MAX_BITS: u16 = 2_000;
+
+/// The profile in `file`. Faults are told; what is broken is left out.
+pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
+    let mut map = Vec::new();
+    let mut statuses = Names::new("status");
+    for row in file.tables("status") {
+        let status = status(row, faults);
+        map.extend(status.as_ref().map(|s| Cells::of(s.at, s.encoding, row)));
+        statuses.declare(row, "id", status, faults);
+    }
+    let max_registers = file.small("max_registers").unwrap_or(100);
+    let mut signals = Names::new("signal");
+    for row in file.tables("signal") {
+        let signal = signal(row, &statuses, max_registers, faults);
+        map.extend(signal.as_ref().map(|s| Cells::of(s.field.at, s.field.encoding, row)));
+        signals.declare(row, "id", signal, faults);
+    }
+    overlaps(map, faults);
+    let mut outputs = Names::new("output");
+    for row in file.tables("output") {
+        let output = output(row, faults);
+        outputs.declare(row, "id", output, faults);
+    }
+    if signals.all().next().is_none() && outputs.all().next().is_none() {
+        let message = "a profile without signals and outputs";
+        faults.push(Fault::error("empty-profile", file.at("id"), message).help("add a [[signal]]"));
+    }
+    Profile {
+        id: file.str("id").unwrap_or_default().to_owned(),
+        max_registers,
+        max_gap: file.small("max_gap").unwrap_or_default(),
+        signals: Arc::new(signals),
+        outputs: Arc::new(outputs),
+    }
+}
+
+fn signal(
+    row: &Row,
+    statuses: &Names<StatusField>,
+    max_registers: u16,
+    faults: &mut Faults,
+) -> Option<Signal> {
+    let before = faults.errors();
+    let at = location(row);
+    let encoding = encoding(row, faults);
+    let range = range(row, faults);
+    let scale = row.number("scale")?;
+    if scale == 0.0 {
+        faults.push(
+            Fault::error("zero-scale", row.at("scale"), "a scale of 0 makes every value the offset")
+                .help("write the factor of the manual, as 0.01"),
+        );
+    }
+    let unit = Unit::parse(row.str("unit")?)?;
+    let (at, encoding) = (at?, encoding?);
+    if unit == Unit::State && !one_bit(encoding) {
+        faults.push(
+            Fault::error("not-a-contact", row.at("unit"), "a contact is one bit, 0 or 1")
+                .label("a contact")
+                .help("use encoding = \"bit\", or \"bits\" with one bit, as bits = [3, 3]"),
+        );
+    }
+    let sentinels = row.tables("sentinels").filter_map(|r| Some((r.integer("raw")?, quality(r)?))).collect();
+    let status = match row.has("status") {
+        true => Some(statuses.find(row, "status", faults)?.clone()),
+        false => None,
+    };
+    let field = Field { at, encoding, scale, offset: row.number("offset")?, range, sentinels, status };
+    torn(&field, row, max_registers, faults);
+    (faults.errors() == before).then(|| Signal { name: row.words("name"), field, unit })
+}
+
+fn status(row: &Row, faults: &mut Faults) -> Option<StatusField> {
+    let encoding = encoding(row, faults)?;
+    let codes: Vec<_> = row.tables("codes").filter_map(|r| Some((r.small("code")?, quality(r)?))).collect();
+    let flags: Vec<_> = row.tables("flags").filter_map(|r| Some((r.small("bit")?, quality(r)?))).collect();
+    let meaning = match (row.has("codes"), row.has("flags")) {
+        (true, false) => StatusMeaning::Codes(codes),
+        (false, true) => StatusMeaning::Bits(flags),
+        (both, _) => {
+            let message =
+                if both { "a status has both codes and flags" } else { "a status that means nothing" };
+            let help = "write either codes = [{ code = 0, quality = \"good\" }, …] or flags = [{ bit = 0, quality = … }, …]";
+            faults.push(Fault::error("status-meaning", row.place.clone(), message).help(help));
+            return None;
+        }
+    };
+    Some(StatusField { at: location(row)?, encoding, meaning })
+}
+
+fn output(row: &Row, faults: &mut Faults) -> Option<Command> {
+    let at = location(row)?;
+    let trip = row.small("trip")?;
+    let release = row.small("release");
+    let readback = match row.table("readback") {
+        Some(readback) => location(readback)?,
+        None => at,
+    };
+    if at.space == Space::Coil && (trip > 1 || release.is_some_and(|r: u16| r > 1)) {
+        let key = if trip > 1 { "trip" } else { "release" };
+        faults.push(
+            Fault::error("coil-value", row.at(key), "a coil holds 0 or 1")
+                .help("write 0 or 1, or use space = \"holding\""),
+        );
+        return None;
+    }
+    if release == Some(trip) {
+        let message = "what demands the safe state and what withdraws the demand are the same value";
+        faults.push(
+            Fault::error("same-values", row.at("release"), message)
+                .help("leave `release` out where the device needs no write to withdraw a demand"),
+        );
+        return None;
+    }
+    Some(Command { at, trip, release, readback })
+}
+
+fn quality(row: &Row) -> Option<Quality> {
+    let name = row.str("quality")?;
+    Quality::IN_PROFILES.into_iter().find(|q| q.as_str() == name)
+}
+
+fn location(row: &Row) -> Option<Location> {
+    let name = row.str("space")?;
+    let space = Space::ALL.into_iter().find(|s| s.as_str() == name)?;
+    Some(Location { space, address: row.small("address")? })
+}
+
+fn encoding(row: &Row, faults: &mut Faults) -> Option<Encoding> {
+    let (at, name) = (location(row)?, row.str("encoding")?);
+    let encoding = match name {
+        "u16" => Encoding::U16,
+        "i16" => Encoding::I16,
+        "u32" => Encoding::U32(order(row, faults)?),
+        "i32" => Encoding::I32(order(row, faults)?),
+        "f32" => Encoding::F32(order(row, faults)?),
+        "bits" => bits(row, faults)?,
+        _ => Encoding::Bit,
+    };
+    let fits = at.space.is_bits() == (encoding == Encoding::Bit);
+    if !fits {
+        let (message, help) = if at.space.is_bits() {
+            ("coils and discrete inputs are single bits", "use encoding = \"bit\"")
+        } else {
+            ("a register is no single bit", "use encoding = \"bits\" with bits = [n, n]")
+        };
+        faults.push(
+            Fault::error("encoding-space", row.at("encoding"), message).label("does not fit").help(help),
+        );
+        return None;
+    }
+    if at.address.checked_add(encoding.cells().saturating_sub(1)).is_none() {
+        faults.push(
+            Fault::error("out-of-bounds", row.at("address"), "the second register would lie beyond 65535")
+                .help("addresses on the wire count from 0: a manual's 40001 is holding 0"),
+        );
+        return None;
+    }
+    Some(encoding)
+}
+
+fn order(row: &Row, faults: &mut Faults) -> Option<WordOrder> {
+    match row.str("order") {
+        Some("abcd") => Some(WordOrder::Abcd),
+        Some("cdab") => Some(WordOrder::Cdab),
+        Some("badc") => Some(WordOrder::Badc),
+        Some(_) => Some(WordOrder::Dcba),
+        None => {
+            let message = "a 32-bit value without its byte order";
+            faults.push(
+                Fault::error("missing-order", row.at("encoding"), message)
+                    .label("two registers")
+                    .help("add order = \"abcd\", \"cdab\" (words swapped, common), \"badc\" or \"dcba\""),
+            );
+            None
+        }
+    }
+}
+
+fn bits(row: &Row, faults: &mut Faults) -> Option<Encoding> {
+    let bounds = match row.pair("bits") {
+        Some((Value::Integer(lo), Value::Integer(hi))) if lo <= hi => Some((*lo, *hi)),
+        _ => None,
+    };
+    let Some((lo, hi)) = bounds else {
+        faults.push(
+            Fault::error("missing-bits", row.at("bits"), "a bit field without its lowest and highest bit")
+                .help("add bits = [lowest, highest], 0 to 15, as bits = [3, 3]"),
+        );
+        return None;
+    };
+    let shift = u8::try_from(lo).ok()?;
+    let width = u32::try_from(hi.saturating_sub(lo).saturating_add(1)).ok()?;
+    let mask = u16::try_from((1_u32.checked_shl(width)?).saturating_sub(1)).ok()?;
+    Some(Encoding::Bits { shift, mask })
+}
+
+fn one_bit(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Bit | Encoding::Bits { mask: 1, .. })
+}
+
+fn range(row: &Row, faults: &mut Faults) -> Option<(f64, f64)> {
+    let (Value::Number(lo), Value::Number(hi)) = row.pair("range")? else { return None };
+    if lo >= hi {
+        faults.push(
+            Fault::error("empty-range", row.at("range"), format!("nothing lies between {lo} and {hi}"))
+                .help("write range = [lowest, highest]"),
+        );
+    }
+    Some((*lo, *hi))
+}
+
+/// Value and status must come in one answer: of two, one could be from before a change and one from after it.
+fn torn(field: &Field, row: &Row, max_registers: u16, faults: &mut Faults) {
+    let Some(status) = &field.status else { return };
+    let fault = |message: String, help: &str| {
+        Fault::error("torn-read", row.at("status"), message).label("this status").help(help)
+    };
+    if status.at.space != field.at.space {
+        let (a, b) = (field.at.space.as_str(), status.at.space.as_str());
+        faults.push(fault(
+            format!("the value lies in {a} and its status in {b}: no single request reads both"),
+            "use the copy of the status that lies beside the value; most devices have one",
+        ));
+        return;
+    }
+    let max = if field.at.space.is_bits() { MAX_BITS } else { max_registers };
+    let (from, to) = hull(field);
+    if to.saturating_sub(from) > u32::from(max) {
+        faults.push(fault(
+            format!(
+                "value and status lie {} apart, and one request reads at most {max}",
+                to.saturating_sub(from)
+            ),
+            "raise max_registers (up to 125), or use a status that lies nearer",
+        ));
+    }
+}
+
+/// The cells from the first to one beyond the last of value and status.
+pub(super) fn hull(field: &Field) -> (u32, u32) {
+    let end = |at: Location, cells: u16| u32::from(at.address).saturating_add(u32::from(cells));
+    let value = (u32::from(field.at.address), end(field.at, field.encoding.cells()));
+    match &field.status {
+        Some(s) => (value.0.min(u32::from(s.at.address)), value.1.max(end(s.at, s.encoding.cells()))),
+        None => value,
+    }
+}
+
+/// The registers of one signal or status, for the search for overlaps.
+struct Cells<'a> {
+    at: Location,
+    end: u32,
+    encoding: Encoding,
+    name: &'a str,
+    place: Place,
+}
+
+impl Cells<'_> {
+    fn of(at: Location, encoding: Encoding, row: &Row) -> Cells<'_> {
+        let end = u32::from(at.address).saturating_add(u32::from(encoding.cells()));
+        Cells { at, end, encoding, name: row.str("id").unwrap_or_default(), place: row.at("address") }
+    }
+
+    /// One register may be read as a number and as its bits, and by the same encoding twice.
+    fn agrees_with(&self, other: &Cells<'_>) -> bool {
+        let bits = |e: Encoding| matches!(e, Encoding::Bits { .. });
+        let single = |e: Encoding| e.cells() == 1;
+        let same = self.at.address == other.at.address && self.encoding == other.encoding;
+        let parts =
+            (bits(self.encoding) || bits(other.encoding)) && single(self.encoding) && single(other.encoding);
+        same || parts
+    }
+}
+
+fn overlaps(mut map: Vec<Cells<'_>>, faults: &mut Faults) {
+    map.sort_by_key(|c| (c.at.space, c.at.address));
+    for (n, one) in map.iter().enumerate() {
+        let later = map.iter().skip(n.saturating_add(1));
+        let overlapping = |c: &&Cells<'_>| c.at.space == one.at.space && u32::from(c.at.address) < one.end;
+        for other in later.take_while(overlapping).filter(|c| !c.agrees_with(one)) {
+            let message = format!("{} and {} overlap", quoted(one.name), quoted(other.name));
+            let what = |c: &Cells<'_>| {
+                format!("{} {} to {}", c.at.space.as_str(), c.at.address, c.end.saturating_sub(1))
+            };
+            faults.push(
+                Fault::error("overlapping-registers", other.place.clone(), message)
+                    .label(format!("{} takes {}", other.name, what(other)))
+                    .help("check the addresses and encodings against the manual: a 32-bit value takes two registers")
+                    .other(&one.place, format!("{} takes {}", one.name, what(one))),
+            );
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The compiler of a site: walks the tables of a site file in the order in which they refer to one another, and
+//! fills a plan. Rows that are broken are told and left out; their names stay known.
+
+use super::blocks;
+use super::faults::{Fault, Faults, Place};
+use super::library::Library;
+use super::links::{self, Scheme};
+use super::names::Names;
+use super::profile::Profile;
+use super::read::Row;
+use super::standard::AreaKind;
+use super::texts;
+use crate::model::alarm::{Colour, Condition};
+use crate::model::element::Mode;
+use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Plan, Subject, Telemetry};
+use crate::model::point::{Tag, Text};
+use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
+use crate::model::time::Span;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is known while a site is compiled.
+pub(super) struct Compiler<'a> {
+    pub(super) root: &'a Row,
+    pub(super) library: &'a Library,
+    pub(super) faults: &'a mut Faults,
+    pub(super) plan: Plan,
+    /// What outputs may do unless an element says otherwise.
+    pub(super) mode: Mode,
+    pub(super) gases: Names<Gas>,
+    pub(super) areas: Names<AreaId>,
+    pub(super) kinds: Table<AreaId, Arc<AreaKind>>,
+    pub(super) area_places: Table<AreaId, Place>,
+    pub(super) buses: Names<BusId>,
+    /// Default poll period and time-out of a bus, in milliseconds.
+    bus_timing: Table<BusId, (u64, u64)>,
+    links: BTreeMap<String, Place>,
+    units: BTreeMap<(BusId, u8), Place>,
+    pub(super) devices: Names<DeviceId>,
+    pub(super) profiles: Table<DeviceId, Arc<Profile>>,
+    pub(super) device_places: Table<DeviceId, Place>,
+    pub(super) points: Names<PointId>,
+    pub(super) alarms: BTreeMap<String, AlarmId>,
+    pub(super) elements: Names<ElementId>,
+    pub(super) trips: Names<()>,
+    /// Rows of standards that the site uses and that nobody has confirmed.
+    pub(super) unconfirmed: BTreeSet<String>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn new(root: &'a Row, library: &'a Library, faults: &'a mut Faults) -> Compiler<'a> {
+        Compiler {
+            root,
+            library,
+            faults,
+            plan: Plan::default(),
+            mode: Mode::Observe,
+            gases: Names::new("gas"),
+            areas: Names::new("area"),
+            kinds: Table::default(),
+            area_places: Table::default(),
+            buses: Names::new("bus"),
+            bus_timing: Table::default(),
+            links: BTreeMap::new(),
+            units: BTreeMap::new(),
+            devices: Names::new("device"),
+            profiles: Table::default(),
+            device_places: Table::default(),
+            points: Names::new("point"),
+            alarms: BTreeMap::new(),
+            elements: Names::new("valve, load or siren"),
+            trips: Names::new("trip"),
+            unconfirmed: BTreeSet::new(),
+        }
+    }
+
+    /// The plan, as far as the file allows.
+    pub(super) fn compile(mut self) -> Plan {
+        self.gateway();
+        self.each("gas", Self::gas);
+        self.each("area", Self::area);
+        self.each("bus", Self::bus);
+        self.each("device", Self::device);
+        self.each("point", Self::point_row);
+        self.all_elements();
+        self.blocks();
+        self.each("trip", Self::trip_row);
+        self.all_destinations();
+        self.emptiness();
+        self.sizes();
+        self.advice();
+        self.plan
+    }
+
+    fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {
+        let root = self.root;
+        for row in root.tables(table) {
+            compile(self, row);
+        }
+    }
+
+    fn gateway(&mut self) {
+        if let Some(row) = self.root.table("gateway") {
+            self.plan.gateway = row.str("id").unwrap_or_default().to_owned();
+            self.plan.state_dir = row.str("state").unwrap_or_default().to_owned();
+            self.mode = mode(row, "outputs").unwrap_or_default();
+        }
+        if let Some(name) = self.root.table("site").and_then(|row| row.words("name")) {
+            self.plan.name = name;
+        }
+        if let Some(row) = self.root.table("telemetry") {
+            let default = Telemetry::default();
+            self.plan.telemetry = Telemetry {
+                snapshot: row.small("snapshot_s").map_or(default.snapshot, Span::from_secs),
+                max_bytes: row
+                    .small::<u64>("max_mib")
+                    .map_or(default.max_bytes, |n| n.saturating_mul(1024 * 1024)),
+            };
+        }
+    }
+
+    fn gas(&mut self, row: &Row) {
+        let gas =
+            row.str("id").and_then(Tag::new).map(|tag| Gas { tag, lel_pct_vol: row.number("lel_pct_vol") });
+        self.gases.declare(row, "id", gas, self.faults);
+    }
+
+    fn area(&mut self, row: &Row) {
+        let kind = self.library.kinds.find(row, "kind", self.faults).cloned();
+        let area = match (tag(row), kind) {
+            (Some(tag), Some(kind)) => {
+                let named = row.str("kind").unwrap_or_default().to_owned();
+                self.kinds.push(kind);
+                self.area_places.push(row.at("id"));
+                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named }))
+            }
+            _ => None,
+        };
+        self.areas.declare(row, "id", area, self.faults);
+    }
+
+    fn bus(&mut self, row: &Row) {
+        let wanted = Scheme { scheme: "tcp", port: 502, what: "bus" };
+        let address = links::address(row, "link", &wanted, self.faults);
+        let link = address.map(|(host, port)| Link::Tcp { host, port });
+        let bus = match (tag(row), link) {
+            (Some(tag), Some(link)) => {
+                self.same_link(row, &link);
+                self.bus_timing
+                    .push((row.small("poll_ms").unwrap_or(1_000), row.small("timeout_ms").unwrap_or(500)));
+                Some(self.plan.buses.push(Bus {
+                    tag,
+                    link,
+                    gap: row.small("gap_ms").map_or(Span::ZERO, Span::from_ms),
+                }))
+            }
+            _ => None,
+        };
+        self.buses.declare(row, "id", bus, self.faults);
+    }
+
+    fn same_link(&mut self, row: &Row, link: &Link) {
+        let Some(first) = self.links.get(&link.to_string()) else {
+            self.links.insert(link.to_string(), row.at("link"));
+            return;
+        };
+        self.faults.push(
+            Fault::warning("same-link", row.at("link"), format!("two buses go to {link}"))
+                .label("the same address")
+                .help("put the devices on one bus: many serial servers and controllers take one connection only")
+                .other(first, "first used here"),
+        );
+    }
+
+    fn device(&mut self, row: &Row) {
+        let device = self.device_row(row);
+        self.devices.declare(row, "id", device, self.faults);
+    }
+
+    fn device_row(&mut self, row: &Row) -> Option<DeviceId> {
+        let bus = self.buses.find(row, "bus", self.faults).copied();
+        let area = self.areas.find(row, "area", self.faults).copied();
+        let profile = self.library.profiles.find(row, "profile", self.faults).cloned();
+        let (tag, unit, bus, area, profile) = (tag(row)?, row.small("unit")?, bus?, area?, profile?);
+        let (bus_poll, bus_timeout) = self.bus_timing[bus];
+        let poll = row.small("poll_ms").unwrap_or(bus_poll);
+        let timeout = row.small("timeout_ms").unwrap_or(bus_timeout);
+        self.timing(row, poll, timeout);
+        self.unit(row, bus, unit);
+        let condition = Condition::CommLost;
+        let (wrong, action) = texts::comm_lost();
+        let subject = Subject::Device(DeviceId::from_usize(self.plan.devices.len()));
+        let comm_alarm = self.alarm(Alarm {
+            key: format!("{tag}:{condition}"),
+            subject,
+            area,
+            condition,
+            limit: None,
+            on_delay: Span::ZERO,
+            off_delay: Span::ZERO,
+            latching: false,
+            colour: Colour::Yellow,
+            text: texts::line(&self.plan.areas[area].name, &name(row, &tag), &wrong),
+            action,
+        });
+        self.device_places.push(row.at("id"));
+        self.profiles.push(Arc::clone(&profile));
+        Some(self.plan.devices.push(Device {
+            tag,
+            bus,
+            unit,
+            area,
+            profile: profile.id.clone(),
+            poll: Span::from_ms(poll),
+            timeout: Span::from_ms(timeout),
+            blocks: Vec::new(),
+            comm_alarm,
+        }))
+    }
+
+    fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
+        let Some(first) = self.units.get(&(bus, unit)) else {
+            self.units.insert((bus, unit), row.at("unit"));
+            return;
+        };
+        let message = format!("two devices are unit {unit} of bus `{}`", self.plan.buses[bus].tag);
+        self.faults.push(
+            Fault::error("same-unit", row.at("unit"), message)
+                .label("taken")
+                .help("give each device of a bus a unit number of its own, here and at the device")
+                .other(first, "first used here"),
+        );
+    }
+
+    fn timing(&mut self, row: &Row, poll_ms: u64, timeout_ms: u64) {
+        if poll_ms < timeout_ms {
+            let key = if row.has("timeout_ms") { "timeout_ms" } else { "poll_ms" };
+            let message = format!("asked every {poll_ms} ms, with {timeout_ms} ms to answer");
+            self.faults.push(
+                Fault::error("timeout-beyond-poll", row.at(key), message)
+                    .label("an answer may take longer than the poll period")
+                    .help("make timeout_ms at most poll_ms; many devices answer within 300 ms"),
+            );
+        }
+    }
+
+    /// Adds an alarm to the plan and makes its key known.
+    pub(super) fn alarm(&mut self, alarm: Alarm) -> AlarmId {
+        let key = alarm.key.clone();
+        let id = self.plan.alarms.push(alarm);
+        self.alarms.insert(key, id);
+        id
+    }
+
+    fn blocks(&mut self) {
+        let mut points: Table<DeviceId, Vec<PointId>> = self.plan.devices.map(|_, _| Vec::new());
+        for (id, point) in self.plan.points.iter() {
+            points[point.device].push(id);
+        }
+        for (device, ids) in points.iter() {
+            let fields = ids.iter().map(|id| &self.plan.points[*id].field);
+            let found = blocks::pack(fields, &self.profiles[device]);
+            for id in ids {
+                let point = &mut self.plan.points[*id];
+                point.block = blocks::block_of(&point.field, &found).unwrap_or_default();
+            }
+            self.plan.devices[device].blocks = found;
+        }
+    }
+
+    fn emptiness(&mut self) {
+        for (table, why) in [
+            ("area", "the parts of the site; it picks the set-points"),
+            ("bus", "a line to poll"),
+            ("device", "something to ask"),
+            ("point", "something to watch"),
+        ] {
+            let broken = self.root.has(table) && self.root.cell(table).is_none();
+            if self.root.list(table).is_empty() && !broken {
+                let message = format!("a site without a [[{table}]]");
+                self.faults.push(
+                    Fault::error("empty-site", self.root.place.clone(), message)
+                        .label("nothing to do")
+                        .help(format!("add a [[{table}]]: {why}. `config/demo.toml` shows a whole site")),
+                );
+            }
+        }
+    }
+
+    fn sizes(&mut self) {
+        let sizes = [
+            (self.plan.points.len(), "points"),
+            (self.plan.alarms.len(), "alarms"),
+            (self.plan.elements.len(), "elements"),
+        ];
+        for (count, what) in sizes.into_iter().filter(|(count, _)| *count > MAX_ROWS) {
+            let message = format!("{count} {what}, those that Davy adds included; at most {MAX_ROWS}");
+            self.faults.push(
+                Fault::error("too-many", self.root.place.clone(), message)
+                    .help("split the site over two gateways"),
+            );
+        }
+    }
+}
+
+/// The id of a row.
+pub(super) fn tag(row: &Row) -> Option<Tag> {
+    row.str("id").and_then(Tag::new)
+}
+
+/// The name of a row, or its id where it has none.
+pub(super) fn name(row: &Row, tag: &Tag) -> Text {
+    row.words("name").unwrap_or_else(|| Text::new(tag.as_str(), tag.as_str()))
+}
+
+pub(super) fn mode(row: &Row, key: &str) -> Option<Mode> {
+    match row.str(key)? {
+        "act" => Some(Mode::Act),
+        _ => Some(Mode::Observe),
+    }
+}
+
+/// A number of seconds out of a file, to the millisecond.
+pub(super) fn seconds(s: f64) -> Span {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates; bounded by the file's shape"
+    )]
+    Span::from_ms((s * 1_000.0).round() as u64)
+}

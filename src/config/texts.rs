@@ -1,0 +1,100 @@
+//! What operators read, in both languages, where neither the site nor its standard says it.
+
+use super::standard::AreaKind;
+use crate::model::alarm::Level;
+use crate::model::element::ElementKind;
+use crate::model::point::Text;
+
+/// Where, what and what is wrong with it, in one line.
+pub(super) fn line(area: &Text, thing: &Text, wrong: &Text) -> Text {
+    Text::new(
+        format!("{} {} {}", area.zh, thing.zh, wrong.zh),
+        format!("{}, {}: {}", area.en, thing.en, wrong.en),
+    )
+}
+
+/// What a level is called in an area of this kind.
+pub(super) fn level(kind: &AreaKind, level: Level, high: bool) -> Text {
+    let plain = match level {
+        Level::Warning => Text::new("预警", "warning"),
+        Level::Alarm => Text::new("报警", "alarm"),
+        Level::Trip => Text::new("切断", "trip"),
+    };
+    let label = kind.labels.get(level).cloned().unwrap_or(plain);
+    if high { label } else { Text::new(format!("低值{}", label.zh), format!("low, {}", label.en)) }
+}
+
+/// What to do about a value or contact at this level.
+pub(super) fn level_action(level: Level) -> Text {
+    match level {
+        Level::Warning => Text::new("查明原因, 加强监视", "Find the cause and watch closely"),
+        Level::Alarm => Text::new(
+            "现场检查, 采取措施, 准备撤人",
+            "Check on site, take measures, prepare to withdraw people",
+        ),
+        Level::Trip => Text::new(
+            "停止作业, 撤人, 确认切断到位",
+            "Stop work, withdraw people, make sure that the trip has acted",
+        ),
+    }
+}
+
+/// A contact in its alarm position.
+pub(super) fn contact(level: Level) -> Text {
+    match level {
+        Level::Warning => Text::new("状态预警", "state warning"),
+        Level::Alarm => Text::new("状态报警", "state alarm"),
+        Level::Trip => Text::new("状态切断", "state trip"),
+    }
+}
+
+/// A sensor fault.
+pub(super) fn sensor_fault() -> (Text, Text) {
+    (
+        Text::new("传感器故障", "sensor fault"),
+        Text::new(
+            "检查或更换传感器; 恢复前用便携仪人工监测",
+            "Check or replace the sensor; until then measure with a portable instrument",
+        ),
+    )
+}
+
+/// A reading above the sensor's range.
+pub(super) fn over_range() -> (Text, Text) {
+    (
+        Text::new("超量程", "over range"),
+        Text::new(
+            "按最高浓度处置: 撤人; 标校合格前不采信其读数",
+            "Treat as the highest concentration: withdraw people; trust no reading of it before calibration",
+        ),
+    )
+}
+
+/// A device that does not answer.
+pub(super) fn comm_lost() -> (Text, Text) {
+    (
+        Text::new("通信中断", "no communication"),
+        Text::new(
+            "检查供电和线路; 恢复前人工监测",
+            "Check supply and cable; until it is back, measure by hand",
+        ),
+    )
+}
+
+/// An element that was commanded and is not where it should be.
+pub(super) fn not_confirmed(kind: ElementKind) -> (Text, Text) {
+    match kind {
+        ElementKind::Valve => (
+            Text::new("已令关闭, 未确认关到位", "commanded shut, not confirmed shut"),
+            Text::new("立即现场手动关阀", "Shut it by hand on site, at once"),
+        ),
+        ElementKind::Load => (
+            Text::new("馈电异常: 已令断电, 未确认断电", "feed abnormal: commanded off, not confirmed dead"),
+            Text::new("立即现场停电, 撤人", "Cut the power on site at once, withdraw people"),
+        ),
+        ElementKind::Siren => (
+            Text::new("已令启动, 未确认启动", "commanded on, not confirmed on"),
+            Text::new("改用电话和广播通知", "Warn people by telephone and broadcast"),
+        ),
+    }
+}

@@ -1,0 +1,231 @@
+//! Cause and effect, and where to tell.
+
+use super::faults::{Fault, nearest, one_of, quoted};
+use super::links::{self, Scheme};
+use super::names::Names;
+use super::read::{Cell, Row};
+use super::site::{Compiler, name, seconds, tag};
+use crate::model::plan::{Destination, OnBad, Trip};
+use crate::model::table::{AlarmId, ElementId};
+use crate::model::time::Span;
+
+impl Compiler<'_> {
+    pub(super) fn trip_row(&mut self, row: &Row) {
+        let trip = self.trip(row);
+        self.trips.declare(row, "id", Some(()), self.faults);
+        if let Some(trip) = trip {
+            self.plan.trips.push(trip);
+        }
+    }
+
+    fn trip(&mut self, row: &Row) -> Option<Trip> {
+        let causes = self.causes(row);
+        let effects = self.effects(row);
+        let votes = self.votes(row);
+        let own_area = match row.has("area") {
+            true => Some(self.areas.find(row, "area", self.faults).copied()?),
+            false => None,
+        };
+        let (tag, causes, effects, votes) = (tag(row)?, causes?, effects?, votes?);
+        let first = self.plan.alarms[*causes.first()?].area;
+        Some(Trip {
+            name: name(row, &tag),
+            tag,
+            area: own_area.unwrap_or(first),
+            votes,
+            causes,
+            on_bad: if row.str("on_bad") == Some("alarm") { OnBad::Alarm } else { OnBad::Vote },
+            bad_delay: row.number("bad_delay_s").map_or(Span::ZERO, seconds),
+            effects,
+            reset_hold: row.number("reset_hold_s").map_or(Span::ZERO, seconds),
+        })
+    }
+
+    fn causes(&mut self, row: &Row) -> Option<Vec<AlarmId>> {
+        if row.has("when") && row.list("when").is_empty() {
+            self.faults.push(
+                Fault::error("no-causes", row.at("when"), "a trip that nothing causes")
+                    .help("name alarms: when = [\"point:trip\", …]"),
+            );
+            return None;
+        }
+        let mut causes = Vec::new();
+        let mut sound = row.has("when");
+        for cell in row.list("when") {
+            match self.cause(cell) {
+                Some(alarm) if causes.contains(&alarm) => {
+                    self.twice(cell);
+                    sound = false;
+                }
+                Some(alarm) => causes.push(alarm),
+                None => sound = false,
+            }
+        }
+        sound.then_some(causes)
+    }
+
+    fn cause(&mut self, cell: &Cell) -> Option<AlarmId> {
+        let key = cell.str()?;
+        if let Some(alarm) = self.alarms.get(key) {
+            return Some(*alarm);
+        }
+        let (subject, condition) = key.split_once(':').unwrap_or((key, ""));
+        let broken = self.points.is_broken(subject)
+            || self.devices.is_broken(subject)
+            || self.elements.is_broken(subject);
+        if !broken {
+            let fault = self.unknown_cause(subject, condition);
+            self.faults.push(Fault { place: cell.place.clone(), ..fault });
+        }
+        None
+    }
+
+    fn unknown_cause(&self, subject: &str, condition: &str) -> Fault {
+        let fault = |message: String, label: &str, help: String| {
+            Fault::error("unknown-cause", self.root.place.clone(), message).label(label).help(help)
+        };
+        let own = self.alarms_of(subject);
+        let has = |own: &[&str]| format!("it has {}", one_of(own.iter().copied()));
+        match (own.is_empty(), condition) {
+            (false, "") => fault(format!("{} names no alarm", quoted(subject)), "which alarm?", has(&own)),
+            (false, _) => {
+                let message = format!("{} has no alarm {}", quoted(subject), quoted(condition));
+                fault(message, "no such alarm", has(&own))
+            }
+            (true, _) if self.points.is_known(subject) => {
+                let message = format!("{} has no alarms: a feedback or a read-back", quoted(subject));
+                fault(message, "no such alarm", "name a [[point]], a device or an element".to_owned())
+            }
+            (true, _) => {
+                let near = if self.faults.is_flooded() { None } else { nearest(subject, self.points.all()) };
+                let help = match near.map(|near| (near, self.alarms_of(near))) {
+                    Some((near, own)) => format!("did you mean \"{near}\"? {}", has(&own)),
+                    None => "a cause is \"point:alarm\", as \"bottle-room.lpg-1:trip\"".to_owned(),
+                };
+                let message = format!("there is no point, device or element {}", quoted(subject));
+                fault(message, "not defined", help)
+            }
+        }
+    }
+
+    /// The keys of all alarms of a point, device or element.
+    fn alarms_of(&self, tag: &str) -> Vec<&str> {
+        let prefix = format!("{tag}:");
+        let keys = self.alarms.range(prefix.clone()..).map(|(key, _)| key.as_str());
+        keys.take_while(|key| key.starts_with(&prefix)).collect()
+    }
+
+    fn effects(&mut self, row: &Row) -> Option<Vec<ElementId>> {
+        if row.has("effects") && row.list("effects").is_empty() {
+            self.faults.push(
+                Fault::error("no-effects", row.at("effects"), "a trip without effects")
+                    .label("brings nothing into its safe state")
+                    .help("name valves, loads or sirens: effects = [\"…\"]"),
+            );
+            return None;
+        }
+        let mut effects = Vec::new();
+        let mut sound = row.has("effects");
+        for cell in row.list("effects") {
+            let found =
+                cell.str().and_then(|id| self.elements.find_as(id, cell.place.clone(), self.faults)).copied();
+            match found {
+                Some(element) if effects.contains(&element) => {
+                    self.twice(cell);
+                    sound = false;
+                }
+                Some(element) => effects.push(element),
+                None => sound = false,
+            }
+        }
+        sound.then_some(effects)
+    }
+
+    fn twice(&mut self, cell: &Cell) {
+        let message = format!("{} is named twice", quoted(cell.str().unwrap_or_default()));
+        self.faults.push(Fault::error("named-twice", cell.place.clone(), message).help("name each once"));
+    }
+
+    /// The M of `MooN`.
+    fn votes(&mut self, row: &Row) -> Option<usize> {
+        let n = row.list("when").len();
+        let Some(vote) = row.str("vote") else { return Some(1) };
+        let parts = vote
+            .split_once("oo")
+            .and_then(|(m, of)| Some((m.parse::<usize>().ok()?, of.parse::<usize>().ok()?)));
+        let fault = |message: String, help: String| {
+            Fault::error("bad-vote", row.at("vote"), message).label("M out of N").help(help)
+        };
+        let fault = match parts {
+            None => fault(
+                format!("{} is no vote", quoted(vote)),
+                format!("write it as \"1oo{n}\": one out of {n}"),
+            ),
+            Some((m, of)) if m == 0 || m > of => {
+                fault(format!("{m} out of {of} can't be"), format!("write \"1oo{n}\" to \"{n}oo{n}\""))
+            }
+            Some((m, of)) if of != n && row.has("when") => fault(
+                format!("a vote of {of}, and `when` names {n}"),
+                format!("write \"{}oo{n}\", or name {of} causes", m.min(n)),
+            ),
+            Some((m, _)) => return Some(m),
+        };
+        self.faults.push(fault);
+        None
+    }
+
+    pub(super) fn all_destinations(&mut self) {
+        let mut names = Names::new("destination");
+        let root = self.root;
+        for row in root.tables("destination") {
+            if let Some(destination) = self.destination(row) {
+                self.plan.destinations.push(destination);
+            }
+            names.declare(row, "id", Some(()), self.faults);
+        }
+    }
+
+    fn destination(&mut self, row: &Row) -> Option<Destination> {
+        let wanted = Scheme { scheme: "mqtt", port: 1883, what: "broker" };
+        let broker = links::address(row, "broker", &wanted, self.faults);
+        let prefix = self.prefix(row);
+        if row.has("password_file") && !row.has("user") {
+            self.faults.push(
+                Fault::error(
+                    "password-without-user",
+                    row.at("password_file"),
+                    "a password without a user name",
+                )
+                .help("add user = \"…\": MQTT 3.1.1 knows no password alone"),
+            );
+        }
+        let (host, port) = broker?;
+        Some(Destination {
+            tag: tag(row)?,
+            host,
+            port,
+            prefix: prefix?,
+            user: row.str("user").map(str::to_owned),
+            password_file: row.str("password_file").map(str::to_owned),
+            keep_alive: row.small("keep_alive_s").map_or(Span::from_secs(15), Span::from_secs),
+        })
+    }
+
+    fn prefix(&mut self, row: &Row) -> Option<String> {
+        const MAX_PREFIX: usize = 128;
+        let prefix = row.str("prefix")?;
+        let fits = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        };
+        if prefix.len() <= MAX_PREFIX && prefix.split('/').all(fits) {
+            return Some(prefix.to_owned());
+        }
+        self.faults.push(
+            Fault::error("bad-prefix", row.at("prefix"), format!("{} can't begin a topic", quoted(prefix)))
+                .label("no topic prefix")
+                .help("use letters, digits, `.`, `_`, `-`, with `/` between levels: as \"mine/davy\""),
+        );
+        None
+    }
+}

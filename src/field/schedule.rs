@@ -1,0 +1,381 @@
+//! What a line does next: one request at a time, trips before everything, every device at its own fixed moments, and
+//! a device that does not answer at the cost of one time-out per back-off. Sends nothing: `io/line.rs` does.
+//!
+//! Order of service:
+//! 1. trips that were not tried yet, so that a trip waits for the request on the wire and for nothing else;
+//! 2. read-backs of what was just written;
+//! 3. after a request that failed, one read of a device that answers;
+//! 4. repeated and withdrawn writes;
+//! 5. polls, earliest deadline first; devices that are lost take at most a quarter of the line's time.
+
+use super::codec::{Cells, Question, decode};
+use super::output::Output;
+use super::unit::Unit;
+use crate::model::element::{Demand, Mode};
+use crate::model::line::LineFault;
+use crate::model::plan::{Device, Plan};
+use crate::model::point::{Doubt, Fault, Quality, Reading};
+use crate::model::table::{BusId, DeviceId, ElementId, PointId};
+use crate::model::time::{Mono, Span};
+use std::sync::Arc;
+
+/// After a lost device has cost the line a time-out, no lost device is asked for this many times as long, unless
+/// nobody else is there to be asked.
+const RESPITE: u64 = 3;
+
+/// Longest wait that is asked for: a line with nothing to do looks up once a minute.
+const IDLE: Span = Span::from_secs(60);
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Send this, and hand the outcome to [`Schedule::done`].
+    Ask(Ask),
+    /// Nothing until then, unless a demand changes.
+    Wait(Mono),
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ask {
+    /// Whom.
+    pub device: DeviceId,
+    /// Its unit number.
+    pub unit: u8,
+    /// How long the answer may take.
+    pub timeout: Span,
+    /// What.
+    pub question: Question,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A block of a poll.
+    Poll {
+        /// Its number among the device's blocks.
+        block: usize,
+    },
+    /// To bring an output where it is wanted.
+    Write {
+        /// Which element.
+        element: ElementId,
+        /// What is wanted.
+        demand: Demand,
+    },
+    /// To see whether that was taken.
+    ReadBack {
+        /// Which element.
+        element: ElementId,
+        /// What is wanted.
+        demand: Demand,
+    },
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A device answered to a request of a poll.
+    Read {
+        /// Who.
+        device: DeviceId,
+        /// Which of its blocks.
+        block: usize,
+        /// What it measures.
+        readings: Vec<(PointId, Reading)>,
+    },
+    /// A device refused a request of a poll; it was heard, but these points have no values.
+    Refused {
+        /// Who.
+        device: DeviceId,
+        /// Which of its blocks.
+        block: usize,
+        /// The exception code.
+        code: u8,
+        /// The points in that block, as bad.
+        readings: Vec<(PointId, Reading)>,
+    },
+    /// A poll brought no usable answer.
+    NoAnswer {
+        /// Who did not answer.
+        device: DeviceId,
+        /// How it failed.
+        fault: LineFault,
+    },
+    /// A write was read back as written, or failed and will be repeated.
+    Wrote {
+        /// Which element.
+        element: ElementId,
+        /// What was written.
+        demand: Demand,
+        /// How it went.
+        outcome: Result<(), LineFault>,
+    },
+    /// A poll showed that a trip that had been read back is no longer there; it is written again.
+    Undone {
+        /// Which element.
+        element: ElementId,
+    },
+    /// The line had no time for polls of a device; they are left out.
+    Skipped {
+        /// Whose.
+        device: DeviceId,
+        /// How many.
+        polls: u64,
+    },
+}
+
+/// A request on the wire.
+#[derive(Debug)]
+struct Pending {
+    at: Mono,
+    until: Mono,
+}
+
+/// What one line has to do.
+#[derive(Debug)]
+pub struct Schedule {
+    plan: Arc<Plan>,
+    gap: Span,
+    units: Vec<Unit>,
+    outputs: Vec<Output>,
+    pending: Option<Pending>,
+    /// The silence after an answer lasts until then.
+    quiet_until: Mono,
+    /// Lost devices are left alone until then.
+    respite_until: Mono,
+    /// Who did not answer the last request.
+    silent: Option<DeviceId>,
+}
+
+impl Schedule {
+    /// The schedule of a line. Every device is asked once at once, then at moments that are spread over its period.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, bus: BusId, now: Mono) -> Schedule {
+        let count = u64::try_from(plan.devices_on(bus).count()).unwrap_or(u64::MAX);
+        let share = |n: u64, poll: Span| poll.us().saturating_mul(n).checked_div(count).unwrap_or(0);
+        let units = (0..)
+            .zip(plan.devices_on(bus))
+            .map(|(n, (id, device))| Unit::new(id, device, now, Span::from_us(share(n, device.poll))))
+            .filter(Unit::is_polled)
+            .collect();
+        let may_write = plan.elements_on(bus).filter(|(_, element)| element.mode == Mode::Act);
+        let outputs = may_write.map(|(id, _)| Output::new(&plan, id)).collect();
+        Schedule {
+            gap: plan.buses[bus].gap,
+            units,
+            outputs,
+            pending: None,
+            quiet_until: now,
+            respite_until: now,
+            silent: None,
+            plan,
+        }
+    }
+
+    /// Takes in what is demanded of an element. A level: repeating it changes nothing. Elements of other lines and
+    /// those that are only observed are ignored.
+    pub fn demand(&mut self, element: ElementId, demand: Demand) {
+        if let Some(output) = self.outputs.iter_mut().find(|o| o.element == element) {
+            output.demand(demand);
+        }
+    }
+
+    /// What to do now. While a request is on the wire there is nothing to do.
+    pub fn next(&mut self, now: Mono) -> Step {
+        let busy = self.pending.as_ref().map_or(self.quiet_until, |pending| pending.until);
+        if self.pending.is_some() || now < busy {
+            return Step::Wait(busy.max(now));
+        }
+        match self.choose(now) {
+            Some(ask) => {
+                self.pending = Some(Pending { at: now, until: now + ask.timeout });
+                Step::Ask(ask)
+            }
+            None => Step::Wait(self.wake(now)),
+        }
+    }
+
+    fn choose(&mut self, now: Mono) -> Option<Ask> {
+        if let Some(n) = self.outputs.iter().position(Output::is_urgent) {
+            return self.write(n);
+        }
+        if let Some(output) = self.outputs.iter().find(|o| o.wants_reading()) {
+            let purpose = Purpose::ReadBack { element: output.element, demand: output.demand };
+            return Some(self.ask(output.device, output.read_back(), purpose));
+        }
+        let due_write = |o: &Output| o.write_at().is_some_and(|at| at <= now);
+        let after_silence = self.silent.and_then(|_| self.poll(now, Unit::is_trusted));
+        if let Some(ask) = after_silence {
+            return Some(ask);
+        }
+        if let Some(n) = self.outputs.iter().position(due_write) {
+            return self.write(n);
+        }
+        let other = self.poll(now, |unit| Some(unit.id) != self.silent);
+        other.or_else(|| self.poll(now, |_| true))
+    }
+
+    /// The due poll with the earliest deadline among those that `suits`.
+    fn poll(&self, now: Mono, suits: impl Fn(&Unit) -> bool) -> Option<Ask> {
+        let due = self.units.iter().filter(|unit| self.poll_at(unit) <= now && suits(unit));
+        let first = due.min_by_key(|unit| unit.deadline())?;
+        let block = *self.plan.devices[first.id].blocks.get(first.block)?;
+        Some(self.ask(first.id, Question::Read(block), Purpose::Poll { block: first.block }))
+    }
+
+    /// When a device may be asked.
+    fn poll_at(&self, unit: &Unit) -> Mono {
+        let spared = unit.is_lost() && self.units.iter().any(Unit::is_trusted);
+        if spared { unit.due.max(self.respite_until) } else { unit.due }
+    }
+
+    fn write(&mut self, n: usize) -> Option<Ask> {
+        let output = self.outputs.get_mut(n)?;
+        let purpose = Purpose::Write { element: output.element, demand: output.demand };
+        let (device, question) = (output.device, output.write());
+        Some(self.ask(device, question, purpose))
+    }
+
+    fn ask(&self, device: DeviceId, question: Question, purpose: Purpose) -> Ask {
+        let Device { unit, timeout, .. } = self.plan.devices[device];
+        Ask { device, unit, timeout, question, purpose }
+    }
+
+    /// The next moment at which there can be something to do.
+    fn wake(&self, now: Mono) -> Mono {
+        let polls = self.units.iter().map(|unit| self.poll_at(unit));
+        let writes = self.outputs.iter().filter_map(Output::write_at);
+        polls.chain(writes).min().unwrap_or(now + IDLE).clamp(now, now + IDLE)
+    }
+
+    /// Takes in what came of a request: the cells as [`check_answer`](super::codec::check_answer) gives them, or how
+    /// it failed.
+    pub fn done(&mut self, now: Mono, ask: &Ask, outcome: Result<Cells, LineFault>) -> Vec<Event> {
+        let spent = self.pending.take().map_or(Span::ZERO, |pending| now.since(pending.at));
+        self.quiet_until = now + self.gap;
+        self.silent = match &outcome {
+            Ok(_) | Err(LineFault::Exception(_)) => None,
+            Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => Some(ask.device),
+        };
+        match ask.purpose {
+            Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),
+            Purpose::Write { element, demand } => {
+                let outcome = outcome.map(|_| None);
+                self.wrote(now, element, demand, outcome).into_iter().collect()
+            }
+            Purpose::ReadBack { element, demand } => {
+                self.wrote(now, element, demand, outcome.map(Some)).into_iter().collect()
+            }
+        }
+    }
+
+    fn polled(
+        &mut self,
+        now: Mono,
+        device: DeviceId,
+        block: usize,
+        spent: Span,
+        outcome: Result<Cells, LineFault>,
+    ) -> Vec<Event> {
+        let Some(unit) = self.units.iter_mut().find(|unit| unit.id == device) else { return Vec::new() };
+        let refusal = match outcome {
+            Ok(cells) => Ok(cells),
+            // It answers, only not to this; its other blocks may well be readable.
+            Err(LineFault::Exception(code @ 1..=3)) => Err(code),
+            Err(fault) => {
+                unit.failed(now, &fault);
+                if unit.is_lost() {
+                    self.respite_until = now + spent.times(RESPITE);
+                }
+                return vec![Event::NoAnswer { device, fault }];
+            }
+        };
+        let (unconfirmed, skipped) = unit.answered(now);
+        let mut events = vec![match refusal {
+            Ok(cells) => {
+                let readings = self.decode(now, device, block, &cells, unconfirmed);
+                Event::Read { device, block, readings }
+            }
+            Err(code) => Event::Refused { device, block, code, readings: self.refused(now, device, block) },
+        }];
+        if let Some(Event::Read { readings, .. }) = events.first() {
+            let undone = undone(&mut self.outputs, readings);
+            events.extend(undone);
+        }
+        if skipped > 0 {
+            events.push(Event::Skipped { device, polls: skipped });
+        }
+        events
+    }
+
+    fn decode(
+        &self,
+        now: Mono,
+        device: DeviceId,
+        block: usize,
+        cells: &Cells,
+        unconfirmed: bool,
+    ) -> Vec<(PointId, Reading)> {
+        let points = self.plan.points_of(device);
+        let mut readings = decode(&self.plan.devices[device], block, cells, points, now);
+        for (_, reading) in readings.iter_mut().filter(|_| unconfirmed) {
+            reading.quality = reading.quality.worse(Quality::Uncertain(Doubt::Unconfirmed));
+        }
+        readings
+    }
+
+    fn refused(&self, now: Mono, device: DeviceId, block: usize) -> Vec<(PointId, Reading)> {
+        let points = self.plan.points_of(device).filter(|(_, point)| point.block == block);
+        points.map(|(id, _)| (id, Reading::bad(Fault::Refused, now))).collect()
+    }
+
+    /// A write was echoed (no cells), or read back, or failed.
+    fn wrote(
+        &mut self,
+        now: Mono,
+        element: ElementId,
+        demand: Demand,
+        outcome: Result<Option<Cells>, LineFault>,
+    ) -> Option<Event> {
+        // Demanded otherwise since then: that it was written no longer matters.
+        let output = self.outputs.iter_mut().find(|o| o.element == element && o.demand == demand)?;
+        let device = output.device;
+        let outcome = match outcome {
+            Ok(None) => {
+                output.echoed();
+                return None;
+            }
+            Ok(Some(cells)) => output.check(now, &cells),
+            Err(fault) => {
+                let pause = output.retry(now);
+                if !matches!(fault, LineFault::Exception(_)) {
+                    let same = self.outputs.iter_mut().filter(|o| o.device == device);
+                    same.for_each(|o| o.postpone(now, pause));
+                }
+                Err(fault)
+            }
+        };
+        if outcome.is_ok()
+            && let Some(unit) = self.units.iter_mut().find(|unit| unit.id == device)
+        {
+            unit.lives(now);
+        }
+        Some(Event::Wrote { element, demand, outcome })
+    }
+}
+
+/// The held trips that these readings show to be undone.
+fn undone(outputs: &mut [Output], readings: &[(PointId, Reading)]) -> Vec<Event> {
+    let good = readings.iter().filter(|(_, reading)| reading.quality == Quality::Good);
+    let values = good.filter_map(|(point, reading)| Some((*point, reading.value?)));
+    let mut events = Vec::new();
+    for (point, value) in values {
+        let lost = outputs.iter_mut().filter(|o| o.demand == Demand::Trip);
+        let lost = lost.filter_map(|o| o.is_undone_by(point, value).then_some(o.element));
+        events.extend(lost.map(|element| Event::Undone { element }));
+    }
+    events
+}

@@ -1,0 +1,208 @@
+//! The state folder: made, marked with its format and locked, so that two agents never write one journal. What lies
+//! in it belongs to `journal` and `buffer`.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The format of the state folder that this program writes.
+const FORMAT: u32 = 1;
+
+/// Permissions of the folder: its owner writes, its group reads, nobody else looks.
+const FOLDER_MODE: u32 = 0o750;
+
+/// Permissions of files in the folder.
+pub const FILE_MODE: u32 = 0o640;
+
+/// Longest text read out of the small files here; anything longer was not written by Davy.
+const SMALL_FILE_MAX_BYTES: u64 = 64;
+
+/// A state folder that is ours for as long as this lives.
+#[derive(Debug)]
+pub struct State {
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// Why a state folder can't be used.
+#[derive(Debug)]
+pub enum StateError {
+    /// It cannot be made or written.
+    Unwritable {
+        /// What was tried on.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Another process has it.
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+        /// The process that says it has it.
+        holder: Option<u32>,
+    },
+    /// It was written by a newer Davy, or is not Davy's at all.
+    Format {
+        /// The marker.
+        path: PathBuf,
+        /// What stands in it.
+        found: String,
+    },
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StateError::Unwritable { path, cause } => write!(
+                f,
+                "state folder: cannot write {}: {cause}; give the folder to davy's user (chown), or name another \
+                 with --state DIR",
+                path.display()
+            ),
+            StateError::InUse { dir, holder: Some(pid) } => write!(
+                f,
+                "state folder {} is in use by another davy, process {pid}; stop that one, or name another folder \
+                 with --state DIR",
+                dir.display()
+            ),
+            StateError::InUse { dir, holder: None } => write!(
+                f,
+                "state folder {} is in use by another davy; stop that one, or name another folder with --state DIR",
+                dir.display()
+            ),
+            StateError::Format { path, found } => write!(
+                f,
+                "state folder: {} says `{found}`, and this davy knows `{}`; use a newer davy, or another folder \
+                 with --state DIR",
+                path.display(),
+                marker()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StateError {}
+
+impl State {
+    /// Makes the folder `dir` where there is none, locks it and checks its format.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn lock(dir: &Path) -> Result<State, StateError> {
+        make_folder(dir).map_err(unwritable(dir))?;
+        let path = dir.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(&path)
+            .map_err(unwritable(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = small_text(&path).ok().and_then(|text| text.parse().ok());
+                return Err(StateError::InUse { dir: dir.to_owned(), holder });
+            }
+            Err(TryLockError::Error(cause)) => return Err(unwritable(&path)(cause)),
+        }
+        lock.set_len(0).map_err(unwritable(&path))?;
+        writeln!(lock, "{}", std::process::id()).map_err(unwritable(&path))?;
+        check_format(dir)?;
+        Ok(State { dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StateError {
+    let path = path.to_owned();
+    move |cause| StateError::Unwritable { path, cause }
+}
+
+fn marker() -> String {
+    format!("davy state {FORMAT}")
+}
+
+fn check_format(dir: &Path) -> Result<(), StateError> {
+    let path = dir.join("FORMAT");
+    match small_text(&path) {
+        Ok(text) if text == marker() => Ok(()),
+        // Empty: power went between making the marker and writing it.
+        Ok(text) if text.is_empty() => write_marker(dir, &path),
+        Ok(found) => Err(StateError::Format { path, found }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => write_marker(dir, &path),
+        Err(cause) => Err(unwritable(&path)(cause)),
+    }
+}
+
+fn write_marker(dir: &Path, path: &Path) -> Result<(), StateError> {
+    let write = || {
+        let mut file = create(path)?;
+        writeln!(file, "{}", marker())?;
+        file.sync_all()?;
+        sync_folder(dir)?;
+        // The folder above may be one that davy can't open, and then it was not made just now.
+        dir.parent().map_or(Ok(()), |above| sync_folder(above).or(Ok(())))
+    };
+    write().map_err(unwritable(path))
+}
+
+fn small_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SMALL_FILE_MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// Makes the folder `dir` and those above it, where they are missing.
+///
+/// # Errors
+/// What the system says.
+pub fn make_folder(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir)
+}
+
+/// Makes the file `path`, or empties it.
+///
+/// # Errors
+/// What the system says.
+pub fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+}
+
+/// Makes the names in the folder `dir` outlive a power cut.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_folder(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Renames `path` to `path.damaged-N` with a free N up to `keep`, and says the new name. Where none is free the last
+/// one gives way: damage that comes back again and again must not fill the disk.
+///
+/// # Errors
+/// What the system says.
+pub fn set_aside(path: &Path, keep: u32) -> io::Result<PathBuf> {
+    let named = |n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{n}"));
+        PathBuf::from(name)
+    };
+    let aside = (1..=keep).map(named).find(|p| !p.exists()).unwrap_or_else(|| named(keep));
+    if aside.is_dir() {
+        fs::remove_dir_all(&aside)?;
+    }
+    fs::rename(path, &aside)?;
+    if let Some(folder) = path.parent() {
+        sync_folder(folder)?;
+    }
+    Ok(aside)
+}

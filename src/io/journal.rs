@@ -1,0 +1,303 @@
+//! The journal: append-only files of hash-chained lines, on disk before they are called recorded. A thread of its
+//! own writes them, so that a slow disk holds up nobody. What a line looks like is `record/entry`'s business.
+//!
+//! ```text
+//! offer ──▶ queue ──▶ chained lines ──▶ one write and one fsync for all that wait ──▶ recorded rises, on_grown
+//!                          ▲                               │ the disk refuses
+//!                          └── kept in memory, tried again with back-off, trouble raised; what does not fit is
+//!                              counted and becomes a gap record
+//! ```
+
+mod lines;
+mod reader;
+mod scan;
+mod writer;
+
+pub use reader::{JournalReader, Page};
+
+use super::clock::{Clock, duration};
+use super::files::{make_folder, sync_folder};
+use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing};
+use crate::model::time::{Mono, Span};
+use crate::record::chain::{Chain, Digest};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::watch;
+use writer::Writer;
+
+/// Batches that may wait for the thread: one is what the judge made of one input, and a busy site makes some tens a
+/// second, so this outlasts a flush that takes seconds.
+const QUEUE_MAX: usize = 256;
+
+/// First pause before a refusing disk is tried again, and the longest.
+const BACK_OFF: Span = Span::from_ms(100);
+const BACK_OFF_MAX: Span = Span::from_secs(10);
+
+/// How often a full queue is tried again while closing.
+const CLOSE_STEP: Duration = Duration::from_millis(5);
+
+/// How the journal does.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct JournalState {
+    /// The last entry that is on disk.
+    pub recorded: Seq,
+    /// Why nothing can be written at the moment.
+    pub trouble: Option<String>,
+    /// Entries that wait in memory for the disk.
+    pub waiting: usize,
+}
+
+/// A handle on the journal. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    work: SyncSender<Work>,
+    state: watch::Receiver<JournalState>,
+    folder: PathBuf,
+}
+
+/// What an opened journal says of the runs before.
+#[derive(Debug)]
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// Where every alarm and trip stood.
+    pub standing: Standing,
+    /// How the run before ended.
+    pub previous_end: PreviousEnd,
+    /// What is to be recorded about the journal itself: gaps, and damage as a trouble that nothing lowers.
+    pub notes: Vec<Body>,
+    /// The last entry.
+    pub last_seq: Seq,
+}
+
+/// Why the journal can't be opened.
+#[derive(Debug)]
+pub struct JournalError {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What the system says.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "journal: cannot open {}: {}; davy starts only where it can keep a journal: mend the folder or its \
+             disk, or name another with --state DIR",
+            self.folder.display(),
+            self.cause
+        )
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+/// Entries were still waiting when the journal was closed: the disk refused them or the time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotRecorded(pub usize);
+
+enum Work {
+    Records(Vec<Record>),
+    Close(SyncSender<usize>),
+}
+
+impl Journal {
+    /// Opens the journal in `state_dir`, which must be locked, and starts its thread. Nothing is written until the
+    /// first record comes. `boot` names this run; `on_grown` is called on the journal's thread whenever more is
+    /// recorded, and must not wait.
+    ///
+    /// # Errors
+    /// [`JournalError`] where what lies there can't be read, or an unfinished end can't be cut off.
+    pub fn open(
+        state_dir: &Path,
+        gateway: &str,
+        boot: u64,
+        clock: Clock,
+        on_grown: impl Fn(Seq) + Send + 'static,
+    ) -> Result<Opened, JournalError> {
+        let folder = state_dir.join("journal");
+        let failed = |cause| JournalError { folder: folder.clone(), cause };
+        make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
+        let found = scan::scan(&folder, clock.now()).map_err(failed)?;
+        let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
+        let chain = Chain::resume(gateway, boot, found.highest, prev);
+        let last_seq = found.highest;
+        let writer = Writer::new(&folder, chain, found.standing.clone(), found.file, clock);
+        let (work, queue) = mpsc::sync_channel(QUEUE_MAX);
+        let (news, state) = watch::channel(JournalState { recorded: last_seq, ..JournalState::default() });
+        let desk = Desk { queue, news, writer, on_grown, clock, refusal: None, last_lost: 0 };
+        thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
+        Ok(Opened {
+            journal: Journal { work, state, folder },
+            standing: found.standing,
+            previous_end: found.previous_end,
+            notes: found.notes,
+            last_seq,
+        })
+    }
+
+    /// Hands over records to be written down, in order. Never waits.
+    ///
+    /// # Errors
+    /// The records, where the journal's thread does not keep up or has ended: offer them again.
+    pub fn offer(&self, records: Vec<Record>) -> Result<(), Vec<Record>> {
+        self.work.try_send(Work::Records(records)).map_err(|e| match e {
+            TrySendError::Full(Work::Records(back)) | TrySendError::Disconnected(Work::Records(back)) => back,
+            TrySendError::Full(Work::Close(_)) | TrySendError::Disconnected(Work::Close(_)) => Vec::new(),
+        })
+    }
+
+    /// The last entry that is on disk.
+    #[must_use]
+    pub fn recorded(&self) -> Seq {
+        self.state.borrow().recorded
+    }
+
+    /// Why nothing can be written at the moment; `None` while all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if self.state.has_changed().is_err() {
+            return Some("the journal's thread has ended".to_owned());
+        }
+        self.state.borrow().trouble.clone()
+    }
+
+    /// How the journal does, and a way to wait for a change.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<JournalState> {
+        self.state.clone()
+    }
+
+    /// A reader of what is recorded.
+    #[must_use]
+    pub fn reader(&self) -> JournalReader {
+        JournalReader::new(&self.folder, self.state.clone())
+    }
+
+    /// Writes down what was offered and ends the thread, waiting at most about `limit`.
+    ///
+    /// # Errors
+    /// [`NotRecorded`] where entries could not be written.
+    pub fn close(&self, limit: Duration) -> Result<(), NotRecorded> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let mut left = limit;
+        let mut work = Work::Close(reply);
+        while let Err(TrySendError::Full(back)) = self.work.try_send(work) {
+            if left < CLOSE_STEP {
+                return Err(NotRecorded(self.state.borrow().waiting));
+            }
+            thread::sleep(CLOSE_STEP);
+            left = left.saturating_sub(CLOSE_STEP);
+            work = back;
+        }
+        match answer.recv_timeout(left) {
+            Ok(0) => Ok(()),
+            Ok(waiting) => Err(NotRecorded(waiting)),
+            Err(RecvTimeoutError::Timeout) => Err(NotRecorded(self.state.borrow().waiting)),
+            Err(RecvTimeoutError::Disconnected) => Ok(()), // Closed before.
+        }
+    }
+}
+
+/// The journal's thread.
+struct Desk<F> {
+    queue: Receiver<Work>,
+    news: watch::Sender<JournalState>,
+    writer: Writer,
+    on_grown: F,
+    clock: Clock,
+    refusal: Option<Refusal>,
+    last_lost: u64,
+}
+
+/// The disk has refused: when it will be tried again.
+struct Refusal {
+    pause: Span,
+    until: Mono,
+}
+
+impl<F: Fn(Seq)> Desk<F> {
+    fn run(mut self) {
+        while let Some(work) = self.wait() {
+            let close = self.take(work);
+            let due = self.refusal.as_ref().is_none_or(|r| self.clock.mono() >= r.until);
+            if due || close.is_some() {
+                self.refusal = if self.commit() { None } else { Some(self.refused()) };
+            }
+            if let Some(reply) = close {
+                // Whoever asked may have run out of patience.
+                reply.try_send(self.writer.waiting()).unwrap_or_default();
+                return;
+            }
+        }
+    }
+
+    /// The next work; `Some(None)` when it is time to try the disk again, `None` when nobody is left to give any.
+    fn wait(&self) -> Option<Option<Work>> {
+        let Some(refusal) = &self.refusal else { return self.queue.recv().ok().map(Some) };
+        match self.queue.recv_timeout(duration(refusal.until.since(self.clock.mono()))) {
+            Ok(work) => Some(Some(work)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn refused(&self) -> Refusal {
+        let pause = self.refusal.as_ref().map_or(BACK_OFF, |r| BACK_OFF_MAX.min(r.pause.times(2)));
+        Refusal { pause, until: self.clock.mono() + pause }
+    }
+
+    /// Takes in `work` and all that waits behind it, so that one fsync serves them all.
+    fn take(&mut self, work: Option<Work>) -> Option<SyncSender<usize>> {
+        let mut next = work.or_else(|| self.queue.try_recv().ok());
+        let mut batches = 0;
+        while let Some(work) = next {
+            match work {
+                Work::Records(records) => records.iter().for_each(|r| self.writer.append(r)),
+                Work::Close(reply) => return Some(reply),
+            }
+            batches += 1;
+            next = if batches < QUEUE_MAX { self.queue.try_recv().ok() } else { None };
+        }
+        None
+    }
+
+    /// Brings everything to disk, if the disk takes it.
+    fn commit(&mut self) -> bool {
+        let mut outcome = self.writer.commit();
+        if outcome.is_ok() && self.writer.tell_lost() {
+            outcome = self.writer.commit();
+        }
+        let trouble = outcome.as_ref().err().map(|e| format!("cannot write {}: {e}", self.writer.place()));
+        let (recorded, waiting) = (self.writer.recorded(), self.writer.waiting());
+        let grown = recorded > self.news.borrow().recorded;
+        self.report(trouble.as_deref());
+        self.news.send_replace(JournalState { recorded, trouble, waiting });
+        if grown {
+            (self.on_grown)(recorded);
+        }
+        outcome.is_ok()
+    }
+
+    /// Logs a change, not each attempt.
+    fn report(&mut self, trouble: Option<&str>) {
+        let before = self.news.borrow().trouble.clone();
+        match (before, trouble) {
+            (None, Some(why)) => {
+                tracing::error!(reason = why, "journal: entries wait in memory until the disk takes them");
+            }
+            (Some(_), None) => tracing::info!("journal: the disk takes entries again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        let lost = self.writer.lost();
+        if lost > 0 && self.last_lost == 0 {
+            tracing::error!("journal: memory is full too, further entries are counted only");
+        }
+        self.last_lost = lost;
+    }
+}

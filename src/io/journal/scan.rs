@@ -1,0 +1,236 @@
+//! What a start finds in the journal: where the chain ends, what stood, and what is damaged. An unfinished line at
+//! the very end is cut off (it was never announced); anything else that does not verify is set aside whole, file and
+//! all, and told. Every line in it that can still be read counts for what stands: a trip that was latched stays so.
+
+use super::lines::{Line, Lines, Place, list};
+use crate::io::files::{set_aside, sync_folder};
+use crate::model::point::Text;
+use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble};
+use crate::model::time::{Now, Wall};
+use crate::record::chain::{Check, Digest};
+use crate::record::entry::{self, Entry, STANDING};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Names for damaged copies of one file. More than one comes only of a folder that was meddled with.
+const DAMAGED_MAX: u32 = 9;
+
+/// No line is shorter: the fields around the body alone are longer.
+const LINE_MIN_BYTES: u64 = 200;
+
+/// What a start finds.
+pub(super) struct Found {
+    /// The file that can be continued.
+    pub(super) file: Option<Tail>,
+    /// Highest number that can have been given.
+    pub(super) highest: Seq,
+    /// Digest of the last line that can be read.
+    pub(super) prev: Option<Digest>,
+    /// Where everything stood.
+    pub(super) standing: Standing,
+    /// How the run before ended.
+    pub(super) previous_end: PreviousEnd,
+    /// What is to be told of the journal itself.
+    pub(super) notes: Vec<Body>,
+}
+
+/// The end of a sound file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    /// Number of its first entry.
+    pub(super) first: Seq,
+    /// Its length in bytes.
+    pub(super) len: u64,
+    /// When its first entry happened.
+    pub(super) begun: Wall,
+}
+
+/// Reads the newest file, or as many before it as are needed to know what stood.
+pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
+    let places = list(folder)?;
+    let mut from = places.len();
+    for (n, place) in places.iter().enumerate().rev() {
+        from = n;
+        if begins_with_snapshot(&place.path)? {
+            break;
+        }
+    }
+    let mut walk = Walk::new(now);
+    for place in places.get(from..).unwrap_or_default() {
+        walk.file(folder, place)?;
+    }
+    Ok(walk.found())
+}
+
+fn begins_with_snapshot(path: &Path) -> io::Result<bool> {
+    let mut line = Vec::new();
+    let whole = matches!(Lines::open(path, 0)?.next(&mut line)?, Line::Whole);
+    Ok(whole && Entry::parse(&line).is_ok_and(|entry| entry.kind == STANDING))
+}
+
+/// The state of a walk over files.
+struct Walk {
+    now: Now,
+    check: Check,
+    highest: Seq,
+    last_wall: Option<Wall>,
+    last_kind: Option<String>,
+    standing: Standing,
+    tail: Option<Tail>,
+    notes: Vec<Body>,
+}
+
+/// What is wrong with one file.
+#[derive(Default)]
+struct Faults {
+    first: Option<String>,
+    unreadable: u64,
+}
+
+impl Faults {
+    fn add(&mut self, number: u64, what: String) {
+        self.first.get_or_insert(format!("line {number}: {what}"));
+    }
+}
+
+impl Walk {
+    fn new(now: Now) -> Walk {
+        Walk {
+            now,
+            check: Check::new(),
+            highest: Seq(0),
+            last_wall: None,
+            last_kind: None,
+            standing: Standing::default(),
+            tail: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn file(&mut self, folder: &Path, place: &Place) -> io::Result<()> {
+        self.tail = None;
+        let since = self.last_wall;
+        let mut lines = Lines::open(&place.path, 0)?;
+        let (mut line, mut number, mut begun) = (Vec::new(), 0u64, None);
+        let mut faults = Faults::default();
+        let torn = loop {
+            number = number.saturating_add(1);
+            match lines.next(&mut line)? {
+                Line::End => break 0,
+                Line::Torn(bytes) => break bytes,
+                Line::TooLong => {
+                    let rest = fs::metadata(&place.path)?.len().saturating_sub(lines.offset);
+                    self.unreadable(rest / LINE_MIN_BYTES, &mut faults);
+                    faults.add(number, "longer than any entry is".to_owned());
+                    break 0;
+                }
+                Line::Whole => {
+                    if let Some(at) = self.line(&line, number, &mut faults) {
+                        begun.get_or_insert(at);
+                    }
+                }
+            }
+        };
+        self.highest = self.highest.max(Seq(place.first.0.saturating_sub(1)));
+        if place.damaged {
+            return Ok(()); // Told when it was set aside.
+        }
+        if faults.first.is_some() {
+            return self.damaged(place, &faults, since);
+        }
+        if torn > 0 {
+            self.cut(folder, place, lines.offset, torn)?;
+        }
+        self.tail = begun.map(|begun| Tail { first: place.first, len: lines.offset, begun });
+        if self.tail.is_none() {
+            fs::remove_file(&place.path)?; // Nothing was ever finished in it.
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8], number: u64, faults: &mut Faults) -> Option<Wall> {
+        let entry = match Entry::parse(line) {
+            Ok(entry) => entry,
+            Err(fault) => {
+                self.unreadable(1, faults);
+                faults.add(number, fault.to_string());
+                return None;
+            }
+        };
+        if let Err(fault) = self.check.follows(&entry, line) {
+            faults.add(number, fault.to_string());
+        }
+        entry::standing_apply(&mut self.standing, &entry);
+        self.highest = self.highest.max(entry.seq);
+        self.last_wall = Some(entry.at.wall);
+        if entry.kind != STANDING {
+            self.last_kind = Some(entry.kind);
+        }
+        Some(entry.at.wall)
+    }
+
+    /// Lines that can't be read had numbers too: theirs are not given a second time.
+    fn unreadable(&mut self, lines: u64, faults: &mut Faults) {
+        faults.unreadable = faults.unreadable.saturating_add(lines);
+        self.highest = Seq(self.highest.0.saturating_add(lines));
+    }
+
+    fn damaged(&mut self, place: &Place, faults: &Faults, since: Option<Wall>) -> io::Result<()> {
+        let aside = set_aside(&place.path, DAMAGED_MAX)?;
+        let name = aside.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let first = faults.first.clone().unwrap_or_default();
+        self.notes.push(Body::Trouble(Trouble {
+            code: "journal-damaged",
+            detail: name.clone(),
+            raised: true,
+            text: Text::new(
+                format!("日志文件校验未通过，已另存为 {name}（{first}）。请保留该文件备查并检查磁盘。"),
+                format!(
+                    "A journal file does not verify and was set aside as {name} ({first}). Keep it as evidence \
+                     and check the disk."
+                ),
+            ),
+        }));
+        if faults.unreadable > 0 {
+            self.gap(since, faults.unreadable, format!("lines of {name} that can't be read: {first}"));
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, folder: &Path, place: &Place, len: u64, torn: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&place.path)?;
+        file.set_len(len)?;
+        file.sync_all()?;
+        sync_folder(folder)?;
+        self.gap(
+            self.last_wall,
+            1,
+            format!(
+                "an unfinished entry of {torn} bytes was cut off the journal; it was not yet called recorded"
+            ),
+        );
+        Ok(())
+    }
+
+    fn gap(&mut self, from: Option<Wall>, count: u64, reason: String) {
+        let to = self.now.wall;
+        self.notes.push(Body::Gap(Gap { lane: Lane::Event, from: from.unwrap_or(to), to, count, reason }));
+    }
+
+    fn found(self) -> Found {
+        let previous_end = match self.last_kind.as_deref() {
+            None if self.highest == Seq(0) => PreviousEnd::FirstStart,
+            Some("ended") => PreviousEnd::Clean,
+            None | Some(_) => PreviousEnd::Unclean,
+        };
+        Found {
+            file: self.tail,
+            highest: self.highest,
+            prev: self.check.last().map(|(_, digest)| digest),
+            standing: self.standing,
+            previous_end,
+            notes: self.notes,
+        }
+    }
+}

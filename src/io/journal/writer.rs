@@ -1,0 +1,314 @@
+//! Brings chained lines to disk: in files, one fsync for all that wait. A line is chained once and keeps its bytes
+//! until the disk has taken it; after a refusal the file is cut back to what is known to be durable and the lines are
+//! written again.
+
+use super::lines::file_name;
+use super::scan::Tail;
+use crate::io::clock::Clock;
+use crate::io::files::{create, make_folder, sync_folder};
+use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing};
+use crate::model::time::Wall;
+use crate::record::chain::Chain;
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A file is closed at this length: small enough that a start reads it in a blink.
+pub(super) const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Entries that wait in memory for a disk that refuses: some 6 MB, hours of a bad day.
+pub(super) const WAITING_MAX: usize = 10_000;
+
+/// Milliseconds of a UTC day.
+const DAY_MS: i64 = 86_400_000;
+
+/// A line that is not yet on disk.
+struct Pending {
+    seq: Seq,
+    /// With its line end.
+    bytes: String,
+    /// Whether it is the first of a new file.
+    opens: bool,
+}
+
+/// The file that the next line will go to.
+#[derive(Clone, Copy)]
+struct Plan {
+    len: u64,
+    day: i64,
+}
+
+/// The file that lines are written to, as far as it is durable.
+struct Current {
+    path: PathBuf,
+    len: u64,
+    /// `None` after a refusal: it is opened afresh.
+    handle: Option<File>,
+}
+
+/// What did not even fit into memory.
+struct Lost {
+    from: Wall,
+    to: Wall,
+    count: u64,
+}
+
+/// Writes the journal's files.
+pub(super) struct Writer {
+    folder: PathBuf,
+    chain: Chain,
+    standing: Standing,
+    clock: Clock,
+    plan: Option<Plan>,
+    current: Option<Current>,
+    pending: VecDeque<Pending>,
+    recorded: Seq,
+    lost: Option<Lost>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        folder: &Path,
+        chain: Chain,
+        standing: Standing,
+        tail: Option<Tail>,
+        clock: Clock,
+    ) -> Writer {
+        let current =
+            tail.map(|t| Current { path: folder.join(file_name(t.first)), len: t.len, handle: None });
+        Writer {
+            folder: folder.to_owned(),
+            recorded: chain.last(),
+            chain,
+            standing,
+            clock,
+            plan: tail.map(|t| Plan { len: t.len, day: day(t.begun) }),
+            current,
+            pending: VecDeque::new(),
+            lost: None,
+        }
+    }
+
+    /// The last entry that is durable.
+    pub(super) const fn recorded(&self) -> Seq {
+        self.recorded
+    }
+
+    /// Entries that wait, and such as did not fit.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len().saturating_add(usize::try_from(self.lost()).unwrap_or(usize::MAX))
+    }
+
+    /// Records that did not fit into memory.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.as_ref().map_or(0, |l| l.count)
+    }
+
+    /// Where it writes, for messages.
+    pub(super) fn place(&self) -> String {
+        self.current.as_ref().map_or(&self.folder, |c| &c.path).display().to_string()
+    }
+
+    /// Chains `record`; [`Writer::commit`] brings it to disk.
+    pub(super) fn append(&mut self, record: &Record) {
+        if self.pending.len() >= WAITING_MAX {
+            let wall = record.at.wall;
+            let lost = self.lost.get_or_insert(Lost { from: wall, to: wall, count: 0 });
+            lost.to = wall;
+            lost.count = lost.count.saturating_add(1);
+            return;
+        }
+        let today = day(record.at.wall);
+        // Only forward: a clock that is set back must not start a file for each entry.
+        if self.plan.is_none_or(|p| p.len >= FILE_MAX_BYTES || today > p.day) {
+            self.plan = Some(Plan { len: 0, day: today });
+            let snapshot = self.chain.snapshot(self.clock.now(), &self.standing);
+            self.push(snapshot, true);
+        }
+        self.standing.apply(record);
+        let line = self.chain.next(record);
+        self.push(line, false);
+    }
+
+    /// What was lost becomes a gap record; says whether there was any.
+    pub(super) fn tell_lost(&mut self) -> bool {
+        let Some(lost) = self.lost.take() else { return false };
+        let gap = Gap {
+            lane: Lane::Event,
+            from: lost.from,
+            to: lost.to,
+            count: lost.count,
+            reason: format!(
+                "the disk refused the journal, and more than {WAITING_MAX} entries did not fit into memory"
+            ),
+        };
+        self.append(&Record { at: self.clock.now(), body: Body::Gap(gap) });
+        true
+    }
+
+    fn push(&mut self, mut line: String, opens: bool) {
+        line.push('\n');
+        if let Some(plan) = &mut self.plan {
+            plan.len = plan.len.saturating_add(bytes(line.len()));
+        }
+        self.pending.push_back(Pending { seq: self.chain.last(), bytes: line, opens });
+    }
+
+    /// Brings everything that waits to disk. After an error, what is not durable still waits.
+    pub(super) fn commit(&mut self) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            let outcome = self.commit_one_file();
+            if outcome.is_err() {
+                if let Some(current) = &mut self.current {
+                    current.handle = None;
+                }
+                return outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lines up to the next that opens a file.
+    fn commit_one_file(&mut self) -> io::Result<()> {
+        let Some(front) = self.pending.front() else { return Ok(()) };
+        let sound = match &mut self.current {
+            Some(current) if !front.opens => current.ready()?,
+            Some(_) | None => false,
+        };
+        if !sound {
+            self.current = Some(Current::begin(&self.folder, front.seq)?);
+        }
+        let count = 1 + self.pending.iter().skip(1).take_while(|p| !p.opens).count();
+        let text: String = self.pending.iter().take(count).map(|p| p.bytes.as_str()).collect();
+        if let Some(current) = &mut self.current {
+            current.append(text.as_bytes())?;
+        }
+        for written in self.pending.drain(..count) {
+            self.recorded = written.seq;
+        }
+        Ok(())
+    }
+}
+
+impl Current {
+    /// Makes the file that begins with entry `first`. Its name is new, because numbers only rise.
+    fn begin(folder: &Path, first: Seq) -> io::Result<Current> {
+        make_folder(folder)?;
+        let path = folder.join(file_name(first));
+        let handle = create(&path)?;
+        sync_folder(folder)?;
+        Ok(Current { path, len: 0, handle: Some(handle) })
+    }
+
+    /// Opens the file where that is needed and cuts it back to what is durable. `false` where that is no longer
+    /// there: somebody has removed or shortened the file.
+    fn ready(&mut self) -> io::Result<bool> {
+        if self.handle.is_some() {
+            return Ok(true);
+        }
+        let mut handle = match OpenOptions::new().write(true).open(&self.path) {
+            Ok(handle) => handle,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        if handle.metadata()?.len() < self.len {
+            return Ok(false);
+        }
+        handle.set_len(self.len)?;
+        handle.seek(SeekFrom::End(0))?;
+        self.handle = Some(handle);
+        Ok(true)
+    }
+
+    fn append(&mut self, text: &[u8]) -> io::Result<()> {
+        let Some(handle) = &mut self.handle else { return Err(io::ErrorKind::NotConnected.into()) };
+        handle.write_all(text)?;
+        handle.sync_data()?;
+        self.len = self.len.saturating_add(bytes(text.len()));
+        Ok(())
+    }
+}
+
+fn day(at: Wall) -> i64 {
+    at.ms().div_euclid(DAY_MS)
+}
+
+fn bytes(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::chain::Check;
+    use crate::record::entry::Entry;
+    use std::fs;
+
+    fn ended() -> Record {
+        Record { at: Clock::start().now(), body: Body::Ended { reason: "SIGTERM".to_owned() } }
+    }
+
+    fn writer(folder: &Path) -> Writer {
+        Writer::new(folder, Chain::start("mine-1", 7), Standing::default(), None, Clock::start())
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("davy-writer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// Entries in the file, all of which must hang together.
+    fn entries(file: &Path) -> usize {
+        let (bytes, mut check) = (fs::read(file).unwrap(), Check::new());
+        let lines: Vec<_> = bytes.strip_suffix(b"\n").unwrap().split(|b| *b == b'\n').collect();
+        lines.iter().for_each(|l| check.follows(&Entry::parse(l).unwrap(), l).unwrap());
+        lines.len()
+    }
+
+    #[test]
+    fn after_a_refused_write_the_file_is_cut_back_and_the_same_lines_are_written() {
+        let folder = folder("refused");
+        let file = folder.join("000000000001.jsonl");
+        let mut writer = writer(&folder);
+        writer.append(&ended());
+        writer.commit().unwrap();
+        assert_eq!(writer.recorded(), Seq(2));
+        // A handle that can't be written through stands for a disk that refuses.
+        writer.current.as_mut().unwrap().handle = Some(File::open(&file).unwrap());
+        writer.append(&ended());
+        writer.commit().unwrap_err();
+        assert_eq!((writer.recorded(), writer.waiting()), (Seq(2), 1));
+        // What a refused write leaves behind.
+        let mut torn = fs::read(&file).unwrap();
+        torn.extend_from_slice(b"{\"body\":{\"rea");
+        fs::write(&file, torn).unwrap();
+        writer.append(&ended());
+        writer.commit().unwrap();
+        assert_eq!((writer.recorded(), writer.waiting()), (Seq(4), 0));
+        assert_eq!(entries(&file), 4);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_shortened_is_followed_by_a_new_one() {
+        for shorten in [false, true] {
+            let folder = folder("removed");
+            let file = folder.join("000000000001.jsonl");
+            let mut writer = writer(&folder);
+            writer.append(&ended());
+            writer.commit().unwrap();
+            writer.current.as_mut().unwrap().handle = None;
+            if shorten {
+                fs::write(&file, "").unwrap();
+            } else {
+                fs::remove_file(&file).unwrap();
+            }
+            writer.append(&ended());
+            writer.commit().unwrap();
+            assert_eq!(entries(&folder.join("000000000003.jsonl")), 1);
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The command socket on the gateway: `DIR/davy.sock`, for its owner and group only. One JSON line asks, one JSON
+//! line answers. Who asks is what the kernel says of the peer, not what the peer says of itself.
+
+use super::room::{Door, RoomGone};
+use crate::model::command::{Order, Reply, Verb};
+use crate::model::point::Text;
+use crate::model::record::Who;
+use crate::views;
+use serde_json::{Value, json};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+/// The socket's name in the state folder.
+pub const NAME: &str = "davy.sock";
+
+/// Longest question, bytes: a verb and a key.
+const QUESTION_MAX: u64 = 4096;
+
+/// How long a peer may take over its question, and this side over the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Peers served at once: a handful of terminals.
+const PEERS_MAX: usize = 16;
+
+/// Opens the socket. The state folder's lock must be held: a socket that lies there is then a dead agent's.
+///
+/// # Errors
+/// What could not be done, with the path.
+pub fn open(state_dir: &Path) -> Result<UnixListener, String> {
+    let path = state_dir.join(NAME);
+    let fail =
+        |what: &str, e: std::io::Error| format!("cannot {what} the command socket {}: {e}", path.display());
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(fail("remove", e)),
+    }
+    let listener = UnixListener::bind(&path).map_err(|e| fail("open", e))?;
+    listener.set_nonblocking(true).map_err(|e| fail("open", e))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))
+        .map_err(|e| fail("protect", e))?;
+    Ok(listener)
+}
+
+/// Serves the socket until the task is dropped.
+pub async fn serve(listener: UnixListener, door: Door) {
+    let listener = match tokio::net::UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the command socket can't be served"),
+    };
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(PEERS_MAX));
+    loop {
+        let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((peer, _)) => {
+                let door = door.clone();
+                tokio::spawn(async move {
+                    if tokio::time::timeout(PATIENCE * 2, attend(peer, &door)).await.is_err() {
+                        tracing::debug!("a peer at the command socket took too long");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the command socket refuses peers; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn attend(mut peer: UnixStream, door: &Door) {
+    let who = Who { name: peer_name(&peer), via: "local".to_owned() };
+    let (read, mut write) = peer.split();
+    let mut question = Vec::new();
+    let mut reader = BufReader::new(read.take(QUESTION_MAX));
+    let answer = match reader.read_until(b'\n', &mut question).await {
+        Ok(_) => answer(&question, who, door).await,
+        Err(e) => refused(&[Text::new("读取失败", format!("cannot read the question: {e}"))]),
+    };
+    let mut line = answer.to_string();
+    line.push('\n');
+    // A peer that has gone does not want its answer.
+    drop(write.write_all(line.as_bytes()).await);
+    drop(write.shutdown().await);
+}
+
+async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
+    match ask(question) {
+        Err(why) => refused(&[Text::new("请求不明", why)]),
+        Ok(Asked::Status { json: as_json, colour }) => match door.view().await {
+            Ok((plan, view)) if as_json => {
+                json!({ "ok": true, "status": views::overview::to_json(&plan, &view) })
+            }
+            Ok((plan, view)) => json!({ "ok": true, "text": views::overview::to_text(&plan, &view, colour) }),
+            Err(RoomGone) => refused(&[gone()]),
+        },
+        Ok(Asked::Order { verb, name }) => {
+            let name = name.map_or(who.name.clone(), |given| format!("{given} ({})", who.name));
+            match door.order(Order { who: Who { name, ..who }, verb }).await {
+                Ok(Reply::Done(text)) => json!({ "ok": true, "zh": text.zh, "en": text.en }),
+                Ok(Reply::Refused(why)) => refused(&why),
+                Err(RoomGone) => refused(&[gone()]),
+            }
+        }
+    }
+}
+
+fn gone() -> Text {
+    Text::new("安全线程正在结束", "the agent is ending")
+}
+
+fn refused(why: &[Text]) -> Value {
+    let why: Vec<Value> = why.iter().map(|t| json!({ "zh": t.zh, "en": t.en })).collect();
+    json!({ "ok": false, "refused": why })
+}
+
+enum Asked {
+    Status { json: bool, colour: bool },
+    Order { verb: Verb, name: Option<String> },
+}
+
+fn ask(question: &[u8]) -> Result<Asked, String> {
+    let question: Value =
+        serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
+    let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
+    let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
+    let verb = match wanted("do")?.as_str() {
+        "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
+        "ack" => Verb::Acknowledge {
+            key: wanted("key")?,
+            occurrence: question
+                .get("occurrence")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok()),
+        },
+        "ack-all" => Verb::AcknowledgeAll,
+        "reset" => Verb::Reset { target: wanted("target")? },
+        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset")),
+    };
+    Ok(Asked::Order { verb, name: text("name").map(|n| n.chars().take(64).collect()) })
+}
+
+/// The user at the other end, by the kernel's word: the name where the system knows it, else the number.
+fn peer_name(peer: &UnixStream) -> String {
+    let Ok(uid) = peer.peer_cred().map(|c| c.uid()) else { return "unknown".to_owned() };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// Asks a running agent, as `davy ack` does.
+///
+/// # Errors
+/// In words: no agent there, no permission, or an answer that is none.
+pub async fn put(state_dir: &Path, question: &Value) -> Result<Value, String> {
+    let path: PathBuf = state_dir.join(NAME);
+    let work = async {
+        let mut stream = UnixStream::connect(&path).await.map_err(|e| unreached(state_dir, &path, &e))?;
+        let fail = |e: std::io::Error| format!("the agent at {} broke off: {e}", path.display());
+        stream.write_all(format!("{question}\n").as_bytes()).await.map_err(fail)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.map_err(fail)?;
+        serde_json::from_slice(&answer)
+            .map_err(|e| format!("the agent at {} answered no JSON: {e}", path.display()))
+    };
+    match tokio::time::timeout(PATIENCE * 2, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!(
+            "the agent at {} does not answer within {} s",
+            path.display(),
+            (PATIENCE * 2).as_secs()
+        )),
+    }
+}
+
+fn unreached(state_dir: &Path, path: &Path, e: &std::io::Error) -> String {
+    let (dir, path) = (state_dir.display(), path.display());
+    if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+        format!(
+            "no agent runs with the state folder {dir}: start it with `davy run`, or name another folder with --state"
+        )
+    } else if e.kind() == ErrorKind::PermissionDenied {
+        format!("you may not use {path}: it is for its owner and group; ask to be added to the group")
+    } else {
+        format!("cannot reach the agent at {path}: {e}")
+    }
+}

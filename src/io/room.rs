@@ -1,0 +1,378 @@
+//! The safety room: one thread with the judge and the lines on it. Nothing here waits for a disk, a network beyond
+//! the lines, or another room: what does not fit into the next channel waits here or is counted as lost.
+
+use super::buffer::Buffer;
+use super::clock::Clock;
+use super::journal::Journal;
+use super::line;
+use crate::model::command::{Order, Reply};
+use crate::model::element::Demand;
+use crate::model::plan::Plan;
+use crate::model::point::Text;
+use crate::model::record::{Body, Gap, Lane, Record, Standing, Trouble};
+use crate::model::table::Row;
+use crate::model::time::Wall;
+use crate::model::view::View;
+use crate::safety::{Effects, Input, Site};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet};
+
+/// Carries every timer of the judge.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Records that wait for a journal that does not take them: a flood of an hour. Beyond it the oldest stay, the
+/// newest are counted as a gap, because how it began is what an inspector needs.
+const WAITING_MAX: usize = 50_000;
+
+/// Requests that may wait at the door: people are slow, and troubles are few.
+const DOOR_MAX: usize = 64;
+
+/// The name of the thread; a panic on it ends the process, so that the service manager starts a sound one.
+pub const THREAD: &str = "davy-safety";
+
+/// What other rooms may ask of the safety room.
+enum Knock {
+    Order(Order, oneshot::Sender<Reply>),
+    View(oneshot::Sender<(Arc<Plan>, View)>),
+    Trouble(Trouble),
+    Gap(Gap),
+    Note(Body),
+    Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The door of the safety room.
+#[derive(Clone, Debug)]
+pub struct Door {
+    knocks: mpsc::Sender<Knock>,
+}
+
+/// The safety room does not answer: it has ended or is about to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomGone;
+
+impl Door {
+    /// Hands in an order and waits for the answer.
+    ///
+    /// # Errors
+    /// [`RoomGone`].
+    pub async fn order(&self, order: Order) -> Result<Reply, RoomGone> {
+        self.knock(|reply| Knock::Order(order, reply)).await
+    }
+
+    /// The latest state of everything, with the plan that it belongs to.
+    ///
+    /// # Errors
+    /// [`RoomGone`].
+    pub async fn view(&self) -> Result<(Arc<Plan>, View), RoomGone> {
+        self.knock(Knock::View).await
+    }
+
+    /// Goes on under a new plan, or says what stands against it.
+    ///
+    /// # Errors
+    /// [`RoomGone`]; inside, the objections.
+    pub async fn replan(&self, plan: Arc<Plan>) -> Result<Result<(), Vec<String>>, RoomGone> {
+        self.knock(|reply| Knock::Replan(plan, reply)).await
+    }
+
+    /// Ends the lines and hands every record to the journal.
+    ///
+    /// # Errors
+    /// [`RoomGone`] where it has ended already.
+    pub async fn stop(&self) -> Result<(), RoomGone> {
+        self.knock(Knock::Stop).await
+    }
+
+    /// Tells of a trouble. A full door drops it: whoever has the trouble says it again.
+    pub fn trouble(&self, trouble: Trouble) {
+        drop(self.knocks.try_send(Knock::Trouble(trouble)));
+    }
+
+    /// Tells of data that could not be kept.
+    pub fn gap(&self, gap: Gap) {
+        drop(self.knocks.try_send(Knock::Gap(gap)));
+    }
+
+    /// Puts something that is not the judge's business on record, in order with everything else.
+    pub fn note(&self, body: Body) {
+        drop(self.knocks.try_send(Knock::Note(body)));
+    }
+
+    async fn knock<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Knock) -> Result<T, RoomGone> {
+        let (reply, answer) = oneshot::channel();
+        self.knocks.send(make(reply)).await.map_err(|_| RoomGone)?;
+        answer.await.map_err(|_| RoomGone)
+    }
+}
+
+/// What the room starts with.
+#[derive(Debug)]
+pub struct Start {
+    /// The compiled site.
+    pub plan: Arc<Plan>,
+    /// What the journal says stood at the end of the last run.
+    pub standing: Standing,
+    /// Records that come before the judge's first.
+    pub first: Vec<Body>,
+    /// Where records go.
+    pub journal: Journal,
+    /// Where telemetry goes.
+    pub buffer: Buffer,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Starts the room on its own thread.
+///
+/// # Errors
+/// What the system says where it gives no thread or no runtime.
+pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>)> {
+    let (knocks, at_door) = mpsc::channel(DOOR_MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+        LocalSet::new().block_on(&runtime, Room::run(start, at_door));
+    })?;
+    Ok((Door { knocks }, thread))
+}
+
+/// The judge's desk: everything on this thread, so a plain cell is all the locking there is.
+struct Room {
+    desk: RefCell<Desk>,
+    clock: Clock,
+    journal: Journal,
+    buffer: Buffer,
+    demands: watch::Sender<Vec<Demand>>,
+}
+
+struct Desk {
+    site: Site,
+    /// Records that the journal has not taken yet.
+    waiting: Vec<Record>,
+    records_lost: Lost,
+    samples_lost: Lost,
+    /// Whether the journal was last seen in trouble.
+    journal_ails: bool,
+}
+
+/// What could not be kept since it was last told.
+#[derive(Default)]
+struct Lost {
+    count: u64,
+    from: Wall,
+}
+
+impl Lost {
+    fn add(&mut self, count: usize, now: Wall) {
+        if self.count == 0 {
+            self.from = now;
+        }
+        self.count = self.count.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    fn gap(&mut self, lane: Lane, now: Wall, reason: &str) -> Option<Gap> {
+        let count = std::mem::take(&mut self.count);
+        (count > 0).then(|| Gap { lane, from: self.from, to: now, count, reason: reason.to_owned() })
+    }
+}
+
+impl Room {
+    async fn run(start: Start, mut at_door: mpsc::Receiver<Knock>) {
+        let Start { mut plan, standing, first, journal, buffer, clock } = start;
+        let now = clock.now();
+        let site = Site::new(Arc::clone(&plan), &standing, now);
+        let demands = watch::channel(site.demands()).0;
+        let waiting = first.into_iter().map(|body| Record { at: now, body }).collect();
+        let desk = Desk {
+            site,
+            waiting,
+            records_lost: Lost::default(),
+            samples_lost: Lost::default(),
+            journal_ails: false,
+        };
+        let room = Rc::new(Room { desk: RefCell::new(desk), clock, journal, buffer, demands });
+        let mut lines = room.lines(&plan);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => room.tick(),
+                knock = at_door.recv() => match knock {
+                    Some(Knock::Order(order, reply)) => {
+                        if let Some(answer) = room.input(Input::Order(order)) {
+                            drop(reply.send(answer));
+                        }
+                    }
+                    Some(Knock::View(reply)) => {
+                        let view = room.desk.borrow().site.view(room.clock.now());
+                        drop(reply.send((Arc::clone(&plan), view)));
+                    }
+                    Some(Knock::Trouble(trouble)) => drop(room.input(Input::Trouble(trouble))),
+                    Some(Knock::Gap(gap)) => room.note(Body::Gap(gap)),
+                    Some(Knock::Note(body)) => room.note(body),
+                    Some(Knock::Replan(new, reply)) => {
+                        let objections = room.desk.borrow().site.objections(&new);
+                        if objections.is_empty() {
+                            end(lines).await;
+                            plan = new;
+                            room.replan(&plan);
+                            lines = room.lines(&plan);
+                            drop(reply.send(Ok(())));
+                        } else {
+                            drop(reply.send(Err(objections)));
+                        }
+                    }
+                    Some(Knock::Stop(reply)) => {
+                        end(lines).await;
+                        room.hand_over();
+                        if reply.send(()).is_err() {
+                            tracing::debug!("nobody waits for the end of the safety room");
+                        }
+                        return;
+                    }
+                    None => return end(lines).await,
+                },
+            }
+        }
+    }
+
+    /// A task for every line.
+    fn lines(self: &Rc<Self>, plan: &Arc<Plan>) -> Vec<JoinHandle<()>> {
+        let spawn = |bus| {
+            let room = Rc::clone(self);
+            let hand_in = move |input| drop(room.input(input));
+            tokio::task::spawn_local(line::run(
+                Arc::clone(plan),
+                bus,
+                self.clock,
+                self.demands.subscribe(),
+                hand_in,
+            ))
+        };
+        plan.buses.ids().map(spawn).collect()
+    }
+
+    /// Takes in one input and sees to its effects: demands first, records second, telemetry third.
+    fn input(&self, input: Input) -> Option<Reply> {
+        let now = self.clock.now();
+        let mut effects = Effects::default();
+        self.desk.borrow_mut().site.handle(now, input, &mut effects);
+        self.see_to(effects)
+    }
+
+    fn see_to(&self, effects: Effects) -> Option<Reply> {
+        if !effects.demands.is_empty() {
+            self.demands.send_modify(|demands| {
+                for (element, demand) in effects.demands {
+                    if let Some(slot) = demands.get_mut(element.to_usize()) {
+                        *slot = demand;
+                    }
+                }
+            });
+        }
+        let mut desk = self.desk.borrow_mut();
+        desk.waiting.extend(effects.records);
+        drop(desk);
+        self.hand_over();
+        if !effects.samples.is_empty()
+            && let Err(back) = self.buffer.keep(effects.samples)
+        {
+            self.desk.borrow_mut().samples_lost.add(back.len(), self.clock.now().wall);
+        }
+        effects.reply
+    }
+
+    /// Hands what waits to the journal; what it does not take goes on waiting.
+    fn hand_over(&self) {
+        let mut desk = self.desk.borrow_mut();
+        if desk.waiting.is_empty() {
+            return;
+        }
+        if let Err(back) = self.journal.offer(std::mem::take(&mut desk.waiting)) {
+            desk.waiting = back;
+            let over = desk.waiting.len().saturating_sub(WAITING_MAX);
+            if over > 0 {
+                desk.waiting.truncate(WAITING_MAX);
+                desk.records_lost.add(over, self.clock.now().wall);
+            }
+        }
+    }
+
+    fn note(&self, body: Body) {
+        let at = self.clock.now();
+        self.desk.borrow_mut().waiting.push(Record { at, body });
+        self.hand_over();
+    }
+
+    fn tick(&self) {
+        drop(self.input(Input::Tick));
+        let wall = self.clock.now().wall;
+        let mut desk = self.desk.borrow_mut();
+        let room_left = desk.waiting.is_empty();
+        let gaps = [
+            room_left
+                .then(|| desk.records_lost.gap(Lane::Event, wall, "the journal took no records"))
+                .flatten(),
+            room_left
+                .then(|| desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values"))
+                .flatten(),
+        ];
+        let ailing = self.journal.trouble();
+        let changed = ailing.is_some() != desk.journal_ails;
+        desk.journal_ails = ailing.is_some();
+        drop(desk);
+        for gap in gaps.into_iter().flatten() {
+            self.note(Body::Gap(gap));
+        }
+        if changed {
+            drop(self.input(Input::Trouble(journal_trouble(ailing))));
+        }
+    }
+
+    fn replan(&self, plan: &Arc<Plan>) {
+        let now = self.clock.now();
+        let mut effects = Effects::default();
+        let mut desk = self.desk.borrow_mut();
+        desk.site.replan(now, Arc::clone(plan), &mut effects);
+        // Row numbers have changed: the whole level is sent, not its differences.
+        effects.demands.clear();
+        self.demands.send_replace(desk.site.demands());
+        drop(desk);
+        drop(self.see_to(effects));
+    }
+}
+
+fn journal_trouble(ailing: Option<String>) -> Trouble {
+    let raised = ailing.is_some();
+    let what = ailing.unwrap_or_else(|| "the journal records again".to_owned());
+    Trouble {
+        code: "journal-write",
+        detail: String::new(),
+        raised,
+        text: if raised {
+            Text::new(
+                format!("日志写不进去, 事件暂存内存: {what}. 请检查磁盘空间和权限"),
+                format!(
+                    "events are not recorded, they wait in memory: {what}. Check disk space and permissions"
+                ),
+            )
+        } else {
+            Text::new("日志恢复记录", what)
+        },
+    }
+}
+
+/// Ends the line tasks. A request under way is dropped with its connection, so no answer to it can be taken for
+/// another's.
+async fn end(lines: Vec<JoinHandle<()>>) {
+    for line in &lines {
+        line.abort();
+    }
+    for line in lines {
+        drop(line.await);
+    }
+}

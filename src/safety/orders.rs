@@ -1,0 +1,229 @@
+//! What people ask of the judge: acknowledge and reset. Every order, a refused one too, is a record with its actor.
+
+use super::cause_effect::Missing;
+use super::site::{Effects, Site};
+use crate::model::alarm::{AlarmState, Condition};
+use crate::model::command::{Order, Reply, Verb};
+use crate::model::plan::{Limit, Subject};
+use crate::model::point::Text;
+use crate::model::record::{Body, CommandDone, Who};
+use crate::model::table::{AlarmId, ElementId, TripId};
+use crate::model::time::Now;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Site {
+    pub(super) fn order(&mut self, now: Now, order: &Order, effects: &mut Effects) {
+        // The command stands in the journal before what it brings about.
+        let mut done = Effects::default();
+        let reply = match &order.verb {
+            Verb::Acknowledge { key, occurrence } => {
+                self.acknowledge(now, key, *occurrence, &order.who, &mut done)
+            }
+            Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
+            Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
+        };
+        let refused = match &reply {
+            Reply::Done(_) => None,
+            Reply::Refused(why) => Some(why.clone()),
+        };
+        effects.record(
+            now,
+            Body::Command(CommandDone { who: order.who.clone(), command: order.verb.words(), refused }),
+        );
+        effects.records.append(&mut done.records);
+        effects.reply = Some(reply);
+    }
+
+    fn acknowledge(
+        &mut self,
+        now: Now,
+        key: &str,
+        seen: Option<u32>,
+        who: &Who,
+        effects: &mut Effects,
+    ) -> Reply {
+        let Some(id) = self.plan.alarm(key) else {
+            return refuse(
+                format!("没有报警 {key}"),
+                format!("there is no alarm {key}; `davy status` lists the alarms"),
+            );
+        };
+        let current = self.alarms[id].occurrence;
+        if let Some(seen) = seen.filter(|seen| *seen != current) {
+            return refuse(
+                format!("{key}: 确认的是第 {seen} 次, 当前是第 {current} 次"),
+                format!(
+                    "{key}: you saw occurrence {seen}, it is now occurrence {current}; look at it and acknowledge that"
+                ),
+            );
+        }
+        match self.alarms[id].acknowledge(now) {
+            None => refuse(
+                format!("{key}: 无需确认"),
+                format!("{key}: nothing to acknowledge, it is {}", self.alarms[id].state.as_str()),
+            ),
+            Some(moved) => {
+                self.tell_alarm(now, id, moved, Some(who.clone()), effects);
+                Reply::Done(Text::new(format!("已确认 {key}"), format!("acknowledged {key}")))
+            }
+        }
+    }
+
+    fn acknowledge_all(&mut self, now: Now, who: &Who, effects: &mut Effects) -> Reply {
+        let mut count: usize = 0;
+        for id in Arc::clone(&self.plan).alarms.ids() {
+            if let Some(moved) = self.alarms[id].acknowledge(now) {
+                self.tell_alarm(now, id, moved, Some(who.clone()), effects);
+                count = count.saturating_add(1);
+            }
+        }
+        Reply::Done(Text::new(format!("已确认 {count} 条"), format!("acknowledged {count}")))
+    }
+
+    fn reset(&mut self, now: Now, target: &str, who: &Who, effects: &mut Effects) -> Reply {
+        if let Some(id) = self.plan.trip(target) {
+            return self.reset_trip(now, id, who, effects);
+        }
+        if let Some(id) = self.plan.elements.find(|e| e.tag.as_str() == target) {
+            return self.reset_element(now, id);
+        }
+        match self.plan.alarm(target) {
+            Some(id) => self.reset_alarm(now, id, who, effects),
+            None => refuse(
+                format!("没有 {target}"),
+                format!("there is no trip, element or alarm {target}; `davy status` lists them"),
+            ),
+        }
+    }
+
+    fn reset_trip(&mut self, now: Now, id: TripId, who: &Who, effects: &mut Effects) -> Reply {
+        let plan = Arc::clone(&self.plan);
+        let trip = &plan.trips[id];
+        if !self.trips[id].tripped {
+            return refuse(format!("{} 未动作", trip.tag), format!("{} is not tripped", trip.tag));
+        }
+        let missing = self.trips[id].missing(now.mono, trip, &self.causes(id));
+        if !missing.is_empty() {
+            return Reply::Refused(missing.iter().map(|m| self.words_for(id, *m)).collect());
+        }
+        self.trips[id].reset();
+        self.tell_trip(now, id, Vec::new(), Some(who.clone()), effects);
+        for alarm in self.held_with(id) {
+            if let Some(moved) = self.alarms[alarm].reset(now) {
+                self.tell_alarm(now, alarm, moved, Some(who.clone()), effects);
+            }
+        }
+        Reply::Done(Text::new(format!("已复位 {}", trip.tag), format!("reset {}", trip.tag)))
+    }
+
+    /// The alarms that a reset of this trip resets with it: every one on the points of its causes, lower levels too,
+    /// and "not confirmed" of what it acts on. Whoever has seen that the place is safe does not do that six times.
+    fn held_with(&self, id: TripId) -> BTreeSet<AlarmId> {
+        let trip = &self.plan.trips[id];
+        let on_the_same = |cause: &AlarmId| match self.plan.alarms[*cause].subject {
+            Subject::Point(point) => self.plan.points[point].alarms.clone(),
+            Subject::Device(_) | Subject::Element(_) => vec![*cause],
+        };
+        let causes = trip.causes.iter().flat_map(on_the_same);
+        causes.chain(trip.effects.iter().map(|e| self.plan.elements[*e].not_confirmed)).collect()
+    }
+
+    fn words_for(&self, id: TripId, missing: Missing) -> Text {
+        let alarm = |n: usize| self.plan.trips[id].causes.get(n).map(|a| &self.plan.alarms[*a]);
+        match missing {
+            Missing::Hold(left) => Text::new(
+                format!("条件已满足, 还须保持 {left}"),
+                format!("all conditions are met; they must hold for another {left}"),
+            ),
+            Missing::NotAcknowledged(n) => {
+                let key = alarm(n).map_or("", |a| &a.key);
+                Text::new(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
+            }
+            Missing::NotSafe(n) => self.words_for_unsafe(alarm(n)),
+        }
+    }
+
+    fn words_for_unsafe(&self, alarm: Option<&crate::model::plan::Alarm>) -> Text {
+        let Some(alarm) = alarm else { return Text::default() };
+        let Subject::Point(point) = alarm.subject else {
+            return Text::new(format!("{} 未恢复", alarm.key), format!("{} still stands", alarm.key));
+        };
+        let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
+        let decimals = usize::from(self.plan.points[point].decimals);
+        let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
+        let limit = |l: Limit| format!("{:.decimals$} {unit}", l.reset);
+        let limit = alarm.limit.map(limit).unwrap_or_default();
+        let (wanted_zh, wanted_en) = match alarm.condition {
+            Condition::High(_) => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
+            Condition::Contact(_)
+            | Condition::SensorFault
+            | Condition::OverRange
+            | Condition::CommLost
+            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+        };
+        let quality = reading.quality;
+        Text::new(
+            format!("{}: 当前 {value} {unit} ({quality}), {wanted_zh}且读数有效", alarm.key),
+            format!("{}: now {value} {unit} ({quality}), {wanted_en} with a good reading", alarm.key),
+        )
+    }
+
+    /// Lifts what was found tripped at the start, under the same conditions as a trip of the journal.
+    fn reset_element(&mut self, now: Now, id: ElementId) -> Reply {
+        let plan = Arc::clone(&self.plan);
+        let tag = &plan.elements[id].tag;
+        let acting: Vec<TripId> =
+            plan.trips.iter().filter(|(_, t)| t.effects.contains(&id)).map(|(t, _)| t).collect();
+        if let Some(trip) = acting.iter().find(|t| self.trips[**t].tripped) {
+            let trip = &plan.trips[*trip].tag;
+            return refuse(
+                format!("{tag} 由 {trip} 动作"),
+                format!("{tag} is held by trip {trip}: reset that"),
+            );
+        }
+        if !self.elements[id].found_tripped {
+            return refuse(format!("{tag} 未动作"), format!("{tag} is not tripped"));
+        }
+        let missing: Vec<Text> = acting
+            .iter()
+            .flat_map(|t| {
+                let missing = self.trips[*t].missing(now.mono, &plan.trips[*t], &self.causes(*t));
+                missing.into_iter().map(|m| self.words_for(*t, m)).collect::<Vec<_>>()
+            })
+            .collect();
+        if !missing.is_empty() {
+            return Reply::Refused(missing);
+        }
+        self.elements[id].found_tripped = false;
+        Reply::Done(Text::new(format!("已复位 {tag}"), format!("reset {tag}")))
+    }
+
+    fn reset_alarm(&mut self, now: Now, id: AlarmId, who: &Who, effects: &mut Effects) -> Reply {
+        let key = self.plan.alarms[id].key.clone();
+        match self.alarms[id].reset(now) {
+            Some(moved) => {
+                self.tell_alarm(now, id, moved, Some(who.clone()), effects);
+                Reply::Done(Text::new(format!("已复位 {key}"), format!("reset {key}")))
+            }
+            None => match self.alarms[id].state {
+                AlarmState::Unacknowledged | AlarmState::Acknowledged => {
+                    Reply::Refused(vec![self.words_for_unsafe(Some(&self.plan.alarms[id]))])
+                }
+                AlarmState::ReturnedUnacknowledged | AlarmState::LatchedUnacknowledged => {
+                    refuse(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
+                }
+                AlarmState::LatchedAcknowledged => refuse(
+                    format!("{key}: 当前状态未知"),
+                    format!("{key}: its condition can't be judged now (the reading is not good)"),
+                ),
+                AlarmState::Normal => refuse(format!("{key} 正常"), format!("{key} is normal")),
+            },
+        }
+    }
+}
+
+fn refuse(zh: String, en: String) -> Reply {
+    Reply::Refused(vec![Text::new(zh, en)])
+}

@@ -1,0 +1,237 @@
+//! What one reading says of one alarm's condition. Three-valued: what is not known is neither clear nor a breach.
+
+use crate::model::alarm::Condition;
+use crate::model::plan::Limit;
+use crate::model::point::{Displayed, Doubt, Fault, Quality, Reading};
+
+/// What is known of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It does not hold.
+    Clear,
+    /// It holds.
+    Breach,
+    /// Nobody can say. Never counts as clear.
+    Unknown,
+}
+
+/// Judges a point's condition. `held` says whether the condition counts as true so far: between set-point and reset
+/// value it stays what it was.
+pub(crate) fn judge_point(
+    condition: Condition,
+    limit: Option<Limit>,
+    decimals: u8,
+    reading: &Reading,
+    held: bool,
+) -> Verdict {
+    match condition {
+        Condition::High(_) => high(limit, decimals, reading, held),
+        Condition::Low(_) => low(limit, decimals, reading, held),
+        Condition::Contact(_) => contact(limit, reading),
+        Condition::SensorFault => sensor_fault(reading.quality),
+        Condition::OverRange => over_range(reading.quality),
+        // Not about a reading: judged where their subject is known.
+        Condition::CommLost | Condition::NotConfirmed => Verdict::Unknown,
+    }
+}
+
+fn high(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Verdict {
+    match reading.quality {
+        Quality::Good => match sides(limit, decimals, reading) {
+            None => Verdict::Unknown,
+            Some((value, set, _)) if value >= set => Verdict::Breach,
+            Some((value, _, reset)) => returned(value < reset, held),
+        },
+        // At least as high as the sensor can say, whatever it shows.
+        Quality::Uncertain(Doubt::OverRange) => Verdict::Breach,
+        // Not yet believed when it says safe, believed when it says danger.
+        Quality::Uncertain(Doubt::Unconfirmed) => match sides(limit, decimals, reading) {
+            Some((value, set, _)) if value >= set => Verdict::Breach,
+            Some(_) | None => Verdict::Unknown,
+        },
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange) | Quality::Bad(_) => {
+            Verdict::Unknown
+        }
+    }
+}
+
+fn low(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Verdict {
+    match reading.quality {
+        Quality::Good => match sides(limit, decimals, reading) {
+            None => Verdict::Unknown,
+            Some((value, set, _)) if value <= set => Verdict::Breach,
+            Some((value, _, reset)) => returned(value > reset, held),
+        },
+        Quality::Uncertain(Doubt::UnderRange) => Verdict::Breach,
+        Quality::Uncertain(Doubt::Unconfirmed) => match sides(limit, decimals, reading) {
+            Some((value, set, _)) if value <= set => Verdict::Breach,
+            Some(_) | None => Verdict::Unknown,
+        },
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::OverRange) | Quality::Bad(_) => {
+            Verdict::Unknown
+        }
+    }
+}
+
+fn returned(beyond_reset: bool, held: bool) -> Verdict {
+    if beyond_reset || !held { Verdict::Clear } else { Verdict::Breach }
+}
+
+/// Value, set-point and reset value as the instrument displays them.
+fn sides(limit: Option<Limit>, decimals: u8, reading: &Reading) -> Option<(Displayed, Displayed, Displayed)> {
+    let limit = limit?;
+    Some((
+        Displayed::new(reading.value?, decimals)?,
+        Displayed::new(limit.set, decimals)?,
+        Displayed::new(limit.reset, decimals)?,
+    ))
+}
+
+fn contact(limit: Option<Limit>, reading: &Reading) -> Verdict {
+    match (reading.quality, reading.value, limit) {
+        (Quality::Good, Some(value), Some(limit)) => {
+            if (value > 0.5) == (limit.set > 0.5) {
+                Verdict::Breach
+            } else {
+                Verdict::Clear
+            }
+        }
+        (_, _, _) => Verdict::Unknown,
+    }
+}
+
+fn sensor_fault(quality: Quality) -> Verdict {
+    match quality {
+        Quality::Good | Quality::Uncertain(_) => Verdict::Clear,
+        // The device is silent; of its sensor nothing is known.
+        Quality::Bad(Fault::NotHeard | Fault::CommLost | Fault::Stale) => Verdict::Unknown,
+        Quality::Bad(
+            Fault::SensorFault
+            | Fault::OutOfService
+            | Fault::Implausible
+            | Fault::UnknownStatus
+            | Fault::Refused,
+        ) => Verdict::Breach,
+    }
+}
+
+fn over_range(quality: Quality) -> Verdict {
+    match quality {
+        Quality::Uncertain(Doubt::OverRange) => Verdict::Breach,
+        Quality::Good | Quality::Uncertain(Doubt::UnderRange) => Verdict::Clear,
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Unconfirmed) | Quality::Bad(_) => {
+            Verdict::Unknown
+        }
+    }
+}
+
+/// Whether a reading proves that a cause is on the safe side of its reset value: what a reset asks for.
+pub(crate) fn proves_safe(
+    condition: Condition,
+    limit: Option<Limit>,
+    decimals: u8,
+    reading: &Reading,
+) -> bool {
+    reading.quality == Quality::Good
+        && match condition {
+            Condition::High(_) => {
+                sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value < reset)
+            }
+            Condition::Low(_) => {
+                sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value > reset)
+            }
+            Condition::Contact(_) => contact(limit, reading) == Verdict::Clear,
+            Condition::SensorFault | Condition::OverRange | Condition::CommLost | Condition::NotConfirmed => {
+                true
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::alarm::Level;
+    use crate::model::time::Mono;
+    use proptest::prelude::*;
+
+    const LIMIT: Option<Limit> = Some(Limit { set: 1.0, reset: 0.8 });
+
+    fn reading(value: f64, quality: Quality) -> Reading {
+        Reading { value: Some(value), quality, at: Mono::START }
+    }
+
+    fn judge(value: f64, quality: Quality, held: bool) -> Verdict {
+        judge_point(Condition::High(Level::Alarm), LIMIT, 2, &reading(value, quality), held)
+    }
+
+    #[test]
+    fn a_displayed_1_00_alarms_at_1_00() {
+        assert_eq!(judge(1.0, Quality::Good, false), Verdict::Breach);
+        assert_eq!(judge(0.999_999_94, Quality::Good, false), Verdict::Breach);
+        assert_eq!(judge(0.99, Quality::Good, false), Verdict::Clear);
+    }
+
+    #[test]
+    fn between_set_point_and_reset_value_it_stays_what_it_was() {
+        assert_eq!(judge(0.9, Quality::Good, true), Verdict::Breach);
+        assert_eq!(judge(0.9, Quality::Good, false), Verdict::Clear);
+        assert_eq!(judge(0.8, Quality::Good, true), Verdict::Breach, "clear strictly below the reset value");
+        assert_eq!(judge(0.79, Quality::Good, true), Verdict::Clear);
+    }
+
+    #[test]
+    fn over_range_counts_as_high_even_where_the_value_folds_back() {
+        assert_eq!(judge(0.1, Quality::Uncertain(Doubt::OverRange), false), Verdict::Breach);
+    }
+
+    #[test]
+    fn an_unconfirmed_value_is_believed_when_it_says_danger_only() {
+        assert_eq!(judge(1.2, Quality::Uncertain(Doubt::Unconfirmed), false), Verdict::Breach);
+        assert_eq!(judge(0.1, Quality::Uncertain(Doubt::Unconfirmed), true), Verdict::Unknown);
+    }
+
+    #[test]
+    fn low_alarms_mirror_high_ones() {
+        let limit = Some(Limit { set: 19.5, reset: 20.0 });
+        let low =
+            |v, held| judge_point(Condition::Low(Level::Alarm), limit, 1, &reading(v, Quality::Good), held);
+        assert_eq!(low(19.5, false), Verdict::Breach);
+        assert_eq!(low(19.8, true), Verdict::Breach);
+        assert_eq!(low(19.8, false), Verdict::Clear);
+        assert_eq!(low(20.1, true), Verdict::Clear);
+    }
+
+    fn any_quality() -> impl Strategy<Value = Quality> {
+        prop::sample::select(vec![
+            Quality::Good,
+            Quality::Uncertain(Doubt::WarmUp),
+            Quality::Uncertain(Doubt::Calibrating),
+            Quality::Uncertain(Doubt::OverRange),
+            Quality::Uncertain(Doubt::UnderRange),
+            Quality::Uncertain(Doubt::Unconfirmed),
+            Quality::Bad(Fault::NotHeard),
+            Quality::Bad(Fault::CommLost),
+            Quality::Bad(Fault::Stale),
+            Quality::Bad(Fault::SensorFault),
+            Quality::Bad(Fault::OutOfService),
+            Quality::Bad(Fault::Implausible),
+            Quality::Bad(Fault::UnknownStatus),
+            Quality::Bad(Fault::Refused),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_good_reading_ever_clears_a_gas_alarm_or_proves_safety(
+            value in prop::option::of(-10.0f64..200.0), quality in any_quality(), held: bool,
+        ) {
+            let reading = Reading { value, quality, at: Mono::START };
+            for condition in [Condition::High(Level::Trip), Condition::Low(Level::Trip), Condition::Contact(Level::Trip)] {
+                let verdict = judge_point(condition, LIMIT, 2, &reading, held);
+                prop_assert!(verdict != Verdict::Clear || quality == Quality::Good);
+                prop_assert!(!proves_safe(condition, LIMIT, 2, &reading) || quality == Quality::Good);
+                prop_assert!(!proves_safe(condition, LIMIT, 2, &reading) || verdict == Verdict::Clear);
+            }
+        }
+    }
+}

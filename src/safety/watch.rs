@@ -1,0 +1,108 @@
+//! What each point is taken to read, and whether its device is heard: silence becomes bad, never the last value.
+
+use crate::model::line::LineFault;
+use crate::model::plan::{Device, Plan};
+use crate::model::point::{Fault, Quality, Reading};
+use crate::model::table::{DeviceId, PointId, Table};
+use crate::model::time::{Mono, Span};
+use crate::model::view::DeviceView;
+
+/// Requests in a row that fail before a device counts as lost. One lost frame is daily life on a line.
+pub(crate) const FAILURES_TO_LOSE: u32 = 2;
+
+/// The readings of a site as they may be believed now.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) readings: Table<PointId, Reading>,
+    pub(crate) devices: Table<DeviceId, DeviceView>,
+}
+
+impl Watch {
+    pub(crate) fn new(plan: &Plan) -> Watch {
+        Watch {
+            readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
+            devices: plan.devices.map(|_, _| DeviceView::default()),
+        }
+    }
+
+    /// A device has answered: these are its readings.
+    pub(crate) fn heard(&mut self, device: DeviceId, readings: &[(PointId, Reading)]) {
+        for (point, reading) in readings {
+            self.readings[*point] = *reading;
+        }
+        self.devices[device] = DeviceView::default();
+    }
+
+    /// A device has not answered; gives the points that are lost by that.
+    pub(crate) fn not_heard(
+        &mut self,
+        plan: &Plan,
+        device: DeviceId,
+        fault: LineFault,
+        now: Mono,
+    ) -> Vec<PointId> {
+        let state = &mut self.devices[device];
+        state.failures = state.failures.saturating_add(1);
+        state.fault = Some(fault);
+        if state.failures < FAILURES_TO_LOSE {
+            return Vec::new();
+        }
+        self.lose(plan, device, Fault::CommLost, now)
+    }
+
+    /// Marks the device's points that are still believed, and gives them.
+    fn lose(&mut self, plan: &Plan, device: DeviceId, fault: Fault, now: Mono) -> Vec<PointId> {
+        let believed = |r: &Reading| !matches!(r.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
+        let lost: Vec<PointId> =
+            plan.points_of(device).map(|(id, _)| id).filter(|id| believed(&self.readings[*id])).collect();
+        for id in &lost {
+            self.readings[*id] = Reading::bad(fault, now);
+        }
+        lost
+    }
+
+    /// The points that were read once and are not refreshed within two polls and a time-out.
+    pub(crate) fn sweep(&mut self, plan: &Plan, now: Mono) -> Vec<PointId> {
+        let mut stale = Vec::new();
+        for (id, point) in plan.points.iter() {
+            let reading = &mut self.readings[id];
+            let silent = Quality::Bad(Fault::NotHeard) == reading.quality
+                || matches!(reading.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
+            if !silent && now.since(reading.at) > stale_after(&plan.devices[point.device]) {
+                *reading = Reading::bad(Fault::Stale, now);
+                stale.push(id);
+            }
+        }
+        stale
+    }
+
+    /// Whether the device is lost: silent for two requests, or one of its points went stale.
+    pub(crate) fn is_lost(&self, plan: &Plan, device: DeviceId) -> bool {
+        self.devices[device].failures >= FAILURES_TO_LOSE
+            || plan.points_of(device).any(|(id, _)| self.readings[id].quality == Quality::Bad(Fault::Stale))
+    }
+
+    /// Takes over what an earlier plan's watch knew of the same points of the same devices.
+    pub(crate) fn take_over(&mut self, plan: &Plan, old: &Watch, old_plan: &Plan) {
+        for (id, point) in plan.points.iter() {
+            let same = |p: &crate::model::plan::Point| {
+                p.tag == point.tag
+                    && p.field == point.field
+                    && old_plan.devices[p.device].tag == plan.devices[point.device].tag
+            };
+            if let Some(was) = old_plan.points.find(same) {
+                self.readings[id] = old.readings[was];
+            }
+        }
+        for (id, device) in plan.devices.iter() {
+            if let Some(was) = old_plan.devices.find(|d| d.tag == device.tag) {
+                self.devices[id] = old.devices[was].clone();
+            }
+        }
+    }
+}
+
+/// Two polls and a time-out without a new value, and the old one is no longer believed.
+fn stale_after(device: &Device) -> Span {
+    device.poll.times(2) + device.timeout
+}

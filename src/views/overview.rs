@@ -1,0 +1,254 @@
+//! The site at a glance, for a terminal and for tools: what is wrong, where, since when, what Davy has done about it
+//! and what is to be done.
+
+use crate::model::alarm::{AlarmState, Colour};
+use crate::model::element::{Demand, ElementKind, Phase, Position};
+use crate::model::plan::{Plan, Subject};
+use crate::model::table::{AlarmId, AreaId};
+use crate::model::view::View;
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// How a colour of the risk map looks and what it is called.
+#[must_use]
+pub fn colour_words(colour: Option<Colour>) -> (&'static str, &'static str, AnsiColor) {
+    match colour {
+        Some(Colour::Red) => ("红", "RED", AnsiColor::Red),
+        Some(Colour::Orange) => ("橙", "ORANGE", AnsiColor::Magenta),
+        Some(Colour::Yellow) => ("黄", "YELLOW", AnsiColor::Yellow),
+        Some(Colour::Blue) => ("蓝", "BLUE", AnsiColor::Blue),
+        None => ("正常", "normal", AnsiColor::Green),
+    }
+}
+
+/// What an alarm's state is called in Chinese.
+#[must_use]
+pub const fn state_zh(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Normal => "正常",
+        AlarmState::Unacknowledged => "报警未确认",
+        AlarmState::Acknowledged => "报警已确认",
+        AlarmState::ReturnedUnacknowledged => "已恢复未确认",
+        AlarmState::LatchedUnacknowledged => "保持未确认",
+        AlarmState::LatchedAcknowledged => "保持待复位",
+    }
+}
+
+/// The worst colour among the alarms of an area that are not normal.
+#[must_use]
+pub fn area_colour(plan: &Plan, view: &View, area: AreaId) -> Option<Colour> {
+    standing(plan, view).filter(|id| plan.alarms[*id].area == area).map(|id| plan.alarms[id].colour).min()
+}
+
+fn standing<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = AlarmId> + 'a {
+    plan.alarms.ids().filter(|id| view.alarms[*id].state != AlarmState::Normal)
+}
+
+/// Alarms that are not normal: unacknowledged first, then the worst colour, then the newest.
+fn worst_first(plan: &Plan, view: &View) -> Vec<AlarmId> {
+    let mut alarms: Vec<AlarmId> = standing(plan, view).collect();
+    alarms.sort_by_key(|id| {
+        let a = &view.alarms[*id];
+        (!a.state.wants_acknowledgement(), plan.alarms[*id].colour, std::cmp::Reverse(a.since))
+    });
+    alarms
+}
+
+/// For a terminal. `colour` adds ANSI colours; every colour stands beside its word.
+#[must_use]
+pub fn to_text(plan: &Plan, view: &View, colour: bool) -> String {
+    let mut out = String::new();
+    let written = write_text(&mut out, plan, view, &Paint { colour });
+    debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    out
+}
+
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn on(&self, text: &str, colour: AnsiColor) -> String {
+        if self.colour {
+            let style = Style::new().bold().fg_color(Some(colour.into()));
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std::fmt::Result {
+    writeln!(out, "{}  {} / {}   {}", plan.gateway, plan.name.zh, plan.name.en, view.at.wall)?;
+    for (id, area) in plan.areas.iter() {
+        let (zh, en, ansi) = colour_words(area_colour(plan, view, id));
+        writeln!(
+            out,
+            "\n{}  {} / {}  [{}]",
+            paint.on(&format!("■ {zh} {en}"), ansi),
+            area.name.zh,
+            area.name.en,
+            area.tag
+        )?;
+        for (point_id, point) in
+            plan.points.iter().filter(|(_, p)| p.area == id && !is_feedback(plan, p.tag.as_str()))
+        {
+            let reading = view.points[point_id];
+            let decimals = usize::from(point.decimals);
+            let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
+            writeln!(
+                out,
+                "    {:<28} {value:>8} {:<6} {}",
+                point.tag.as_str(),
+                point.unit.as_str(),
+                reading.quality
+            )?;
+        }
+        for (element_id, element) in plan.elements.iter().filter(|(_, e)| e.area == id) {
+            let e = &view.elements[element_id];
+            let (zh, en) = element_words(element.kind, e.position, e.demand, e.phase);
+            writeln!(out, "    {:<28} {zh} / {en}  ({})", element.tag.as_str(), element.mode.as_str())?;
+        }
+    }
+    let alarms = worst_first(plan, view);
+    writeln!(out, "\n报警 Alarms: {}", alarms.len())?;
+    for id in alarms {
+        let (alarm, state) = (&plan.alarms[id], &view.alarms[id]);
+        let (zh, en, ansi) = colour_words(Some(alarm.colour));
+        writeln!(out, "  {} {}  #{}", paint.on(&format!("▲ {zh} {en}"), ansi), alarm.key, state.occurrence)?;
+        writeln!(out, "      {} / {}", alarm.text.zh, alarm.text.en)?;
+        writeln!(
+            out,
+            "      {} / {} since {}{}",
+            state_zh(state.state),
+            state.state.as_str(),
+            state.since,
+            peak(plan, id, state.peak)
+        )?;
+        writeln!(out, "      → {} / {}", alarm.action.zh, alarm.action.en)?;
+    }
+    for (id, trip) in plan.trips.iter().filter(|(id, _)| view.trips[*id].tripped) {
+        let first = view.trips[id].first_out.as_deref().unwrap_or("-");
+        let word = paint.on("■ 动作 TRIPPED", AnsiColor::Red);
+        writeln!(out, "  {word} {}  {} / {}; 首发 first-out: {first}", trip.tag, trip.name.zh, trip.name.en)?;
+    }
+    for trouble in &view.troubles {
+        let word = paint.on("! 故障 TROUBLE", AnsiColor::Yellow);
+        writeln!(
+            out,
+            "  {word} {} {}: {} / {}",
+            trouble.code, trouble.detail, trouble.text.zh, trouble.text.en
+        )?;
+    }
+    Ok(())
+}
+
+fn peak(plan: &Plan, id: AlarmId, peak: Option<f64>) -> String {
+    match (plan.alarms[id].subject, peak) {
+        (Subject::Point(p), Some(peak)) => {
+            let point = &plan.points[p];
+            format!(", peak {peak:.*} {}", usize::from(point.decimals), point.unit)
+        }
+        (Subject::Point(_) | Subject::Device(_) | Subject::Element(_), _) => String::new(),
+    }
+}
+
+/// Whether a point was made for an element's feedback; the element's own line tells what it says.
+fn is_feedback(plan: &Plan, tag: &str) -> bool {
+    plan.elements.values().any(|e| tag.strip_prefix(e.tag.as_str()).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Where an element of this kind is, in English.
+#[must_use]
+pub const fn position_words(kind: ElementKind, position: Position) -> &'static str {
+    position_zh_en(kind, position).1
+}
+
+const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str, &'static str) {
+    match (kind, position) {
+        (ElementKind::Valve, Position::Safe) => ("关", "closed"),
+        (ElementKind::Valve, Position::Unsafe) => ("开", "open"),
+        (ElementKind::Valve, Position::Travelling) => ("行程中", "travelling"),
+        (ElementKind::Load, Position::Safe) => ("断电", "dead"),
+        (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
+        (ElementKind::Siren, Position::Safe) => ("响", "on"),
+        (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
+        (ElementKind::Load | ElementKind::Siren, Position::Travelling) => ("动作中", "switching"),
+        (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
+        (_, Position::Unknown) => ("未知", "unknown"),
+    }
+}
+
+fn element_words(kind: ElementKind, position: Position, demand: Demand, phase: Phase) -> (String, String) {
+    let (zh, en) = position_zh_en(kind, position);
+    match demand {
+        Demand::None => (zh.to_owned(), en.to_owned()),
+        Demand::Trip => (format!("{zh}, 已要求动作"), format!("{en}, trip demanded: {}", phase.as_str())),
+    }
+}
+
+/// For tools.
+#[must_use]
+pub fn to_json(plan: &Plan, view: &View) -> Value {
+    let colour = |c: Option<Colour>| c.map(Colour::as_str);
+    let areas: Vec<Value> = plan
+        .areas
+        .iter()
+        .map(|(id, a)| json!({ "id": a.tag.as_str(), "zh": a.name.zh, "en": a.name.en, "colour": colour(area_colour(plan, view, id)) }))
+        .collect();
+    let points: Vec<Value> = plan
+        .points
+        .iter()
+        .map(|(id, p)| {
+            let r = view.points[id];
+            json!({ "id": p.tag.as_str(), "value": r.value, "unit": p.unit.as_str(), "quality": r.quality.as_str() })
+        })
+        .collect();
+    let alarms: Vec<Value> = worst_first(plan, view)
+        .into_iter()
+        .map(|id| {
+            let (a, s) = (&plan.alarms[id], &view.alarms[id]);
+            json!({
+                "key": a.key, "state": s.state.as_str(), "occurrence": s.occurrence, "since": s.since.to_string(),
+                "colour": a.colour.as_str(), "peak": s.peak, "zh": a.text.zh, "en": a.text.en,
+            })
+        })
+        .collect();
+    let trips: Vec<Value> = plan
+        .trips
+        .iter()
+        .map(|(id, t)| {
+            let s = &view.trips[id];
+            json!({ "id": t.tag.as_str(), "tripped": s.tripped, "first_out": s.first_out, "holding": s.holding })
+        })
+        .collect();
+    let elements: Vec<Value> = plan
+        .elements
+        .iter()
+        .map(|(id, e)| {
+            let s = &view.elements[id];
+            json!({
+                "id": e.tag.as_str(), "mode": e.mode.as_str(), "demanded": s.demand == Demand::Trip,
+                "phase": s.phase.as_str(), "position": s.position.as_str(),
+            })
+        })
+        .collect();
+    let devices: Vec<Value> = plan
+        .devices
+        .iter()
+        .map(|(id, d)| {
+            let s = &view.devices[id];
+            json!({ "id": d.tag.as_str(), "failures": s.failures, "fault": s.fault.as_ref().map(ToString::to_string) })
+        })
+        .collect();
+    let troubles: Vec<Value> = view
+        .troubles
+        .iter()
+        .map(|t| json!({ "code": t.code, "detail": t.detail, "zh": t.text.zh, "en": t.text.en }))
+        .collect();
+    json!({
+        "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
+    })
+}

@@ -1,0 +1,77 @@
+/* One bottle room behind libmodbus: gas value in holding register 0, status in 1, coil 0 closes the valve, discrete
+ * inputs 0 and 1 are its limits. Answers every unit alike. Standard input: "gas UNIT TENTHS", "status UNIT CODE".
+ * Standard output: "port N", then "coil UNIT VALUE" at each write. */
+
+#include <errno.h>
+#include <modbus.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static modbus_mapping_t *map;
+
+/* Takes one line of orders; false at the end of standard input. */
+static int order(void)
+{
+    char what[16], line[128];
+    int unit, value;
+    if (!fgets(line, sizeof line, stdin)) return 0;
+    if (sscanf(line, "%15s %d %d", what, &unit, &value) == 3)
+        map->tab_registers[strcmp(what, "gas") ? 1 : 0] = (uint16_t)value;
+    return 1;
+}
+
+int main(void)
+{
+    modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
+    map = modbus_mapping_new(8, 8, 16, 16);
+    if (!ctx || !map) return 1;
+    map->tab_input_bits[1] = 1;
+    int listener = modbus_tcp_listen(ctx, 4);
+    struct sockaddr_in at;
+    socklen_t length = sizeof at;
+    if (listener < 0 || getsockname(listener, (struct sockaddr *)&at, &length)) return 1;
+    printf("port %d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    setvbuf(stdin, NULL, _IONBF, 0);
+    fd_set all;
+    FD_ZERO(&all);
+    FD_SET(listener, &all);
+    FD_SET(0, &all);
+    int highest = listener;
+    for (;;) {
+        fd_set ready = all;
+        if (select(highest + 1, &ready, NULL, NULL, NULL) < 0) return errno == EINTR ? 0 : 1;
+        for (int fd = 0; fd <= highest; fd++) {
+            if (!FD_ISSET(fd, &ready)) continue;
+            if (fd == 0) {
+                if (!order()) return 0;
+            } else if (fd == listener) {
+                int peer = accept(listener, NULL, NULL);
+                if (peer >= 0 && peer < FD_SETSIZE) {
+                    FD_SET(peer, &all);
+                    if (peer > highest) highest = peer;
+                }
+            } else {
+                uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
+                modbus_set_socket(ctx, fd);
+                int got = modbus_receive(ctx, query);
+                if (got > 0) {
+                    modbus_reply(ctx, query, got, map);
+                    if (query[7] == 5) {
+                        map->tab_input_bits[0] |= map->tab_bits[0];
+                        map->tab_input_bits[1] = !map->tab_input_bits[0];
+                        printf("coil %d %d\n", query[6], map->tab_bits[0]);
+                        fflush(stdout);
+                    }
+                } else if (got < 0) {
+                    close(fd);
+                    FD_CLR(fd, &all);
+                }
+            }
+        }
+    }
+}

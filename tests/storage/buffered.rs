@@ -1,0 +1,209 @@
+//! The buffer: order, cursors, refilling, telemetry and its bound.
+
+use crate::helpers::*;
+use davy::io::buffer::Cursors;
+use davy::model::point::Text;
+use davy::model::record::{Body, Lane, Seq};
+use davy::model::time::Wall;
+use davy::record::entry::Entry;
+use std::fs;
+
+#[test]
+fn the_buffer_tells_events_in_order_and_remembers_what_was_acknowledged() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    record(&site.journal, vec![alarm("a:trip", 1), trip("valve", true), alarm("a:trip", 2)]);
+    let marks = site.buffer.marks();
+    wait("the mark", || marks.borrow().events == Seq(4));
+    let events = ask(site.buffer.events(Seq(1), 2)).unwrap();
+    assert_eq!(events.iter().map(|e| e.seq.0).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!((events[0].kind.as_str(), events[0].area.as_deref()), ("alarm", Some("face")));
+    assert_eq!((events[0].key.as_deref(), events[1].key.as_deref()), (Some("a:trip"), Some("valve")));
+    assert_eq!(Entry::parse(&events[0].line).unwrap().body["occurrence"], 1);
+    let standing = ask(site.buffer.standing()).unwrap();
+    assert_eq!(standing.iter().map(|e| e.seq.0).collect::<Vec<_>>(), [4, 3]);
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap(), Cursors::default());
+    site.buffer.acked("room", Lane::Event, 3);
+    site.buffer.acked("room", Lane::Event, 2);
+    let site = site.restarted(&dir);
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap().events, Seq(3));
+    assert_eq!(ask(site.buffer.standing()).unwrap(), standing);
+}
+
+#[test]
+fn a_buffer_that_is_gone_is_filled_again_from_the_journal() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    record(&site.journal, (0..1200).map(|n| alarm(&format!("p{}:trip", n % 7), n)).collect());
+    let standing = ask(site.buffer.standing()).unwrap();
+    assert_eq!(standing.len(), 7);
+    let site = site.stopped();
+    fs::remove_dir_all(dir.path().join("buffer")).unwrap();
+    let site = site.started(&dir);
+    assert_eq!(buffered(&site.buffer, Seq(0)), (1..=1201).collect::<Vec<_>>());
+    assert_eq!(ask(site.buffer.standing()).unwrap(), standing);
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap(), Cursors::default());
+    assert_eq!(site.told.all(), []);
+}
+
+#[test]
+fn events_older_than_the_buffer_keeps_come_out_of_the_journal() {
+    let dir = TempDir::new();
+    let site = site(&dir).stopped().started_with(&dir, |setup| setup.events_max = 50);
+    record(&site.journal, (0..700).map(|n| alarm("a:trip", n)).collect());
+    record(&site.journal, (0..700).map(|n| alarm("a:trip", n)).collect());
+    assert_eq!(buffered(&site.buffer, Seq(0)), (1..=1401).collect::<Vec<_>>());
+    assert_eq!(buffered(&site.buffer, Seq(1380)), (1381..=1401).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_long_entry_is_told_too() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    let mut long = alarm("a:trip", 1);
+    if let Body::Alarm(a) = &mut long.body {
+        a.text = Text::new("长".repeat(100_000), "");
+    }
+    record(&site.journal, vec![alarm("a:trip", 0), long, alarm("a:trip", 2)]);
+    assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2, 3, 4]);
+    let site = site.restarted(&dir);
+    assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_damaged_buffer_is_set_aside_told_and_filled_again() {
+    for damage in [Damage::Conf, Damage::Zeroed, Damage::Truncated, Damage::File] {
+        let dir = TempDir::new();
+        let site = site(&dir);
+        record(&site.journal, (0..100).map(|n| alarm("a:trip", n)).collect());
+        assert_eq!(buffered(&site.buffer, Seq(0)).len(), 101);
+        site.buffer.acked("room", Lane::Event, 50);
+        let site = site.stopped();
+        let folder = dir.path().join("buffer");
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+        match damage {
+            Damage::Conf => write("conf", b"not a configuration"),
+            Damage::Zeroed => write("db", &vec![0; fs::read(folder.join("db")).unwrap().len()]),
+            Damage::Truncated => write("db", &fs::read(folder.join("db")).unwrap()[..5000]),
+            Damage::File => {
+                fs::remove_dir_all(&folder).unwrap();
+                fs::write(&folder, "no folder").unwrap();
+            }
+        }
+        let site = site.started(&dir);
+        assert_eq!(buffered(&site.buffer, Seq(0)), (1..=101).collect::<Vec<_>>(), "{damage:?}");
+        assert!(ask(site.buffer.cursors("room")).unwrap().events <= Seq(50), "{damage:?}");
+        assert_eq!(ask(site.buffer.standing()).unwrap().len(), 1, "{damage:?}");
+        match damage {
+            Damage::Conf => {
+                assert!(site.told.trouble("buffer-damaged", true), "{:?}", site.told.all());
+                assert!(dir.path().join("buffer.damaged-1").is_dir());
+            }
+            // Indistinguishable from a shorter store, which is filled up; what counts is said above.
+            Damage::Zeroed | Damage::Truncated => {}
+            Damage::File => assert!(site.told.trouble("buffer-write", true), "{:?}", site.told.all()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Conf,
+    Zeroed,
+    Truncated,
+    File,
+}
+
+#[test]
+fn a_buffer_without_a_disk_runs_from_memory_until_there_is_one() {
+    let dir = TempDir::new();
+    let folder = dir.path().join("buffer");
+    fs::write(&folder, "in the way").unwrap();
+    let site = site(&dir);
+    record(&site.journal, vec![alarm("a:trip", 1)]);
+    assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2]);
+    site.buffer.acked("room", Lane::Event, 2);
+    site.buffer.keep(vec![sample(0, 1000)]).unwrap();
+    let marks = site.buffer.marks();
+    wait("the block", || marks.borrow().telemetry == 1);
+    assert_eq!(ask(site.buffer.telemetry(0, 10)).unwrap().len(), 1);
+    fs::remove_file(&folder).unwrap();
+    wait("the end of the trouble", || site.told.trouble("buffer-write", false));
+    let site = site.restarted(&dir);
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap().events, Seq(2));
+    assert_eq!(ask(site.buffer.telemetry(0, 10)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_buffer_ahead_of_its_journal_is_set_aside() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    record(&site.journal, (0..10).map(|n| alarm("a:trip", n)).collect());
+    assert_eq!(buffered(&site.buffer, Seq(0)).len(), 11);
+    site.buffer.acked("room", Lane::Event, 11);
+    let site = site.stopped();
+    fs::remove_dir_all(dir.path().join("journal")).unwrap();
+    let site = site.started(&dir);
+    record(&site.journal, vec![alarm("b:trip", 1)]);
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap(), Cursors::default());
+    assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2]);
+    assert!(site.told.trouble("buffer-damaged", true));
+    assert!(site.told.trouble("buffer-damaged", false), "it is over once the buffer is filled");
+}
+
+#[test]
+fn telemetry_is_kept_in_numbered_blocks_over_a_restart_until_all_have_it() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    site.buffer.keep((0..450).map(|n| sample(n % 2, 1000 + n as i64)).collect()).unwrap();
+    let marks = site.buffer.marks();
+    wait("three blocks", || marks.borrow().telemetry == 3);
+    let site = site.restarted(&dir);
+    wait("three blocks", || site.buffer.marks().borrow().telemetry == 3);
+    let blocks = ask(site.buffer.telemetry(1, 10)).unwrap();
+    assert_eq!(blocks.iter().map(|b| b.seq).collect::<Vec<_>>(), [2, 3]);
+    let block: serde_json::Value = serde_json::from_slice(&blocks[0].json).unwrap();
+    assert_eq!((block["seq"].as_u64(), block["gateway"].as_str()), (Some(2), Some(GATEWAY)));
+    assert_eq!(block["points"]["face.t0"][0], serde_json::json!([1200, 0.5, "good"]));
+    site.buffer.acked("room", Lane::Telemetry, 3);
+    wait("forgetting", || ask(site.buffer.telemetry(0, 10)).unwrap().is_empty());
+    let site = site.restarted(&dir);
+    site.buffer.keep(vec![sample(0, 5000)]).unwrap();
+    wait("the next block", || site.buffer.marks().borrow().telemetry == 4);
+}
+
+#[test]
+fn telemetry_beyond_its_bound_makes_room_and_leaves_a_gap_record() {
+    let dir = TempDir::new();
+    let site = site(&dir).stopped().started_with(&dir, |setup| setup.telemetry_max_bytes = 20_000);
+    site.buffer.keep((0..2000).map(|n| sample(0, n)).collect()).unwrap();
+    wait("the gap", || !site.told.all().is_empty());
+    let blocks = ask(site.buffer.telemetry(0, 100)).unwrap();
+    let held: usize = blocks.iter().map(|b| b.json.len()).sum();
+    assert!(held <= 20_000 && blocks.last().unwrap().seq == 10, "{held} bytes in {} blocks", blocks.len());
+    let [Body::Gap(gap)] = &site.told.all()[..] else { panic!("{:?}", site.told.all()) };
+    let first = blocks[0].seq as i64;
+    assert_eq!((gap.lane, gap.count), (Lane::Telemetry, (first as u64 - 1) * 200));
+    assert_eq!((gap.from, gap.to), (Wall::from_ms(0), Wall::from_ms((first - 1) * 200 - 1)));
+}
+
+#[test]
+fn whatever_byte_of_the_store_is_flipped_every_event_is_told() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    record(&site.journal, (0..60).map(|n| alarm("a:trip", n)).collect());
+    assert_eq!(buffered(&site.buffer, Seq(0)).len(), 61);
+    let mut stopped = site.stopped();
+    let db = dir.path().join("buffer/db");
+    let whole = fs::read(&db).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&db, bytes).unwrap();
+        let site = stopped.started(&dir);
+        assert_eq!(buffered(&site.buffer, Seq(0)), (1..=61).collect::<Vec<_>>(), "byte {at}");
+        let standing = ask(site.buffer.standing()).unwrap();
+        assert_eq!(standing.iter().map(|e| e.seq.0).collect::<Vec<_>>(), [61], "byte {at}");
+        stopped = site.stopped();
+    }
+}

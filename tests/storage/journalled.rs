@@ -1,0 +1,272 @@
+//! The journal: order, rotation, damage, refusing disks.
+
+use crate::helpers::*;
+use davy::io::clock::Clock;
+use davy::io::journal::Journal;
+use davy::model::alarm::AlarmState;
+use davy::model::point::Text;
+use davy::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing};
+use davy::record::entry::Entry;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+#[test]
+fn the_first_start_begins_at_entry_one_and_the_next_goes_on_where_it_ended() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    assert_eq!((opened.previous_end, opened.last_seq), (PreviousEnd::FirstStart, Seq(0)));
+    assert_eq!((opened.standing, opened.notes), (Standing::default(), vec![]));
+    record(&opened.journal, vec![alarm("a:trip", 1), trip("valve", true)]);
+    record(&opened.journal, vec![ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+
+    let opened = open(&dir);
+    assert_eq!((opened.previous_end, opened.last_seq), (PreviousEnd::Clean, Seq(4)));
+    assert_eq!(opened.standing.alarms["a:trip"].state, AlarmState::Unacknowledged);
+    assert!(opened.standing.trips["valve"].tripped);
+    record(&opened.journal, vec![alarm("a:trip", 2)]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+
+    let opened = open(&dir);
+    assert_eq!((opened.previous_end, opened.last_seq), (PreviousEnd::Unclean, Seq(5)));
+    assert_eq!(seqs(&mut opened.journal.reader()), (1..=5).collect::<Vec<_>>());
+    assert_chain(&dir);
+}
+
+#[test]
+fn records_of_one_moment_keep_their_order_and_share_an_fsync() {
+    let dir = TempDir::new();
+    let fsyncs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&fsyncs);
+    let opened = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    record(&opened.journal, (0..500).map(|n| alarm("a:trip", n)).collect());
+    assert_eq!(opened.journal.recorded(), Seq(501));
+    assert_eq!(fsyncs.load(Ordering::Relaxed), 1);
+    let page = opened.journal.reader().read(Seq(1), 1000).unwrap();
+    let occurrences: Vec<_> =
+        page.entries.iter().map(|(e, _)| e.body["occurrence"].as_u64().unwrap()).collect();
+    assert_eq!(occurrences, (0..500).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_new_day_and_a_full_file_begin_new_files_with_what_stands() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, vec![at_day(1, alarm("a:trip", 1)), at_day(1, trip("valve", true))]);
+    record(&opened.journal, vec![at_day(2, alarm("b:trip", 1))]);
+    // A clock that is set back begins none.
+    record(&opened.journal, vec![at_day(1, alarm("c:trip", 1))]);
+    assert_eq!(journal_files(&dir).len(), 2);
+    let long = "x".repeat(1_000_000);
+    for n in 0..10 {
+        let mut big = at_day(2, alarm("big:trip", n));
+        if let Body::Alarm(a) = &mut big.body {
+            a.text = Text::new(long.as_str(), "");
+        }
+        record(&opened.journal, vec![big]);
+    }
+    let files = journal_files(&dir);
+    assert_eq!(files.len(), 3);
+    for file in &files {
+        let bytes = fs::read(file).unwrap();
+        let first = Entry::parse(bytes.split(|b| *b == b'\n').next().unwrap()).unwrap();
+        assert_eq!(first.kind, "standing");
+        assert_eq!(file.file_name().unwrap().to_str().unwrap(), format!("{:012}.jsonl", first.seq.0));
+    }
+    assert_chain(&dir);
+    let last = opened.journal.recorded().0;
+    assert_eq!(seqs(&mut opened.journal.reader()), (1..=last).collect::<Vec<_>>());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+
+    // A start needs the newest file only.
+    for old in &files[..2] {
+        fs::remove_file(old).unwrap();
+    }
+    let opened = open(&dir);
+    assert_eq!(opened.standing.alarms.keys().collect::<Vec<_>>(), ["a:trip", "b:trip", "big:trip", "c:trip"]);
+    assert!(opened.standing.trips["valve"].tripped);
+    assert_eq!(opened.notes, []);
+}
+
+#[test]
+fn an_end_cut_off_anywhere_costs_the_torn_line_at_most() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, (1..=20).map(|n| alarm("a:trip", n)).collect());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    let file = journal_files(&dir).pop().unwrap();
+    let whole = fs::read(&file).unwrap();
+    for cut in 1..=whole.len().min(300) {
+        let kept = &whole[..whole.len() - cut];
+        fs::write(&file, kept).unwrap();
+        let lines = kept.iter().filter(|b| **b == b'\n').count();
+        let torn = kept.last() != Some(&b'\n');
+        let opened = open(&dir);
+        assert_eq!(opened.last_seq, Seq(lines as u64), "cut {cut}");
+        assert_eq!(opened.standing.alarms["a:trip"].occurrence, lines as u32 - 1, "cut {cut}");
+        let gaps =
+            opened.notes.iter().filter(|n| matches!(n, Body::Gap(Gap { lane: Lane::Event, count: 1, .. })));
+        assert_eq!((gaps.count(), opened.notes.len()), (usize::from(torn), usize::from(torn)), "cut {cut}");
+        record(&opened.journal, vec![ended()]);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        assert_chain(&dir);
+    }
+}
+
+#[test]
+fn a_journal_cut_down_to_nothing_begins_anew() {
+    let dir = TempDir::new();
+    for left in [0, 1, 100] {
+        let opened = open(&dir);
+        record(&opened.journal, vec![ended()]);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let file = journal_files(&dir).pop().unwrap();
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..left]).unwrap();
+        let opened = open(&dir);
+        assert_eq!(opened.last_seq, Seq(0), "{left} bytes left");
+        record(&opened.journal, vec![ended()]);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        assert_chain(&dir);
+        fs::remove_file(journal_files(&dir).pop().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_flipped_byte_sets_the_file_aside_is_told_and_forgets_no_trip() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(
+        &opened.journal,
+        vec![trip("valve", true), alarm("a:trip", 1), alarm("a:trip", 2), alarm("a:trip", 3)],
+    );
+    record(&opened.journal, vec![alarm("b:trip", 1), ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    let file = journal_files(&dir).pop().unwrap();
+    let whole = fs::read(&file).unwrap();
+    // Not in the last line: that one is only held by the line that will follow it.
+    let end = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
+    for at in (0..end).step_by(13) {
+        let dir = TempDir::new();
+        let folder = dir.path().join("journal");
+        fs::create_dir(&folder).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x04;
+        fs::write(folder.join("000000000001.jsonl"), &bytes).unwrap();
+        let opened = open(&dir);
+        assert!(opened.notes.iter().any(is_damage), "byte {at}: {:?}", opened.notes);
+        assert_eq!(fs::read(folder.join("000000000001.jsonl.damaged-1")).unwrap(), bytes, "kept as found");
+        assert!(opened.last_seq >= Seq(7), "byte {at}: numbers are not given twice");
+        record(&opened.journal, vec![ended()]);
+        let told = seqs(&mut opened.journal.reader());
+        assert!(told.len() >= 7, "byte {at}: what can be read is told, {told:?}");
+        assert!(told.is_sorted(), "byte {at}");
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let again = open(&dir);
+        assert_eq!(again.notes, [], "byte {at}: told once");
+        let line = whole[..at].iter().filter(|b| **b == b'\n').count();
+        assert!(line == 1 || again.standing.trips["valve"].tripped, "byte {at}");
+        assert!(line == 5 || again.standing.alarms["b:trip"].occurrence == 1, "byte {at}");
+    }
+}
+
+#[test]
+fn garbage_in_place_of_a_file_is_set_aside_and_never_a_panic() {
+    let garbage: [Vec<u8>; 5] = [
+        vec![0; 5000],
+        b"\n\n\n".to_vec(),
+        b"{}\nnull\n[1]\n\"x\"\n".to_vec(),
+        (0..=255u8).cycle().take(10_000).collect(),
+        format!("{}\n", "[".repeat(100_000)).into_bytes(),
+    ];
+    for (n, bytes) in garbage.iter().enumerate() {
+        let dir = TempDir::new();
+        let folder = dir.path().join("journal");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("000000000005.jsonl"), bytes).unwrap();
+        fs::write(folder.join("notes.txt"), "not the journal's").unwrap();
+        let opened = open(&dir);
+        assert_eq!(opened.previous_end, PreviousEnd::Unclean, "garbage {n}");
+        assert!(opened.last_seq >= Seq(4), "garbage {n}: {:?}", opened.last_seq);
+        record(&opened.journal, vec![ended()]);
+        assert_eq!(seqs(&mut opened.journal.reader()).len(), 2, "garbage {n}");
+    }
+}
+
+#[test]
+fn while_the_disk_refuses_records_wait_and_then_all_are_there() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    let journal = &opened.journal;
+    record(journal, vec![at_day(1, alarm("a:trip", 1))]);
+    let (folder, away) = (dir.path().join("journal"), dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    journal.offer(vec![at_day(2, alarm("a:trip", 2))]).unwrap();
+    wait("the trouble", || journal.trouble().is_some());
+    assert!(journal.trouble().unwrap().contains("journal"), "{:?}", journal.trouble());
+    journal.offer(vec![at_day(2, alarm("a:trip", 3))]).unwrap();
+    assert_eq!(journal.recorded(), Seq(2));
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    wait("the records", || journal.recorded() == Seq(5));
+    assert_eq!(journal.trouble(), None);
+    assert_eq!(seqs(&mut journal.reader()), [1, 2, 3, 4, 5]);
+    assert_chain(&dir);
+}
+
+#[test]
+fn what_does_not_fit_into_memory_becomes_a_gap_record() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    let journal = &opened.journal;
+    let folder = dir.path().join("journal");
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    for _ in 0..11 {
+        let mut batch: Vec<Record> = (0..1000).map(|n| alarm("a:trip", n)).collect();
+        wait("room in the queue", || match journal.offer(std::mem::take(&mut batch)) {
+            Ok(()) => true,
+            Err(back) => {
+                batch = back;
+                false
+            }
+        });
+    }
+    wait("the trouble", || journal.trouble().is_some());
+    fs::remove_file(&folder).unwrap();
+    wait("the records", || journal.recorded().0 > 10_000 && journal.trouble().is_none());
+    let mut reader = journal.reader();
+    let last = reader.read(Seq(journal.recorded().0 - 1), 1).unwrap().entries.pop().unwrap().0;
+    assert_eq!((last.kind.as_str(), last.body["lane"].as_str()), ("gap", Some("event")));
+    assert_eq!(
+        last.body["count"].as_u64().unwrap() + last.seq.0,
+        11_002,
+        "11,000 records, a snapshot and the gap"
+    );
+    assert_chain(&dir);
+}
+
+#[test]
+fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    let folder = dir.path().join("journal");
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    opened.journal.offer(vec![ended()]).unwrap();
+    assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
+}
+
+#[test]
+fn a_journal_that_can_not_be_opened_says_where_and_what_to_do() {
+    let dir = TempDir::new();
+    fs::write(dir.path().join("journal"), "in the way").unwrap();
+    let error = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| {}).unwrap_err().to_string();
+    assert!(error.contains("/journal") && error.contains("--state"), "{error}");
+}

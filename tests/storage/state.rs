@@ -1,0 +1,39 @@
+//! The state folder: lock and format.
+
+use crate::helpers::*;
+use davy::io::files::{State, StateError};
+use std::fs;
+
+#[test]
+fn a_state_folder_in_use_names_the_process_that_has_it() {
+    let dir = TempDir::new();
+    let folder = dir.path().join("a/b");
+    let held = State::lock(&folder).unwrap();
+    let error = State::lock(&folder).unwrap_err().to_string();
+    assert!(error.contains(&format!("in use by another davy, process {}", std::process::id())), "{error}");
+    assert!(error.contains("--state"), "{error}");
+    drop(held);
+    State::lock(&folder).unwrap();
+}
+
+#[test]
+fn a_state_folder_that_can_not_be_written_says_which_and_what_to_do() {
+    let dir = TempDir::new();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = State::lock(&file.join("state")).unwrap_err();
+    assert!(matches!(error, StateError::Unwritable { .. }));
+    let error = error.to_string();
+    assert!(error.contains("/file/state") && error.contains("--state"), "{error}");
+}
+
+#[test]
+fn a_state_folder_of_a_newer_davy_is_refused_and_a_half_made_one_is_not() {
+    let dir = TempDir::new();
+    fs::write(dir.path().join("FORMAT"), "").unwrap();
+    drop(State::lock(dir.path()).unwrap());
+    assert_eq!(fs::read_to_string(dir.path().join("FORMAT")).unwrap(), "davy state 1\n");
+    fs::write(dir.path().join("FORMAT"), "davy state 2\n").unwrap();
+    let error = State::lock(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("davy state 2") && error.contains("newer davy"), "{error}");
+}
