@@ -42,7 +42,7 @@ enum Knock {
     Gap(Gap),
     Note(Body),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
-    Stop(oneshot::Sender<()>),
+    Stop(Body, oneshot::Sender<()>),
 }
 
 /// The door of the safety room.
@@ -80,12 +80,12 @@ impl Door {
         self.knock(|reply| Knock::Replan(plan, reply)).await
     }
 
-    /// Ends the lines and hands every record to the journal.
+    /// Ends the lines and hands every record to the journal, `last` behind all others.
     ///
     /// # Errors
     /// [`RoomGone`] where it has ended already.
-    pub async fn stop(&self) -> Result<(), RoomGone> {
-        self.knock(Knock::Stop).await
+    pub async fn stop(&self, last: Body) -> Result<(), RoomGone> {
+        self.knock(|reply| Knock::Stop(last, reply)).await
     }
 
     /// Tells of a trouble. A full door drops it: whoever has the trouble says it again.
@@ -226,9 +226,9 @@ impl Room {
                             drop(reply.send(Err(objections)));
                         }
                     }
-                    Some(Knock::Stop(reply)) => {
+                    Some(Knock::Stop(last, reply)) => {
                         end(lines).await;
-                        room.hand_over();
+                        room.note(last);
                         if reply.send(()).is_err() {
                             tracing::debug!("nobody waits for the end of the safety room");
                         }

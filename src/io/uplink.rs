@@ -405,6 +405,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             while session.outbox.open() > 0 {
                 let packet = session.wire.read().await?;
                 session.take(packet, self.clock.mono())?;
+                self.fill(session).await?;
+                session.flush(self.clock.mono()).await?;
             }
             Ok::<(), UplinkFault>(())
         };
