@@ -6,7 +6,7 @@
 //! is 2,560 values a second through sled and MQTT, which the bare loop does nothing about.
 //!
 //! The sides take turns, each from its start. `DAVY_BENCH_WINDOW_S` sets how long each is measured (default 6, after 3 to
-//! warm up), `DAVY_BENCH_ROUNDS` how often (default 2).
+//! warm up), `DAVY_BENCH_ROUNDS` how often (default 2); `cargo bench --bench poll -- "256 devices"` measures only that.
 
 mod common;
 
@@ -40,6 +40,11 @@ fn bench() -> Outcome {
         window.as_secs()
     ));
     for (buses, moving) in [(1, false), (1, true), (8, false), (8, true)] {
+        let devices = buses * usize::from(PER_BUS);
+        let what = format!("{devices} devices, values {}", if moving { "all change" } else { "rest" });
+        if !common::is_wanted(&what) {
+            continue;
+        }
         let (mut davy, mut bare) = (Costs::default(), Costs::default());
         let field: Vec<Bus> = (0..buses).map(|_| Bus::open(moving)).collect::<Outcome<_>>()?;
         let line = |bus: &Bus| Line { port: bus.port(), devices: PER_BUS, period_ms: 1_000 };
@@ -49,8 +54,6 @@ fn bench() -> Outcome {
             let agent = Davy::new(folder.path(), broker, &lines)?;
             davy.measure(&agent.start()?, &field, window).map_err(|e| format!("{e}\n{}", agent.log()))?;
         }
-        let devices = buses * usize::from(PER_BUS);
-        let what = format!("{devices} devices, values {}", if moving { "all change" } else { "rest" });
         let told = |costs: &Costs| median(&costs.cpu_s_per_min);
         row(
             &format!("{what}: CPU a minute"),

@@ -31,6 +31,12 @@ pub(crate) fn main(bench: fn() -> Outcome) -> Outcome {
     }
 }
 
+/// Whether `name` is to be measured: all are, unless an argument names some.
+pub(crate) fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args().skip(1).filter(|a| !a.starts_with("--")).peekable();
+    wanted.peek().is_none() || wanted.any(|w| name.contains(&w))
+}
+
 /// A number from the environment, for longer or shorter runs.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
