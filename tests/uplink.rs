@@ -15,7 +15,7 @@ use davy::model::time::Span;
 use davy::record::outbox::{EVENTS_WINDOW, TELEMETRY_WINDOW};
 use davy::record::payload::Identity;
 use fake_buffer::{Store, seq_of};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -23,13 +23,15 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// Bytes that the pretended connection holds in each direction: small, so that a peer that stops reading is felt.
-const PIPE: usize = 4 * 1024;
+const PIPE: usize = 1024;
 
 /// How the broker treats one connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Day {
     /// Acknowledges everything.
     Good,
+    /// Acknowledges everything, one a second.
+    Slow,
     /// Acknowledges everything and closes after so many messages.
     ClosesAfter(usize),
     /// Swallows every n-th acknowledgement.
@@ -134,6 +136,41 @@ async fn retained_states_come_again_with_each_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retained_state_never_goes_back_to_an_older_one() {
+    let world = World::start_with(Store::with_alarms(60), &[Day::Good, Day::Slow]);
+    world.store.add_events(60);
+    world.until(|w| w.store.cursors().events == Seq(60)).await;
+    world.forget_and_disconnect().await;
+    // All states wait to be told again, and new events overtake those of nine alarms.
+    sleep(Duration::from_millis(1_500)).await;
+    world.store.add_events(9);
+    world.until(|w| w.store.cursors().events == Seq(69)).await;
+    let states =
+        |w: &World| w.topics().into_iter().filter(|t| t.contains("/state/")).collect::<BTreeSet<_>>();
+    world.until(|w| states(w).len() == 60).await;
+    world.with_received(|received| {
+        let mut told = BTreeMap::new();
+        for state in received.iter().filter(|p| p.topic.contains("/state/")) {
+            let seq = seq_of(&state.payload);
+            let before = told.insert(state.topic.clone(), seq);
+            assert!(before.is_none_or(|before| before < seq), "{}: {before:?}, then {seq}", state.topic);
+        }
+    });
+    assert_eq!(world.connections(), 2, "a slow broker is not given up as long as it answers");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_took_something_starts_the_back_off_anew() {
+    let world = World::start(&[Day::ClosesAfter(5); 15]);
+    world.store.add_events(40);
+    let taken = world.until(|w| w.store.cursors().events == Seq(40));
+    timeout(Duration::from_secs(30), taken).await.expect("a second a connection, not a minute");
+    assert!(world.connections() > 10);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_oversized_event_is_set_aside_with_a_trouble_and_the_lane_goes_on() {
     let world = World::start(&[]);
     world.store.add_events(3);
@@ -193,12 +230,17 @@ async fn an_end_is_said_and_comes_in_time_whatever_the_broker_does() {
         let world = World::start(&[day; 50]);
         world.store.add_events(30);
         sleep(Duration::from_secs(5)).await;
-        let (received, task) = (Arc::clone(&world.broker), world.end());
+        let (received, goodbyes) = (Arc::clone(&world.broker), Arc::clone(&world.goodbyes));
+        let task = world.end();
         timeout(Duration::from_secs(1), task).await.unwrap_or_else(|_| panic!("late: {day:?}")).unwrap();
         let said = received.lock().unwrap().iter().any(|p| {
             p.topic == "davy/v1/gw/status" && String::from_utf8_lossy(&p.payload).contains(r#""ended""#)
         });
-        assert_eq!(said, matches!(day, Day::Good | Day::SilentAfter(_)), "{day:?}");
+        let reads = matches!(day, Day::Good | Day::SilentAfter(_));
+        assert_eq!(said, reads, "{day:?}");
+        // The broker's side sees the DISCONNECT when it next runs.
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(*goodbyes.lock().unwrap(), usize::from(reads), "{day:?}");
     }
 }
 
@@ -206,6 +248,7 @@ async fn an_end_is_said_and_comes_in_time_whatever_the_broker_does() {
 struct World {
     store: Store,
     broker: Arc<Mutex<Vec<Publish>>>,
+    goodbyes: Arc<Mutex<usize>>,
     connections: Arc<Mutex<usize>>,
     hang_up: watch::Sender<u32>,
     troubles: Arc<Mutex<Vec<Trouble>>>,
@@ -216,13 +259,17 @@ struct World {
 impl World {
     /// Starts an uplink towards a broker that has these days, one for each connection, and good ones after.
     fn start(days: &[Day]) -> World {
-        let store = Store::new();
+        World::start_with(Store::new(), days)
+    }
+
+    fn start_with(store: Store, days: &[Day]) -> World {
         let (stop, stopped) = watch::channel(false);
         let (hang_up, hung_up) = watch::channel(0);
-        let (broker, connections) = (Arc::default(), Arc::default());
+        let (broker, goodbyes, connections) = (Arc::default(), Arc::default(), Arc::default());
         let dial = Dialer {
             days: days.iter().copied().collect(),
             received: Arc::clone(&broker),
+            goodbyes: Arc::clone(&goodbyes),
             connections: Arc::clone(&connections),
             hang_up: hung_up,
         };
@@ -233,7 +280,7 @@ impl World {
         let uplink =
             uplink::run_over(dial, destination(), identity(), buffer, Clock::start(), report, stopped);
         let task = tokio::spawn(uplink);
-        World { store, broker, connections, hang_up, troubles, stop, task }
+        World { store, broker, goodbyes, connections, hang_up, troubles, stop, task }
     }
 
     /// Waits, within a virtual day.
@@ -322,6 +369,7 @@ fn identity() -> Identity {
 struct Dialer {
     days: VecDeque<Day>,
     received: Arc<Mutex<Vec<Publish>>>,
+    goodbyes: Arc<Mutex<usize>>,
     connections: Arc<Mutex<usize>>,
     hang_up: watch::Receiver<u32>,
 }
@@ -336,11 +384,12 @@ impl Dial for Dialer {
             return Err(UplinkFault::Unreachable("connection refused".to_owned()));
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let (received, mut hang_up) = (Arc::clone(&self.received), self.hang_up.clone());
+        let (received, goodbyes) = (Arc::clone(&self.received), Arc::clone(&self.goodbyes));
+        let mut hang_up = self.hang_up.clone();
         hang_up.mark_unchanged();
         tokio::spawn(async move {
             tokio::select! {
-                _ = serve(day, Wire::new(theirs), received) => {}
+                _ = serve(day, Wire::new(theirs), received, goodbyes) => {}
                 Ok(()) = hang_up.changed() => {}
             }
         });
@@ -353,6 +402,7 @@ async fn serve(
     day: Day,
     mut wire: Wire<DuplexStream>,
     received: Arc<Mutex<Vec<Publish>>>,
+    goodbyes: Arc<Mutex<usize>>,
 ) -> Result<(), MqttFault> {
     assert!(matches!(wire.read().await?, Packet::Connect(_)));
     if day == Day::Mute {
@@ -368,7 +418,12 @@ async fn serve(
     }
     let mut taken = 0;
     loop {
-        let Packet::Publish(publish) = wire.read().await? else {
+        let packet = wire.read().await?;
+        if packet == Packet::Disconnect {
+            *goodbyes.lock().unwrap() += 1;
+            return Ok(());
+        }
+        let Packet::Publish(publish) = packet else {
             if !matches!(day, Day::SilentAfter(_)) {
                 wire.write(&[Packet::PingResp]).await?;
             }
@@ -377,6 +432,9 @@ async fn serve(
         let id = publish.pkid;
         if day == Day::ClosesAfter(taken) {
             return Ok(());
+        }
+        if day == Day::Slow {
+            sleep(Duration::from_secs(1)).await;
         }
         taken += 1;
         received.lock().unwrap().push(publish);
@@ -387,6 +445,7 @@ async fn serve(
                 wire.write(&[mqtt::puback(id), mqtt::puback(id), mqtt::puback(60_000)]).await?;
             }
             Day::Good
+            | Day::Slow
             | Day::ClosesAfter(_)
             | Day::LosesAcks(_)
             | Day::SilentAfter(_)

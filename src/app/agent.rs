@@ -111,8 +111,7 @@ impl Agent {
             dir: dir.join("buffer"),
             gateway: plan.gateway.clone(),
             boot,
-            tags: plan.points.values().map(|p| p.tag.to_string()).collect(),
-            destinations: plan.destinations.values().map(|d| d.tag.to_string()).collect(),
+            destinations: destination_ids(plan),
             telemetry_max_bytes: plan.telemetry.max_bytes,
             events_max: EVENTS_INDEXED,
             journal: journal.reader(),
@@ -168,6 +167,7 @@ impl Agent {
         let detail = outcome.as_ref().err().map_or_else(|| "taken".to_owned(), |why| why.join("; "));
         self.note_config(&old.config_hash, new_hash, taken, detail);
         if taken {
+            self.buffer.destinations(destination_ids(plan));
             self.plan.send_replace(Arc::clone(plan));
         }
         outcome
@@ -225,6 +225,10 @@ fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
     }
 }
 
+fn destination_ids(plan: &Plan) -> Vec<String> {
+    plan.destinations.values().map(|d| d.tag.to_string()).collect()
+}
+
 /// A number that this run is told apart by from all others: time and process id stirred together.
 fn boot_id(clock: Clock) -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -252,7 +256,10 @@ impl Office {
             let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 let runtime =
                     Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-                runtime.block_on(self.day(socket.take()))
+                let day = runtime.block_on(self.day(socket.take()));
+                // A name look-up that hangs must not hold up the end.
+                runtime.shutdown_background();
+                day
             }));
             let why = match day {
                 Ok(Ok(())) => return,

@@ -46,7 +46,7 @@ pub(crate) struct Output {
     /// The point that mirrors it, and what that reads while the output is tripped.
     mirror: (PointId, f64),
     stage: Stage,
-    /// Not written yet since the demand came.
+    /// Not tried yet since the demand came, or since it was undone.
     fresh: bool,
     /// A trip may have reached the device, so that lifting it has to be written.
     touched: bool,
@@ -160,9 +160,10 @@ impl Output {
         pause
     }
 
-    /// Its device did not answer another output: asking again before `pause` has gone by would only cost the line.
+    /// Its device did not answer another output: asking before `pause` has gone by would only cost the line.
     pub(crate) fn postpone(&mut self, now: Mono, pause: Span) {
-        if self.stage == Stage::Write && !self.fresh {
+        if self.stage == Stage::Write {
+            self.fresh = false;
             self.retry_at = self.retry_at.max(now + pause);
             self.backoff = self.backoff.max(pause);
         }
@@ -174,6 +175,7 @@ impl Output {
             self.stage == Stage::Held && point == self.mirror.0 && (value - self.mirror.1).abs() > 0.5;
         if undone {
             self.stage = Stage::Write;
+            self.fresh = true;
             self.retry_at = Mono::START;
         }
         undone

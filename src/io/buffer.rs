@@ -88,6 +88,8 @@ pub enum Ask {
     Standing(oneshot::Sender<Vec<StoredEvent>>),
     /// Keep these values.
     Keep(Vec<Sample>),
+    /// These are the destinations from now on.
+    Destinations(Vec<String>),
     /// Write everything down and end.
     Close(oneshot::Sender<()>),
 }
@@ -175,6 +177,11 @@ impl Buffer {
         drop(self.asks.try_send(Ask::Acked(destination.to_owned(), lane, seq)));
     }
 
+    /// Tells who is to be told from now on: telemetry waits for all of them.
+    pub fn destinations(&self, ids: Vec<String>) {
+        drop(self.asks.try_send(Ask::Destinations(ids)));
+    }
+
     /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.
     ///
     /// # Errors
@@ -198,8 +205,6 @@ pub struct Setup {
     pub gateway: String,
     /// This run.
     pub boot: u64,
-    /// Tags of the plan's points by row number.
-    pub tags: Vec<String>,
     /// Ids of the destinations: telemetry that all of them have acknowledged is forgotten, and telemetry that is
     /// evicted before is a gap.
     pub destinations: Vec<String>,

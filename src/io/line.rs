@@ -20,6 +20,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{sleep_until, timeout};
 use tokio_modbus::client::{Client, Context as Session, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
@@ -224,6 +225,8 @@ struct QuietIo<T> {
     inner: T,
     /// A request is being sent; nothing was read since its first byte.
     sending: bool,
+    /// Bytes thrown away before the next request.
+    stale: usize,
 }
 
 /// Most bytes thrown away before one request; a peer that talks without end is cut off.
@@ -231,20 +234,24 @@ const STALE_MAX: usize = 64 * 1024;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> QuietIo<T> {
     fn new(inner: T) -> QuietIo<T> {
-        QuietIo { inner, sending: false }
+        QuietIo { inner, sending: false, stale: 0 }
     }
 
-    fn discard_stale(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn discard_stale(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut stale = [0; 512];
-        for _ in 0..STALE_MAX / stale.len() {
+        while self.stale < STALE_MAX {
             let mut buf = ReadBuf::new(&mut stale);
             match Pin::new(&mut self.inner).poll_read(cx, &mut buf) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(Ok(()) | Err(_)) => return Err(io::Error::other(HungUp)),
+                Poll::Pending if has_budget_remaining() => return Poll::Ready(Ok(())),
+                // Perhaps not empty, but others have to have their turn first; the runtime has seen to the waking.
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.stale = self.stale.saturating_add(buf.filled().len());
+                }
+                Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(Err(io::Error::other(HungUp))),
             }
         }
-        Err(io::Error::other("the other side sends without being asked"))
+        Poll::Ready(Err(io::Error::other("the other side sends without being asked")))
     }
 }
 
@@ -252,8 +259,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for QuietIo<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if !this.sending {
-            this.discard_stale(cx)?;
-            this.sending = true;
+            ready!(this.discard_stale(cx))?;
+            (this.sending, this.stale) = (true, 0);
         }
         Pin::new(&mut this.inner).poll_write(cx, buf)
     }
@@ -352,5 +359,70 @@ impl Voice<'_> {
         let count = self.counts.entry(topic).or_insert(0);
         *count = count.saturating_add(1);
         *count == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn what_arrives_unasked_is_never_taken_for_an_answer() {
+        let (near, mut far) = duplex(1024);
+        let mut quiet = QuietIo::new(near);
+        for _ in 0..3 {
+            far.write_all(b"late answer").await.unwrap();
+            quiet.write_all(b"que").await.unwrap();
+            quiet.write_all(b"stion").await.unwrap();
+            far.write_all(b"answer").await.unwrap();
+            let mut answer = [0; 6];
+            quiet.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"answer");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_runtime_that_lets_others_go_first_leaves_nothing_stale() {
+        let (near, mut far) = duplex(STALE_MAX);
+        let mut quiet = QuietIo::new(near);
+        far.write_all(&[0; STALE_MAX - 512]).await.unwrap();
+        // What is left of this task's turn is not enough to read all that.
+        for _ in 0..100 {
+            tokio::task::coop::consume_budget().await;
+        }
+        quiet.write_all(b"question").await.unwrap();
+        far.write_all(b"answer").await.unwrap();
+        let mut answer = [0; 6];
+        quiet.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+    }
+
+    #[tokio::test]
+    async fn the_answer_is_not_thrown_away_with_a_request_sent_in_parts() {
+        let (near, mut far) = duplex(1024);
+        let mut quiet = QuietIo::new(near);
+        quiet.write_all(b"que").await.unwrap();
+        far.write_all(b"answer").await.unwrap();
+        quiet.write_all(b"stion").await.unwrap();
+        let mut answer = [0; 6];
+        quiet.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_idle_is_known_before_anything_is_sent() {
+        let (near, far) = duplex(1024);
+        drop(far);
+        let error = QuietIo::new(near).write_all(b"question").await.unwrap_err();
+        assert!(matches!(miss(&Error::Transport(error)), Miss::HungUp));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_talks_without_end_is_cut_off() {
+        let (near, mut far) = duplex(2 * STALE_MAX);
+        far.write_all(&[0; STALE_MAX + 1]).await.unwrap();
+        let error = QuietIo::new(near).write_all(b"question").await.unwrap_err();
+        assert!(matches!(miss(&Error::Transport(error)), Miss::Fault(LineFault::Garbled(_))));
     }
 }

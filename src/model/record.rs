@@ -3,8 +3,7 @@
 
 use super::alarm::{AlarmCause, AlarmState, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
-use super::point::{Quality, Reading, Text, Unit};
-use super::table::PointId;
+use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::time::{Now, Span, Wall};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -279,10 +278,10 @@ impl Lane {
 }
 
 /// One value to be told as telemetry.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Whose value.
-    pub point: PointId,
+    /// Whose value: by name, because row numbers change under a new site file while samples wait.
+    pub point: Tag,
     /// The value with its quality.
     pub reading: Reading,
     /// When it was read.

@@ -31,8 +31,9 @@ pub const EXTRAS_MAX: usize = STATES_WINDOW + 2;
 /// Packets that one item may need: an event, and the retained state that it leaves behind.
 pub const PACKETS_MAX: usize = 2;
 
-/// How long an acknowledgement may take. A radio link stalls for seconds; a broker that is silent for this long
-/// with the connection open has lost the message.
+/// How long the oldest acknowledgement may take, counted from when it became the oldest: a slow link may need minutes
+/// for a whole window, and each acknowledgement shows that it works. Acknowledgements come in the order of the
+/// messages, so one that does not come while others do is lost.
 pub const ACK_LIMIT: Span = Span::from_secs(30);
 
 /// Most packets without an acknowledgement.
@@ -70,6 +71,9 @@ pub struct Outbox {
     extras: usize,
     packets: BTreeMap<u16, OnTheWay>,
     last_id: u16,
+    sent: u64,
+    /// When the oldest packet became the oldest, unless it was sent later.
+    progress: Mono,
 }
 
 /// A packet without an acknowledgement.
@@ -77,6 +81,8 @@ pub struct Outbox {
 struct OnTheWay {
     /// The lane and number that it is a part of; `None` for birth and states.
     item: Option<(Lane, u64)>,
+    /// Which packet of the connection it is.
+    nth: u64,
     since: Mono,
 }
 
@@ -106,6 +112,8 @@ impl Outbox {
             extras: 0,
             packets: BTreeMap::new(),
             last_id: 0,
+            sent: 0,
+            progress: Mono::START,
         }
     }
 
@@ -146,8 +154,11 @@ impl Outbox {
     }
 
     /// Takes the acknowledgement of packet `id`. False where no such packet is on its way, which changes nothing.
-    pub fn acknowledged(&mut self, id: u16) -> bool {
+    pub fn acknowledged(&mut self, id: u16, now: Mono) -> bool {
         let Some(packet) = self.packets.remove(&id) else { return false };
+        if self.packets.values().all(|other| other.nth > packet.nth) {
+            self.progress = now;
+        }
         match packet.item {
             None => self.extras = self.extras.saturating_sub(1),
             Some((lane, seq)) => self.track_mut(lane).acknowledged(seq),
@@ -173,10 +184,11 @@ impl Outbox {
         self.packets.len()
     }
 
-    /// When the first acknowledgement is overdue.
+    /// When the oldest acknowledgement is overdue.
     #[must_use]
     pub fn ack_due(&self) -> Option<Mono> {
-        self.packets.values().map(|p| p.since).min().map(|since| since + ACK_LIMIT)
+        let oldest = self.packets.values().min_by_key(|packet| packet.nth)?;
+        Some(oldest.since.max(self.progress) + ACK_LIMIT)
     }
 
     fn put(&mut self, item: Option<(Lane, u64)>, since: Mono) -> u16 {
@@ -184,7 +196,8 @@ impl Outbox {
             // Id 0 is forbidden.
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
             if !self.packets.contains_key(&self.last_id) {
-                self.packets.insert(self.last_id, OnTheWay { item, since });
+                self.sent = self.sent.saturating_add(1);
+                self.packets.insert(self.last_id, OnTheWay { item, nth: self.sent, since });
                 return self.last_id;
             }
         }
@@ -275,11 +288,11 @@ mod tests {
     fn an_event_is_passed_only_when_all_its_packets_are_acknowledged() {
         let mut outbox = Outbox::new(10, 0);
         let ids = outbox.send(Lane::Event, 11, 2, at(0)).unwrap();
-        assert!(outbox.acknowledged(ids[1]));
+        assert!(outbox.acknowledged(ids[1], at(0)));
         assert_eq!(outbox.cursor(Lane::Event), 10);
-        assert!(outbox.acknowledged(ids[0]));
+        assert!(outbox.acknowledged(ids[0], at(0)));
         assert_eq!(outbox.cursor(Lane::Event), 11);
-        assert!(!outbox.acknowledged(ids[0]), "a second acknowledgement means nothing");
+        assert!(!outbox.acknowledged(ids[0], at(0)), "a second acknowledgement means nothing");
     }
 
     #[test]
@@ -287,9 +300,9 @@ mod tests {
         let mut outbox = Outbox::new(0, 0);
         let first = outbox.send(Lane::Event, 1, 1, at(0)).unwrap();
         let second = outbox.send(Lane::Event, 2, 1, at(0)).unwrap();
-        outbox.acknowledged(second[0]);
+        outbox.acknowledged(second[0], at(0));
         assert_eq!(outbox.cursor(Lane::Event), 0);
-        outbox.acknowledged(first[0]);
+        outbox.acknowledged(first[0], at(0));
         assert_eq!(outbox.cursor(Lane::Event), 2);
     }
 
@@ -316,7 +329,7 @@ mod tests {
         let first = outbox.send(Lane::Event, 1, 1, at(0)).unwrap();
         assert_eq!(outbox.send(Lane::Event, 2, 0, at(0)), Some(Vec::new()));
         assert_eq!(outbox.cursor(Lane::Event), 0);
-        outbox.acknowledged(first[0]);
+        outbox.acknowledged(first[0], at(0));
         assert_eq!(outbox.cursor(Lane::Event), 2);
     }
 
@@ -324,11 +337,14 @@ mod tests {
     fn the_oldest_missing_acknowledgement_sets_the_deadline() {
         let mut outbox = Outbox::new(0, 0);
         assert_eq!(outbox.ack_due(), None);
-        let old = outbox.send(Lane::Event, 1, 1, at(5)).unwrap();
-        outbox.send(Lane::Event, 2, 1, at(9)).unwrap();
-        assert_eq!(outbox.ack_due(), Some(at(5) + ACK_LIMIT));
-        outbox.acknowledged(old[0]);
-        assert_eq!(outbox.ack_due(), Some(at(9) + ACK_LIMIT));
+        let ids: Vec<u16> = (1..=3).flat_map(|n| outbox.send(Lane::Event, n, 1, at(n)).unwrap()).collect();
+        assert_eq!(outbox.ack_due(), Some(at(1) + ACK_LIMIT));
+        outbox.acknowledged(ids[1], at(20));
+        assert_eq!(outbox.ack_due(), Some(at(1) + ACK_LIMIT), "a later one does not excuse it");
+        outbox.acknowledged(ids[0], at(25));
+        assert_eq!(outbox.ack_due(), Some(at(25) + ACK_LIMIT), "a slow link is given its time");
+        outbox.acknowledged(ids[2], at(26));
+        assert_eq!(outbox.ack_due(), None);
     }
 
     #[test]
@@ -339,7 +355,7 @@ mod tests {
             let id = outbox.send_extra(at(0)).unwrap();
             assert_ne!(id, 0);
             assert_ne!(id, kept);
-            assert!(outbox.acknowledged(id));
+            assert!(outbox.acknowledged(id, at(0)));
         }
     }
 
@@ -424,11 +440,11 @@ mod tests {
                     Deed::Acknowledge(n) => {
                         if let Some(id) = model.open.keys().nth(n % model.open.len().max(1)).copied() {
                             model.open.remove(&id);
-                            prop_assert!(outbox.acknowledged(id));
+                            prop_assert!(outbox.acknowledged(id, at(0)));
                         }
                     }
                     Deed::AcknowledgeNonsense(id) => {
-                        prop_assert_eq!(outbox.acknowledged(id), model.open.remove(&id).is_some());
+                        prop_assert_eq!(outbox.acknowledged(id, at(0)), model.open.remove(&id).is_some());
                     }
                     Deed::LoseConnection => {
                         let [events, telemetry] = [Lane::Event, Lane::Telemetry].map(|l| outbox.cursor(l));

@@ -5,8 +5,8 @@
 //! ```
 //! A point's rows are `[UTC in ms, value or null, quality]`, in the order in which they came.
 
+use crate::model::point::Tag;
 use crate::model::record::Sample;
-use crate::model::table::{PointId, Row};
 use crate::model::time::Wall;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub const SAMPLES_MAX: usize = 200;
 /// Values that are being gathered.
 #[derive(Clone, Debug, Default)]
 pub struct Gathering {
-    points: BTreeMap<PointId, Vec<Value>>,
+    points: BTreeMap<Tag, Vec<Value>>,
     count: usize,
     span: Option<(Wall, Wall)>,
 }
@@ -44,7 +44,7 @@ impl Gathering {
     /// Takes in one value.
     pub fn add(&mut self, sample: &Sample) {
         let row = json!([sample.wall.ms(), sample.reading.value, sample.reading.quality.as_str()]);
-        self.points.entry(sample.point).or_default().push(row);
+        self.points.entry(sample.point.clone()).or_default().push(row);
         self.count = self.count.saturating_add(1);
         let (from, to) = self.span.unwrap_or((sample.wall, sample.wall));
         self.span = Some((from.min(sample.wall), to.max(sample.wall)));
@@ -62,20 +62,16 @@ impl Gathering {
         self.count >= SAMPLES_MAX
     }
 
-    /// The block `seq` of what was gathered, or `None` where that is nothing. `tags` are the names of the points by
-    /// row number; a value of a point that has no name is left out.
-    pub fn finish(&mut self, gateway: &str, boot: u64, seq: u64, tags: &[String]) -> Option<Block> {
+    /// The block `seq` of what was gathered, or `None` where that is nothing.
+    pub fn finish(&mut self, gateway: &str, boot: u64, seq: u64) -> Option<Block> {
         let gathered = std::mem::take(self);
         let (from, to) = gathered.span?;
-        let named = gathered.points.into_iter().filter_map(|(point, rows)| {
-            let tag = tags.get(point.to_usize())?;
-            Some((tag.clone(), Value::Array(rows)))
-        });
+        let points = gathered.points.into_iter().map(|(point, rows)| (point.to_string(), Value::Array(rows)));
         let json = json!({
             "boot": format!("{boot:016x}"),
             "from": from.to_string(),
             "gateway": gateway,
-            "points": named.collect::<Map<_, _>>(),
+            "points": points.collect::<Map<_, _>>(),
             "seq": seq,
             "to": to.to_string(),
             "v": VERSION,
@@ -91,27 +87,26 @@ mod tests {
     use crate::model::point::{Fault, Quality, Reading};
     use crate::model::time::Mono;
 
-    fn sample(point: usize, ms: i64, value: Option<f64>) -> Sample {
+    fn sample(point: &str, ms: i64, value: Option<f64>) -> Sample {
         let quality = if value.is_some() { Quality::Good } else { Quality::Bad(Fault::CommLost) };
         let reading = Reading { value, quality, at: Mono::START };
-        Sample { point: PointId::from_usize(point), reading, wall: Wall::from_ms(ms) }
+        Sample { point: Tag::new(point).unwrap(), reading, wall: Wall::from_ms(ms) }
     }
 
     /// Frozen: control rooms read this. If this fails, don't change the test.
     #[test]
     fn a_block_has_these_bytes() {
         let mut gathering = Gathering::default();
-        gathering.add(&sample(1, 1_795_491_726_500, Some(1.0)));
-        gathering.add(&sample(0, 1_795_491_725_000, None));
-        gathering.add(&sample(1, 1_795_491_727_000, Some(0.42)));
-        let tags = ["face.t0".to_owned(), "face.t1".to_owned()];
-        let block = gathering.finish("mine-1", 0xbeef, 7, &tags).unwrap();
+        gathering.add(&sample("face.t1", 1_795_491_726_500, Some(1.0)));
+        gathering.add(&sample("face.t0", 1_795_491_725_000, None));
+        gathering.add(&sample("face.t1", 1_795_491_727_000, Some(0.42)));
+        let block = gathering.finish("mine-1", 0xbeef, 7).unwrap();
         assert_eq!(
             block.json,
             r#"{"boot":"000000000000beef","from":"2026-11-24T03:42:05.000Z","gateway":"mine-1","points":{"face.t0":[[1795491725000,null,"comm-lost"]],"face.t1":[[1795491726500,1.0,"good"],[1795491727000,0.42,"good"]]},"seq":7,"to":"2026-11-24T03:42:07.000Z","v":1}"#
         );
         assert_eq!((block.seq, block.count), (7, 3));
-        assert_eq!(gathering.finish("mine-1", 0xbeef, 8, &tags), None);
+        assert_eq!(gathering.finish("mine-1", 0xbeef, 8), None);
     }
 
     #[test]
@@ -119,7 +114,7 @@ mod tests {
         let mut gathering = Gathering::default();
         for n in 0..SAMPLES_MAX {
             assert!(!gathering.is_full());
-            gathering.add(&sample(n, 0, Some(0.0)));
+            gathering.add(&sample(&n.to_string(), 0, Some(0.0)));
         }
         assert!(gathering.is_full());
     }

@@ -204,6 +204,7 @@ impl Site {
         });
         if is_news {
             self.told[point] = Some(reading);
+            let point = self.plan.points[point].tag.clone();
             effects.samples.push(Sample { point, reading, wall: now.wall });
         }
     }
@@ -215,6 +216,7 @@ impl Site {
         self.snapshot_due = now.mono + self.plan.telemetry.snapshot;
         for (point, reading) in self.watch.readings.iter() {
             self.told[point] = Some(*reading);
+            let point = self.plan.points[point].tag.clone();
             effects.samples.push(Sample { point, reading: *reading, wall: now.wall });
         }
     }

@@ -15,6 +15,7 @@ pub(crate) struct Store {
     pub(crate) buffer: Buffer,
     kept: Arc<Mutex<Kept>>,
     marks: watch::Sender<Marks>,
+    alarms: u64,
 }
 
 #[derive(Default)]
@@ -25,16 +26,21 @@ struct Kept {
 }
 
 impl Store {
-    /// An empty one, at work on the current runtime.
+    /// An empty one of three alarms, at work on the current runtime.
     pub(crate) fn new() -> Store {
+        Store::with_alarms(3)
+    }
+
+    /// An empty one of so many alarms.
+    pub(crate) fn with_alarms(alarms: u64) -> Store {
         let (asks, asked) = sync_channel(1024);
         let (marks, news) = watch::channel(Marks::default());
         let kept = Arc::new(Mutex::new(Kept::default()));
         tokio::spawn(work(asked, Arc::clone(&kept)));
-        Store { buffer: Buffer::new(asks, news), kept, marks }
+        Store { buffer: Buffer::new(asks, news), kept, marks, alarms }
     }
 
-    /// Adds `count` events of three alarms in turn.
+    /// Adds `count` events of the alarms in turn.
     pub(crate) fn add_events(&self, count: u64) {
         for _ in 0..count {
             self.add_event(None);
@@ -49,7 +55,7 @@ impl Store {
             seq: Seq(seq),
             kind: "alarm".to_owned(),
             area: Some("face".to_owned()),
-            key: Some(format!("t{}:trip", seq % 3)),
+            key: Some(format!("t{}:trip", seq % self.alarms)),
             line: unusual.unwrap_or_else(|| line(seq)),
         });
         self.marks.send_modify(|marks| marks.events = Seq(seq));
@@ -116,7 +122,7 @@ impl Kept {
             Ask::Close(reply) => {
                 reply.send(()).ok();
             }
-            Ask::Journal | Ask::Keep(_) => {}
+            Ask::Journal | Ask::Keep(_) | Ask::Destinations(_) => {}
         }
     }
 }

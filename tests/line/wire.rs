@@ -32,12 +32,25 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(mut plan: Plan, bus: BusId, port: u16, clock: Clock) -> Running {
+    pub(crate) fn start(plan: Plan, bus: BusId, port: u16, clock: Clock) -> Running {
+        Running::start_logging(plan, bus, port, clock, Arc::default())
+    }
+
+    fn start_logging(
+        mut plan: Plan,
+        bus: BusId,
+        port: u16,
+        clock: Clock,
+        log: Arc<Mutex<Vec<u8>>>,
+    ) -> Running {
         plan.buses[bus].link = Link::Tcp { host: "127.0.0.1".to_owned(), port };
         let (demands, watched) = watch::channel(vec![Demand::None; plan.elements.len()]);
         let (give, inputs) = channel();
         let plan = Arc::new(plan);
         std::thread::spawn(move || {
+            let writer = move || Log(Arc::clone(&log));
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+            let _logging = tracing::subscriber::set_default(subscriber);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             // Whoever listens may be gone before the line is.
             let hand_in = move |input| drop(give.send(input));
@@ -83,6 +96,20 @@ impl Running {
             }
             _ => None,
         });
+    }
+}
+
+/// What is logged on one thread.
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -249,6 +276,29 @@ fn a_coil_that_somebody_clears_is_written_again() {
     assert_eq!(coil_writes(&rig), [1, 0, 1]);
 }
 
+#[test]
+fn a_fault_is_logged_once_and_its_end_once() {
+    let mut builder = Builder::new();
+    let (device, point) = builder.detector(Span::from_ms(50));
+    let clock = Clock::start();
+    let plant = Arc::new(Mutex::new(Plant::new(&builder.plan)));
+    plant.lock().unwrap().set_mischief(device, Some(Mischief::Silence));
+    let slave = Slave::start(&builder.plan, Arc::clone(&plant), clock).unwrap();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let port = slave.port(builder.bus);
+    let line = Running::start_logging(builder.plan, builder.bus, port, clock, Arc::clone(&log));
+    for _ in 0..3 {
+        line.wait(|input| matches!(input, Input::NoAnswer { .. }).then_some(()));
+    }
+    plant.lock().unwrap().set_mischief(device, None);
+    line.reading(point, |r| r.value.is_some());
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("no usable answer bus=line device=d0"), "{log}");
+    assert!(lines[1].contains("answers again bus=line device=d0 failures="), "{log}");
+}
+
 /// Answers for `plant` on one connection, as often as `answers` says; then hangs up.
 fn answer_some(listener: &TcpListener, plant: &mut Plant, clock: Clock, answers: usize) {
     let (mut stream, _) = listener.accept().unwrap();
@@ -274,6 +324,8 @@ fn answer_some(listener: &TcpListener, plant: &mut Plant, clock: Clock, answers:
 #[test]
 fn a_connection_that_was_closed_while_idle_costs_no_answer() {
     let mut builder = Builder::new();
+    // A slow machine is not what is tested here.
+    builder.timeout = Span::from_secs(10);
     // Long enough that the other side has certainly hung up before the next poll.
     let (device, _) = builder.detector(Span::from_ms(500));
     let clock = Clock::start();

@@ -4,9 +4,8 @@ use davy::io::buffer::{self, Buffer, Setup};
 use davy::io::clock::Clock;
 use davy::io::journal::{Journal, JournalReader, Opened};
 use davy::model::alarm::{AlarmCause, AlarmState, Colour};
-use davy::model::point::{Quality, Reading, Text, Unit};
+use davy::model::point::{Quality, Reading, Tag, Text, Unit};
 use davy::model::record::{AlarmChange, Body, Record, Sample, Seq, TripChange, Trouble};
-use davy::model::table::{PointId, Row};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::record::chain::{Check, Digest};
 use davy::record::entry::Entry;
@@ -108,7 +107,6 @@ pub(crate) fn setup(dir: &Path, journal: JournalReader, told: Told) -> Setup {
         dir: dir.join("buffer"),
         gateway: GATEWAY.to_owned(),
         boot: 7,
-        tags: vec!["face.t0".to_owned(), "face.t1".to_owned()],
         destinations: vec!["room".to_owned()],
         telemetry_max_bytes: 64 * 1024 * 1024,
         events_max: 200_000,
@@ -249,5 +247,5 @@ pub(crate) fn trip(tag: &str, tripped: bool) -> Record {
 
 pub(crate) fn sample(point: usize, ms: i64) -> Sample {
     let reading = Reading { value: Some(0.5), quality: Quality::Good, at: Mono::START };
-    Sample { point: PointId::from_usize(point), reading, wall: Wall::from_ms(ms) }
+    Sample { point: Tag::new(&format!("face.t{point}")).unwrap(), reading, wall: Wall::from_ms(ms) }
 }

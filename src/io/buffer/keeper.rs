@@ -179,6 +179,7 @@ impl Keeper {
                     }
                 }
             }
+            Ask::Destinations(ids) => self.setup.destinations = ids,
             Ask::Close(done) => done.send(()).unwrap_or_default(), // Taken by `run`.
         }
     }
@@ -503,8 +504,8 @@ impl Keeper {
     // --- Telemetry ---------------------------------------------------------------------------------------------
 
     fn finish_block(&mut self) {
-        let Setup { gateway, boot, tags, .. } = &self.setup;
-        if let Some(block) = self.gathering.finish(gateway, *boot, self.next_block, tags) {
+        let Setup { gateway, boot, .. } = &self.setup;
+        if let Some(block) = self.gathering.finish(gateway, *boot, self.next_block) {
             self.blocks.push_back(block);
             self.next_block = self.next_block.saturating_add(1);
         }
