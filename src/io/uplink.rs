@@ -406,7 +406,6 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
                 let packet = session.wire.read().await?;
                 session.take(packet, self.clock.mono())?;
                 self.fill(session).await?;
-                session.flush(self.clock.mono()).await?;
             }
             Ok::<(), UplinkFault>(())
         };
