@@ -4,6 +4,7 @@ use super::agent::Agent;
 use super::args::Run;
 use super::load::{LoadError, load};
 use super::{BAD_CONFIG, FAILED, err, log};
+use crate::config::Compiled;
 use crate::io::clock::Clock;
 use crate::io::room;
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::Interval;
 use tracing::level_filters::LevelFilter;
 
@@ -55,8 +57,15 @@ pub(super) fn run(args: &Run) -> ExitCode {
 enum Call {
     End(&'static str),
     Reload,
+    Loaded(Loaded),
     Broken,
 }
+
+/// What came of reading the site file again.
+type Loaded = Box<Result<Compiled, LoadError>>;
+
+/// The same, with the number of the reading.
+type Numbered = (u64, Loaded);
 
 /// Signals, and the rounds on which the rooms are looked after.
 struct Calls {
@@ -64,6 +73,9 @@ struct Calls {
     interrupt: Signal,
     hang_up: Signal,
     rounds: Interval,
+    loaded: (Sender<Numbered>, Receiver<Numbered>),
+    /// How often the site file was read: only what the last reading brings counts.
+    readings: u64,
 }
 
 impl Calls {
@@ -73,6 +85,8 @@ impl Calls {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             rounds: tokio::time::interval(ROUNDS),
+            loaded: mpsc::channel(1),
+            readings: 0,
         })
     }
 
@@ -82,10 +96,23 @@ impl Calls {
                 _ = self.terminate.recv() => return Call::End("SIGTERM"),
                 _ = self.interrupt.recv() => return Call::End("SIGINT"),
                 _ = self.hang_up.recv() => return Call::Reload,
+                Some((n, loaded)) = self.loaded.1.recv() => if n == self.readings {
+                    return Call::Loaded(loaded);
+                },
                 _ = self.rounds.tick() => if agent.is_broken() {
                     return Call::Broken;
                 },
             }
+        }
+    }
+
+    /// Reads the site file on a thread of its own: one on a share that hangs must not keep a SIGTERM waiting.
+    fn read(&mut self, config: &Path) {
+        self.readings = self.readings.saturating_add(1);
+        let (n, loaded, path) = (self.readings, self.loaded.0.clone(), config.to_owned());
+        let read = move || drop(loaded.blocking_send((n, Box::new(load(&path)))));
+        if let Err(error) = std::thread::Builder::new().name("davy-reload".to_owned()).spawn(read) {
+            tracing::error!(%error, "the system gives no thread to read the site file; the old one stays in force");
         }
     }
 }
@@ -101,14 +128,15 @@ fn attend(agent: &Agent, config: &Path) -> Result<String, String> {
         match runtime.block_on(calls.next(agent)) {
             Call::End(signal) => return Ok(signal.to_owned()),
             Call::Broken => return Err("a room that must not end has ended".to_owned()),
-            Call::Reload => reload(agent, config),
+            Call::Reload => calls.read(config),
+            Call::Loaded(loaded) => reload(agent, config, loaded),
         }
     }
 }
 
 /// Takes a changed site file, or says why not; a bad file leaves the old one in force.
-fn reload(agent: &Agent, config: &Path) {
-    match load(config) {
+fn reload(agent: &Agent, config: &Path, loaded: Loaded) {
+    match *loaded {
         Ok(compiled) => {
             err(&compiled.warnings.render(false));
             match agent.replan(&Arc::new(compiled.plan)) {
