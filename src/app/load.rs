@@ -2,7 +2,7 @@
 
 use crate::config::{self, Compiled, Extras, Faults, Source};
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longest file that is read: a site of 2,048 points takes less than a tenth of it.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
@@ -46,6 +46,18 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
     let profiles = read_folder(base, own.profiles.as_deref())?;
     let standards = read_folder(base, own.standards.as_deref())?;
     config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)
+}
+
+/// The state folder that a site file names. A file that is broken otherwise names it too: whoever has spoilt the file of
+/// a running agent must still be able to ask it, to acknowledge and to reset.
+///
+/// # Errors
+/// [`LoadError`], where it names none.
+pub fn state_folder(path: &Path) -> Result<PathBuf, LoadError> {
+    match config::own_folders(&read(path)?.text).state {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => load(path).map(|compiled| PathBuf::from(compiled.plan.state_dir)),
+    }
 }
 
 fn read(path: &Path) -> Result<Source, LoadError> {
@@ -99,4 +111,20 @@ fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadErr
     }
     paths.sort();
     paths.iter().map(|p| read(p)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_file_spoilt_under_a_running_agent_still_names_its_state_folder() {
+        let file = std::env::temp_dir().join(format!("davy-spoilt-{}.toml", std::process::id()));
+        std::fs::write(&file, "[gateway]\nstate = \"/var/lib/davy\"\n[[points]]\nid = \n").unwrap();
+        assert!(load(&file).is_err());
+        assert_eq!(state_folder(&file).unwrap(), Path::new("/var/lib/davy"));
+        std::fs::write(&file, "garbage[").unwrap();
+        assert!(state_folder(&file).is_err());
+        std::fs::remove_file(file).unwrap();
+    }
 }

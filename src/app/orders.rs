@@ -1,7 +1,7 @@
 //! `davy status`, `davy ack` and `davy reset`: a person at the gateway talks to the running agent.
 
 use super::args::{Ack, Reset, Status, Which};
-use super::load::{LoadError, load};
+use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
 use serde_json::{Value, json};
@@ -75,8 +75,8 @@ fn state_dir(which: &Which) -> Result<PathBuf, String> {
     let Some(path) = &which.config else {
         return Err("name the agent with --config or --state\n".to_owned());
     };
-    match load(path) {
-        Ok(compiled) => Ok(PathBuf::from(compiled.plan.state_dir)),
+    match state_folder(path) {
+        Ok(dir) => Ok(dir),
         Err(LoadError::Unreadable(why)) => Err(format!("error: {why}\n")),
         Err(LoadError::Faulty(faults)) => Err(faults.render(false)),
     }

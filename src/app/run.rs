@@ -2,15 +2,18 @@
 
 use super::agent::Agent;
 use super::args::Run;
-use super::load::load;
+use super::load::{LoadError, load};
 use super::{BAD_CONFIG, FAILED, log};
+use crate::config::Compiled;
 use crate::io::clock::Clock;
 use crate::io::room;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::Interval;
 use tracing::level_filters::LevelFilter;
 
@@ -64,8 +67,15 @@ pub(super) fn run(args: &Run) -> ExitCode {
 enum Call {
     End(&'static str),
     Reload,
+    Loaded(Loaded),
     Broken,
 }
+
+/// What came of reading the site file again.
+type Loaded = Box<Result<Compiled, LoadError>>;
+
+/// The same, with the number of the reading.
+type Numbered = (u64, Loaded);
 
 /// Signals, and the rounds on which the rooms are looked after.
 struct Calls {
@@ -74,6 +84,9 @@ struct Calls {
     interrupt: Signal,
     hang_up: Signal,
     rounds: Interval,
+    loaded: (Sender<Numbered>, Receiver<Numbered>),
+    /// How often the site file was read: only what the last reading brings counts.
+    readings: u64,
 }
 
 impl Calls {
@@ -83,23 +96,37 @@ impl Calls {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (hang_up, rounds) = (signal(SignalKind::hangup())?, tokio::time::interval(ROUNDS));
         drop(inside);
-        Ok(Calls { runtime, terminate, interrupt, hang_up, rounds })
+        let (loaded, readings) = (mpsc::channel(1), 0);
+        Ok(Calls { runtime, terminate, interrupt, hang_up, rounds, loaded, readings })
     }
 
     fn next(&mut self, agent: &Agent) -> Call {
-        let Calls { runtime, terminate, interrupt, hang_up, rounds } = self;
+        let Calls { runtime, terminate, interrupt, hang_up, rounds, loaded: (_, loaded), readings } = self;
         runtime.block_on(async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Call::End("SIGTERM"),
                     _ = interrupt.recv() => return Call::End("SIGINT"),
                     _ = hang_up.recv() => return Call::Reload,
+                    Some((n, loaded)) = loaded.recv() => if n == *readings {
+                        return Call::Loaded(loaded);
+                    },
                     _ = rounds.tick() => if agent.is_broken() {
                         return Call::Broken;
                     },
                 }
             }
         })
+    }
+
+    /// Reads the site file on a thread of its own: one on a share that hangs must not keep a SIGTERM waiting.
+    fn read(&mut self, config: &Path) {
+        self.readings = self.readings.saturating_add(1);
+        let (n, loaded, path) = (self.readings, self.loaded.0.clone(), config.to_owned());
+        let read = move || drop(loaded.blocking_send((n, Box::new(load(&path)))));
+        if let Err(error) = std::thread::Builder::new().name("davy-reload".to_owned()).spawn(read) {
+            tracing::error!(%error, "the system gives no thread to read the site file; the old one stays in force");
+        }
     }
 }
 
@@ -109,15 +136,16 @@ fn attend(mut calls: Calls, agent: &Agent, args: &Run) -> Result<&'static str, &
         match calls.next(agent) {
             Call::End(signal) => return Ok(signal),
             Call::Broken => return Err("a room that must not end has ended"),
-            Call::Reload => reload(agent, args),
+            Call::Reload => calls.read(&args.config),
+            Call::Loaded(loaded) => reload(agent, args, *loaded),
         }
     }
 }
 
 /// Takes a changed site file, or says why not; a bad file leaves the old one in force.
-fn reload(agent: &Agent, args: &Run) {
+fn reload(agent: &Agent, args: &Run, loaded: Result<Compiled, LoadError>) {
     let (config, format) = (args.config.display(), args.log.log_format);
-    let refused = match load(&args.config) {
+    let refused = match loaded {
         Ok(compiled) => {
             log::say_faults(format, &compiled.warnings);
             match agent.replan(&Arc::new(compiled.plan)) {

@@ -72,6 +72,8 @@ pub struct OwnFolders {
     pub profiles: Option<String>,
     /// Folder of standards.
     pub standards: Option<String>,
+    /// The state folder.
+    pub state: Option<String>,
 }
 
 /// What folders the site file `text` names. Never fails: a broken file names none, and `compile` says why.
@@ -86,7 +88,7 @@ pub fn own_folders(text: &str) -> OwnFolders {
         let path = gateway?.get(key)?.get_ref().as_str()?;
         (!path.is_empty()).then(|| path.to_owned())
     };
-    OwnFolders { profiles: folder("profiles"), standards: folder("standards") }
+    OwnFolders { profiles: folder("profiles"), standards: folder("standards"), state: folder("state") }
 }
 
 /// The JSON Schema (2020-12) of the site file, for editors.

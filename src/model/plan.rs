@@ -217,6 +217,29 @@ pub struct Element {
     pub not_confirmed: AlarmId,
 }
 
+impl Element {
+    /// Whether what was seen of `other`, an element of the plan `others`, holds of this one of `plan` too: the same
+    /// output on the same device, told of by the same contacts, in the same mode.
+    #[must_use]
+    pub fn is_wired_as(&self, plan: &Plan, other: &Element, others: &Plan) -> bool {
+        let same = |one: Option<Contact>, two: Option<Contact>| match (one, two) {
+            (Some(one), Some(two)) => {
+                let (point, was) = (&plan.points[one.point], &others.points[two.point]);
+                one.yes == two.yes
+                    && point.field == was.field
+                    && plan.address(point.device) == others.address(was.device)
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.command == other.command
+            && self.mode == other.mode
+            && plan.address(self.device) == others.address(other.device)
+            && same(self.safe_contact, other.safe_contact)
+            && same(self.unsafe_contact, other.unsafe_contact)
+    }
+}
+
 /// A contact that tells something of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -293,6 +316,13 @@ impl Default for Telemetry {
 }
 
 impl Plan {
+    /// Where a device is reached: a device that keeps its id and is reached elsewhere is another device.
+    #[must_use]
+    pub fn address(&self, device: DeviceId) -> (&Link, u8) {
+        let device = &self.devices[device];
+        (&self.buses[device.bus].link, device.unit)
+    }
+
     /// The alarm with this key.
     #[must_use]
     pub fn alarm(&self, key: &str) -> Option<AlarmId> {

@@ -511,10 +511,14 @@ impl Site {
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
         for (id, element) in plan.elements.iter() {
-            if let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) {
+            let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
+            if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
                 let demand = next.elements[id].demand;
                 next.elements[id] = self.elements[was].clone();
                 next.elements[id].demand(now.mono, demand);
+            } else {
+                // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
+                next.elements[id].found_tripped = self.elements[was].found_tripped;
             }
         }
         for (id, life) in self.alarms.iter() {

@@ -86,13 +86,16 @@ impl Watch {
                 p.tag == point.tag
                     && p.field == point.field
                     && old_plan.devices[p.device].tag == plan.devices[point.device].tag
+                    && old_plan.address(p.device) == plan.address(point.device)
             };
             if let Some(was) = old_plan.points.find(same) {
                 self.readings[id] = old.readings[was];
             }
         }
         for (id, device) in plan.devices.iter() {
-            if let Some(was) = old_plan.devices.find(|d| d.tag == device.tag) {
+            if let Some(was) = old_plan.devices.find(|d| d.tag == device.tag)
+                && old_plan.address(was) == plan.address(id)
+            {
                 self.devices[id] = old.devices[was].clone();
             }
         }
