@@ -264,7 +264,10 @@ impl Office {
             let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 let runtime =
                     Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-                runtime.block_on(self.day(socket.take()))
+                let day = runtime.block_on(self.day(socket.take()));
+                // A name look-up that hangs must not hold up the end.
+                runtime.shutdown_background();
+                day
             }));
             let why = match day {
                 Ok(Ok(())) => return,

@@ -168,7 +168,7 @@ fn measured(field: &Field, raw: Raw) -> (Option<f64>, Quality) {
     if let Some((_, quality)) = field.sentinels.iter().find(|(sentinel, _)| raw.is(*sentinel)) {
         return (None, *quality);
     }
-    let value = raw.as_f64() * field.scale + field.offset;
+    let value = scaled(raw.as_f64(), field.scale) + field.offset;
     if !value.is_finite() {
         return (None, Quality::Bad(Fault::Implausible));
     }
@@ -178,6 +178,13 @@ fn measured(field: &Field, raw: Raw) -> (Option<f64>, Quality) {
         Some(_) | None => Quality::Good,
     };
     (Some(value), quality)
+}
+
+/// `raw * scale`, the way people mean it: a scale of 0.01 divides by 100, so that 57 is 0.57 and not 0.5700000000000001.
+fn scaled(raw: f64, scale: f64) -> f64 {
+    let divisor = (1.0 / scale).round();
+    let is_fraction = divisor.abs() > 1.0 && (divisor * scale - 1.0).abs() < 1e-12;
+    if is_fraction { raw / divisor } else { raw * scale }
 }
 
 fn stated_quality(meaning: &StatusMeaning, word: Raw) -> Quality {
@@ -365,6 +372,15 @@ mod tests {
         {
             assert_eq!(read(&field(Encoding::I32(order)), &words), good(-2.0), "{order:?}");
             assert_eq!(read(&field(Encoding::U32(order)), &words), good(4_294_967_294.0), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_scale_gives_the_decimal_number() {
+        let hundredths = Field { scale: 0.01, ..field(Encoding::U16) };
+        for raw in 0..=u16::MAX {
+            let text = format!("{}.{:02}", raw / 100, raw % 100);
+            assert_eq!(read(&hundredths, &[raw]), good(text.parse().unwrap()));
         }
     }
 

@@ -109,9 +109,9 @@ impl State {
             }
             Err(TryLockError::Error(cause)) => return Err(unwritable(&path)(cause)),
         }
-        lock.set_len(0).map_err(unwritable(&path))?;
-        writeln!(lock, "{}", std::process::id()).map_err(unwritable(&path))?;
         check_format(dir)?;
+        // The number is for the message of whoever comes second: a full disk must not keep the first one from its work.
+        drop(lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())));
         Ok(State { dir: dir.to_owned(), _lock: lock })
     }
 
@@ -135,8 +135,8 @@ fn check_format(dir: &Path) -> Result<(), StateError> {
     let path = dir.join("FORMAT");
     match small_text(&path) {
         Ok(text) if text == marker() => Ok(()),
-        // Empty: power went between making the marker and writing it.
-        Ok(text) if text.is_empty() => write_marker(dir, &path),
+        // Power went while it was written: what came to the disk is its beginning, or nothing, or zeros.
+        Ok(text) if marker().starts_with(text.trim_end_matches('\0')) => write_marker(dir, &path),
         Ok(found) => Err(StateError::Format { path, found }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => write_marker(dir, &path),
         Err(cause) => Err(unwritable(&path)(cause)),

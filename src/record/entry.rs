@@ -23,6 +23,10 @@ pub const VERSION: u64 = 1;
 /// The kind of the entry that opens every file of the journal: where all alarms and trips stood before it.
 pub const STANDING: &str = "standing";
 
+/// No entry has a higher number: at a thousand a second it takes thirty thousand years. A line that says so is damage
+/// or meddling, and believing it would leave no numbers for what is to come.
+pub const SEQ_MAX: Seq = Seq(1_000_000_000_000_000);
+
 /// An entry of the journal, as read or as about to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -96,8 +100,12 @@ impl Entry {
         }
         let boot = u64::from_str_radix(text(&fields, "boot")?, 16).map_err(|_| EntryFault::Field("boot"))?;
         let wall = Wall::parse(text(&fields, "utc")?).ok_or(EntryFault::Field("utc"))?;
+        let seq = Seq(number(&fields, "seq")?);
+        if seq > SEQ_MAX {
+            return Err(EntryFault::Field("seq"));
+        }
         Ok(Entry {
-            seq: Seq(number(&fields, "seq")?),
+            seq,
             boot,
             gateway: text(&fields, "gateway")?.to_owned(),
             at: Now { mono: Mono::from_us(number(&fields, "up_us")?), wall },
@@ -524,6 +532,7 @@ mod tests {
         let fault = |from: &str, to: &str| Entry::parse(good.replace(from, to).as_bytes()).unwrap_err();
         assert_eq!(fault("\"v\":1", "\"v\":2"), EntryFault::Newer(2));
         assert_eq!(fault("\"seq\":12", "\"seq\":-12"), EntryFault::Field("seq"));
+        assert_eq!(fault("\"seq\":12", "\"seq\":1000000000000001"), EntryFault::Field("seq"));
         assert_eq!(fault("2026", "year"), EntryFault::Field("utc"));
         assert_eq!(fault("\"body\"", "\"bodi\""), EntryFault::Field("body"));
         assert_eq!(fault("b381", "x381"), EntryFault::Field("prev"));

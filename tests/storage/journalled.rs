@@ -270,3 +270,37 @@ fn a_journal_that_can_not_be_opened_says_where_and_what_to_do() {
     let error = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| {}).unwrap_err().to_string();
     assert!(error.contains("/journal") && error.contains("--state"), "{error}");
 }
+
+#[test]
+fn a_line_or_a_file_that_claims_the_last_number_there_is_leaves_numbers_for_what_comes() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, vec![trip("valve", true), ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    let file = journal_files(&dir).pop().unwrap();
+    let lines = fs::read_to_string(&file).unwrap();
+    fs::write(&file, lines.replace("\"seq\":3", "\"seq\":18446744073709551615")).unwrap();
+    fs::write(dir.path().join("journal/18446744073709551615.jsonl"), "x\n").unwrap();
+    let opened = open(&dir);
+    assert!(opened.notes.iter().any(is_damage), "{:?}", opened.notes);
+    record(&opened.journal, vec![ended(), ended()]);
+    assert_eq!(seqs(&mut opened.journal.reader()), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn entries_that_the_disk_gives_back_as_zeros_are_kept_as_evidence_and_their_numbers_are_not_given_again() {
+    for from in [0, 700] {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        record(&opened.journal, (1..=20).map(|n| alarm("a:trip", n)).collect());
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let file = journal_files(&dir).pop().unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[from..].fill(0);
+        fs::write(&file, &bytes).unwrap();
+        let opened = open(&dir);
+        assert!(opened.last_seq >= Seq(21), "{:?}", opened.last_seq);
+        assert!(opened.notes.iter().any(is_damage), "{:?}", opened.notes);
+        assert_eq!(fs::read(dir.path().join("journal/000000000001.jsonl.damaged-1")).unwrap(), bytes);
+    }
+}

@@ -37,3 +37,14 @@ fn a_state_folder_of_a_newer_davy_is_refused_and_a_half_made_one_is_not() {
     let error = State::lock(dir.path()).unwrap_err().to_string();
     assert!(error.contains("davy state 2") && error.contains("newer davy"), "{error}");
 }
+
+#[test]
+fn a_marker_that_a_power_cut_left_unfinished_keeps_no_agent_from_its_work() {
+    for torn in [&b"davy st"[..], b"davy state 1", &[0; 13], b"davy\0\0\0\0\0\0\0\0\0"] {
+        let dir = TempDir::new();
+        let marker = dir.path().join("FORMAT");
+        fs::write(&marker, torn).unwrap();
+        drop(State::lock(dir.path()).unwrap());
+        assert_eq!(fs::read_to_string(&marker).unwrap().trim(), "davy state 1");
+    }
+}

@@ -1,6 +1,7 @@
 //! The journal's files as they lie in their folder: their names, and their lines read one by one within a bound.
 
 use crate::model::record::Seq;
+use crate::record::entry::SEQ_MAX;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,9 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Place>> {
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
         let Some((number, rest)) = name.split_once(".jsonl") else { continue };
         let damaged = rest.starts_with(".damaged-");
-        if let (Ok(first), true) = (number.parse(), rest.is_empty() || damaged) {
+        if let (Ok(first), true) = (number.parse(), rest.is_empty() || damaged)
+            && Seq(first) <= SEQ_MAX
+        {
             places.push(Place { first: Seq(first), damaged, path });
         }
     }

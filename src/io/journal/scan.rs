@@ -118,6 +118,12 @@ impl Walk {
             number = number.saturating_add(1);
             match lines.next(&mut line)? {
                 Line::End => break 0,
+                // No entry holds a zero: the disk has lost what stood here, and that may have been told already.
+                Line::Torn(bytes) if line.contains(&0) => {
+                    self.unreadable((bytes / LINE_MIN_BYTES).max(1), &mut faults);
+                    faults.add(number, "zeros in place of entries".to_owned());
+                    break 0;
+                }
                 Line::Torn(bytes) => break bytes,
                 Line::TooLong => {
                     let rest = fs::metadata(&place.path)?.len().saturating_sub(lines.offset);
