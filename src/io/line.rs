@@ -12,7 +12,7 @@ use crate::model::register::{Location, ReadBlock, Space};
 use crate::model::table::{BusId, DeviceId, ElementId, Row};
 use crate::model::time::{Mono, Span};
 use crate::safety::Input;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub async fn run(
 ) {
     let mut schedule = Schedule::new(Arc::clone(&plan), bus, clock.mono());
     let mut wire = Wire::new(plan.buses[bus].link.clone(), clock);
-    let mut voice = Voice { plan: &plan, bus, counts: BTreeMap::new() };
+    let mut voice = Voice { plan: &plan, bus, said: BTreeMap::new(), unsaid: BTreeSet::new() };
     while demands.has_changed().is_ok() {
         for (n, demand) in demands.borrow_and_update().iter().enumerate() {
             schedule.demand(ElementId::from_usize(n), *demand);
@@ -61,7 +61,7 @@ pub async fn run(
             Step::Ask(ask) => {
                 let outcome = wire.ask(&ask).await;
                 for event in schedule.done(clock.mono(), &ask, outcome) {
-                    voice.tell(&event);
+                    voice.tell(&event, clock.mono());
                     if let Some(input) = input(event) {
                         hand_in(input);
                     }
@@ -96,7 +96,7 @@ struct Wire {
 
 /// How one attempt to ask went wrong.
 enum Miss {
-    /// The other side had hung up before this request was sent: it costs nothing to ask again.
+    /// The connection was of no use before this request was sent: it costs nothing to ask again on another.
     HungUp,
     Fault(LineFault),
 }
@@ -206,13 +206,13 @@ fn miss(error: &Error) -> Miss {
     }
 }
 
-/// The other side closed the connection while nothing was asked.
+/// While nothing was asked the other side closed the connection, or talked without end.
 #[derive(Debug)]
 struct HungUp;
 
 impl std::fmt::Display for HungUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the other side closed the connection")
+        f.write_str("the connection was of no use when the next request came")
     }
 }
 
@@ -229,7 +229,8 @@ struct QuietIo<T> {
     stale: usize,
 }
 
-/// Most bytes thrown away before one request; a peer that talks without end is cut off.
+/// Most bytes thrown away before one request. A peer that talks without end is cut off and called again: what it
+/// says on a connection that is new can only be meant for the request.
 const STALE_MAX: usize = 64 * 1024;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> QuietIo<T> {
@@ -251,7 +252,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> QuietIo<T> {
                 Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(Err(io::Error::other(HungUp))),
             }
         }
-        Poll::Ready(Err(io::Error::other("the other side sends without being asked")))
+        Poll::Ready(Err(io::Error::other(HungUp)))
     }
 }
 
@@ -283,13 +284,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for QuietIo<T> {
     }
 }
 
-/// Says a fault once, then counts it, and says once that it is over.
+/// Says a fault once, then counts it, and says once that it is over; again after a while at the earliest, so that a
+/// fault that comes and goes with every poll does not fill the log.
 struct Voice<'a> {
     plan: &'a Plan,
     bus: BusId,
-    /// How often each standing fault was met.
-    counts: BTreeMap<Topic, u64>,
+    said: BTreeMap<Topic, Said>,
+    /// Elements whose undone trip was counted only; nor is it said that it was written again.
+    unsaid: BTreeSet<ElementId>,
 }
+
+/// How long after a fault was said the same one is not said again.
+const SAY_AGAIN: Span = Span::from_secs(60);
 
 /// What can be wrong, at most once at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -298,49 +304,68 @@ enum Topic {
     Refused(DeviceId, usize),
     Busy(DeviceId),
     Write(ElementId),
+    Undone(ElementId),
+}
+
+/// What was said of a topic.
+#[derive(Default)]
+struct Said {
+    /// How often it was met since it was last said to be over.
+    count: u64,
+    /// It was said, and not yet that it is over.
+    stands: bool,
+    last: Option<Mono>,
 }
 
 impl Voice<'_> {
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, event: &Event, now: Mono) {
         let bus = &self.plan.buses[self.bus].tag;
         match event {
             Event::Read { device, block, .. } => {
                 self.heard(*device);
-                if self.counts.remove(&Topic::Refused(*device, *block)).is_some() {
+                if let Some(failures) = self.over(Topic::Refused(*device, *block)) {
                     let tag = &self.plan.devices[*device].tag;
-                    tracing::info!(%bus, device = %tag, block, "registers no longer refused");
+                    tracing::info!(%bus, device = %tag, block, failures, "registers no longer refused");
                 }
             }
             Event::Refused { device, block, code, .. } => {
                 self.heard(*device);
-                if self.is_news(Topic::Refused(*device, *block)) {
+                if self.is_news(Topic::Refused(*device, *block), now) {
                     let (tag, fault) = (&self.plan.devices[*device].tag, LineFault::Exception(*code));
                     tracing::warn!(%bus, device = %tag, block, %fault, "registers refused; see the device's profile");
                 }
             }
             Event::NoAnswer { device, fault } => {
-                if self.is_news(Topic::Silent(*device)) {
+                if self.is_news(Topic::Silent(*device), now) {
                     let tag = &self.plan.devices[*device].tag;
                     tracing::warn!(%bus, device = %tag, %fault, "no usable answer");
                 }
             }
             Event::Wrote { element, demand, outcome: Ok(()) } => {
                 let tag = &self.plan.elements[*element].tag;
-                let failures = self.counts.remove(&Topic::Write(*element)).unwrap_or(0);
-                tracing::info!(%bus, element = %tag, ?demand, failures, "written and read back");
+                let failures = self.over(Topic::Write(*element));
+                if !self.unsaid.remove(element) || failures.is_some() {
+                    let failures = failures.unwrap_or(0);
+                    tracing::info!(%bus, element = %tag, ?demand, failures, "written and read back");
+                }
             }
             Event::Wrote { element, demand, outcome: Err(fault) } => {
-                if self.is_news(Topic::Write(*element)) {
+                if self.is_news(Topic::Write(*element), now) {
                     let tag = &self.plan.elements[*element].tag;
                     tracing::error!(%bus, element = %tag, ?demand, %fault, "write failed, will be repeated");
                 }
             }
             Event::Undone { element } => {
-                let tag = &self.plan.elements[*element].tag;
-                tracing::error!(%bus, element = %tag, "a trip was undone at the device, writing it again");
+                if self.is_news(Topic::Undone(*element), now) {
+                    let tag = &self.plan.elements[*element].tag;
+                    let times = self.over(Topic::Undone(*element)).unwrap_or(0);
+                    tracing::error!(%bus, element = %tag, times, "a trip was undone at the device, writing it again");
+                } else {
+                    self.unsaid.insert(*element);
+                }
             }
             Event::Skipped { device, polls } => {
-                if self.is_news(Topic::Busy(*device)) {
+                if self.is_news(Topic::Busy(*device), now) {
                     let tag = &self.plan.devices[*device].tag;
                     tracing::warn!(%bus, device = %tag, polls, "line too busy for the poll period, polls left out");
                 }
@@ -349,16 +374,28 @@ impl Voice<'_> {
     }
 
     fn heard(&mut self, device: DeviceId) {
-        if let Some(failures) = self.counts.remove(&Topic::Silent(device)) {
+        if let Some(failures) = self.over(Topic::Silent(device)) {
             let (bus, tag) = (&self.plan.buses[self.bus].tag, &self.plan.devices[device].tag);
             tracing::info!(%bus, device = %tag, failures, "answers again");
         }
     }
 
-    fn is_news(&mut self, topic: Topic) -> bool {
-        let count = self.counts.entry(topic).or_insert(0);
-        *count = count.saturating_add(1);
-        *count == 1
+    /// Counts a fault; whether it is to be said.
+    fn is_news(&mut self, topic: Topic, now: Mono) -> bool {
+        let said = self.said.entry(topic).or_default();
+        said.count = said.count.saturating_add(1);
+        if said.stands || said.last.is_some_and(|last| now.since(last) < SAY_AGAIN) {
+            return false;
+        }
+        (said.stands, said.last) = (true, Some(now));
+        true
+    }
+
+    /// How often a fault was met, where it was said and is over now.
+    fn over(&mut self, topic: Topic) -> Option<u64> {
+        let said = self.said.get_mut(&topic).filter(|said| said.stands)?;
+        said.stands = false;
+        Some(std::mem::take(&mut said.count))
     }
 }
 
@@ -419,10 +456,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_talks_without_end_is_cut_off() {
+    async fn a_peer_that_talks_without_end_is_cut_off_before_anything_is_sent() {
         let (near, mut far) = duplex(2 * STALE_MAX);
         far.write_all(&[0; STALE_MAX + 1]).await.unwrap();
         let error = QuietIo::new(near).write_all(b"question").await.unwrap_err();
-        assert!(matches!(miss(&Error::Transport(error)), Miss::Fault(LineFault::Garbled(_))));
+        assert!(matches!(miss(&Error::Transport(error)), Miss::HungUp));
     }
 }

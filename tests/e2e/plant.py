@@ -21,6 +21,8 @@ MOODS = (
     "endless",
     "closes",
 )
+# What a unit can do to others while it answers as it should.
+NUISANCE = "repeats itself"
 
 
 class Unit:
@@ -119,7 +121,9 @@ class Link:
                 writer.write(frame(device.answer(request)))
             case "silent":
                 return
-            case "exception":
+            case "exception every other time" if len(device.asked) % 2:
+                writer.write(frame(device.answer(request)))
+            case "exception" | "exception every other time":
                 writer.write(frame(bytes([request[0] | 0x80, 4])))
             case "wrong unit":
                 writer.write(frame(device.answer(request), unit + 1))
@@ -137,6 +141,10 @@ class Link:
             case "garbage":
                 writer.write(bytes((n * 73 + 29) % 256 for n in range(300)))
             case "endless":
+                while device.mood == "endless":
+                    writer.write(b"\x55" * 8192)
+                    await writer.drain()
+            case "repeats itself":
                 for _ in range(200):
                     writer.write(frame(device.answer(request)) * 50)
                     await writer.drain()

@@ -21,6 +21,7 @@ from sites import bottle_room, bus, detector, head, trip, valve
 
 DEMO = ROOT / "config/demo.toml"
 BROKEN = sorted((ROOT / "tests/broken").glob("*.toml"))
+BROKEN_PROFILES = sorted((ROOT / "tests/broken/profiles").glob("*.toml"))
 NOBODY = 65534
 
 
@@ -79,6 +80,26 @@ def test_a_broken_file_is_answered_with_line_and_remedy(path):
         assert any(map(fits, answer["faults"]["faults"])), f"{code} in line {line}: {remedy}"
     refused = davy("run", "--config", path)
     assert refused.returncode == 2, "what does not check does not run"
+
+
+@pytest.mark.parametrize("path", BROKEN_PROFILES, ids=lambda p: p.stem)
+def test_a_broken_profile_of_the_sites_own_is_answered_with_line_and_remedy(path, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(path, own)
+    site = tmp_path / "site.toml"
+    site.write_text(DEMO.read_text().replace("[gateway]", '[gateway]\nprofiles = "own"', 1))
+    done = davy("check", "--format", "json", "--config", site)
+    assert done.returncode == 2, done
+    faults = json.loads(done.stdout)["faults"]["faults"]
+    for code, line, remedy in re.findall(r"^#! (\S+) (\d+): (.+)$", path.read_text(), re.M):
+        fits = lambda f: f["code"] == code and f["at"]["line"] == int(line) and remedy in f["help"]
+        fault = next(filter(fits, faults), None)
+        assert fault, f"{code} in line {line}: {remedy}; was answered {faults}"
+        assert fault["at"]["file"] == str(own / path.name)
+    shutil.rmtree(own)
+    done = davy("check", "--config", site)
+    assert done.returncode == 2 and f"cannot read the folder {own}" in done.stdout, done
 
 
 def test_more_than_twenty_broken_files_are_kept():
@@ -411,7 +432,7 @@ def test_json_logs_are_one_object_a_line_and_name_bus_and_device(bench):
     agent.signal(signal.SIGHUP)
     agent.wait_recorded("config", taken=False)
     link.unit(2).gas(30.0)
-    wait_until(lambda: link.unit(3).coils[0], "the valve is shut")
+    wait_until(lambda: "read back" in agent.log(), "the valve is shut")
     agent.end()
     lines = [json.loads(line) for line in agent.log().splitlines()]
     for line in lines:
