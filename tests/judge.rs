@@ -2,7 +2,12 @@
 //! die, lie about their state or answer late, valves that stick, operators at bad moments, restarts and new site files.
 //! After every step the promises are checked by a second, independent account of what was read.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds no demo site fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that finds no demo site fails"
+)]
 
 use davy::config::{self, Extras, Source};
 use davy::model::alarm::{AlarmCause, AlarmState, Condition};

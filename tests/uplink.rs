@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// Bytes that the pretended connection holds in each direction: small, so that a peer that stops reading is felt.
-const PIPE: usize = 4 * 1024;
+const PIPE: usize = 1024;
 
 /// How the broker treats one connection.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,9 +23,10 @@ use tokio::task::JoinSet;
 
 /// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms.
 const ROOM_END: Duration = Duration::from_millis(400);
-const JOURNAL_END: Duration = Duration::from_millis(500);
+const JOURNAL_END: Duration = Duration::from_millis(400);
+const CATCH_UP: Duration = Duration::from_millis(150);
 const OFFICE_END: Duration = Duration::from_millis(700);
-const BUFFER_END: Duration = Duration::from_millis(300);
+const BUFFER_END: Duration = Duration::from_millis(250);
 
 /// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
 const EVENTS_INDEXED: u64 = 200_000;
@@ -195,8 +196,9 @@ impl Agent {
     /// # Errors
     /// What could not be kept, in words.
     pub fn stop(self, reason: &str) -> Result<(), String> {
-        self.door.note(Body::Ended { reason: reason.to_owned() });
-        let asked = self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop()).await });
+        let ended = Body::Ended { reason: reason.to_owned() };
+        let asked =
+            self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop(ended)).await });
         let mut lacks = Vec::new();
         if !matches!(asked, Ok(Ok(()))) {
             lacks.push("the safety room did not end in time".to_owned());
@@ -205,6 +207,12 @@ impl Agent {
             lacks.push(format!("{} records could not be written down", left.0));
         }
         self.buffer.journal_grew();
+        // The end itself is told too, so the buffer must know of it before the uplinks tell the rest.
+        let mut marks = self.buffer.marks();
+        let last = self.journal.recorded();
+        let catches_up = marks.wait_for(|marks| marks.events >= last);
+        // Where it does not, the rest is told after the next start.
+        drop(self.runtime.block_on(async { tokio::time::timeout(CATCH_UP, catches_up).await }));
         self.stop.send_replace(true);
         wait_for(&self.office, OFFICE_END);
         let closed =
@@ -256,7 +264,10 @@ impl Office {
             let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 let runtime =
                     Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-                runtime.block_on(self.day(socket.take()))
+                let day = runtime.block_on(self.day(socket.take()));
+                // A name look-up that hangs must not hold up the end.
+                runtime.shutdown_background();
+                day
             }));
             let why = match day {
                 Ok(Ok(())) => return,

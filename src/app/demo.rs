@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::level_filters::LevelFilter;
 
@@ -77,6 +77,10 @@ impl From<String> for Failure {
 
 fn play(args: &Demo, own_broker: Option<(String, u16)>) -> Result<(), Failure> {
     let clock = Clock::start();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("the system gives no runtime: {e}"))?;
+    // First of all, so that Ctrl-C ends it cleanly from here on.
+    let mut interrupts = runtime.block_on(async { Interrupts::listen() })?;
     let folder = Folder::new(args.state.as_deref())?;
     let embedded = if own_broker.is_none() { Some(BrokerThread::start()?) } else { None };
     let (host, port) = match (own_broker, &embedded) {
@@ -86,8 +90,6 @@ fn play(args: &Demo, own_broker: Option<(String, u16)>) -> Result<(), Failure> {
     };
     let (plan, slave, plant) = pretend(&folder.path, &host, port, clock)?;
 
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("the system gives no runtime: {e}"))?;
     let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let prefix = plan.destinations.values().next().map_or("davy", |d| &d.prefix).to_owned();
     let filter = format!("{prefix}/v1/{}/#", plan.gateway);
@@ -106,13 +108,8 @@ fn play(args: &Demo, own_broker: Option<(String, u16)>) -> Result<(), Failure> {
 
     let mut stage = Stage::new(plan, plant, subscriber, clock, narrator, args.once);
     let outcome = runtime.block_on(async {
-        let mut interrupt =
-            signal(SignalKind::interrupt()).map_err(|e| format!("cannot hear Ctrl-C: {e}"))?;
-        let mut terminate =
-            signal(SignalKind::terminate()).map_err(|e| format!("cannot hear SIGTERM: {e}"))?;
         tokio::select! {
-            _ = interrupt.recv() => Ok(Ended::Interrupted),
-            _ = terminate.recv() => Ok(Ended::Interrupted),
+            () = interrupts.next() => Ok(Ended::Interrupted),
             played = rounds(&mut stage, args.once) => played.map(|()| Ended::Played).map_err(Failure::Step),
         }
     });
@@ -133,6 +130,27 @@ fn play(args: &Demo, own_broker: Option<(String, u16)>) -> Result<(), Failure> {
         narrator.print(&format!("journal and buffer: {}", kept.display()));
     }
     stopped.map_err(|lacks| Failure::Start(format!("the end was not clean: {lacks}")))
+}
+
+/// Ctrl-C, SIGTERM and a terminal that is closed.
+struct Interrupts([Signal; 3]);
+
+impl Interrupts {
+    fn listen() -> Result<Interrupts, String> {
+        let listen = |kind| signal(kind).map_err(|e| format!("the system lets us hear no signals: {e}"));
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hang_up] = kinds.map(listen);
+        Ok(Interrupts([interrupt?, terminate?, hang_up?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
 }
 
 enum Ended {

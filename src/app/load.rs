@@ -19,6 +19,22 @@ pub enum LoadError {
     Faulty(Faults),
 }
 
+impl LoadError {
+    /// In one line, for the record: the first fault stands for all.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        let faults = match self {
+            LoadError::Unreadable(why) => return why.clone(),
+            LoadError::Faulty(faults) => faults,
+        };
+        let first = faults.iter().next().map_or_else(String::new, |fault| {
+            let ((line, column), file) = (fault.place.line_column(), &fault.place.source.name);
+            format!("{file}:{line}:{column}: {}", fault.message)
+        });
+        format!("{first} ({})", faults.summary())
+    }
+}
+
 /// Reads and compiles a site file.
 ///
 /// # Errors

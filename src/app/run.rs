@@ -3,7 +3,7 @@
 use super::agent::Agent;
 use super::args::Run;
 use super::load::{LoadError, load};
-use super::{BAD_CONFIG, FAILED, err, log};
+use super::{BAD_CONFIG, FAILED, log};
 use crate::config::Compiled;
 use crate::io::clock::Clock;
 use crate::io::room;
@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::Interval;
@@ -22,31 +23,40 @@ const ROUNDS: Duration = Duration::from_millis(200);
 /// `davy run`: 0 after a clean end, 1 after a failure while running, 2 where the site file is bad.
 pub(super) fn run(args: &Run) -> ExitCode {
     log::start(&args.log, LevelFilter::INFO);
+    let format = args.log.log_format;
     let clock = Clock::start();
     let plan = match load(&args.config) {
         Ok(compiled) => {
-            err(&compiled.warnings.render(false));
+            log::say_faults(format, &compiled.warnings);
             Arc::new(compiled.plan)
         }
         Err(refused) => {
-            err(&words(&refused));
+            log::say_refusal(format, &refused);
             return ExitCode::from(BAD_CONFIG);
         }
     };
     end_on_panic();
+    // Before anything is started: from here on a signal waits for its turn and ends nothing by itself.
+    let calls = match Calls::listen() {
+        Ok(calls) => calls,
+        Err(e) => {
+            log::say_error(format, &format!("the system lets us hear no signals: {e}"));
+            return ExitCode::from(FAILED);
+        }
+    };
     let agent = match Agent::start(&plan, clock) {
         Ok(agent) => agent,
         Err(e) => {
-            err(&format!("error: {e}\n"));
+            log::say_error(format, &e.to_string());
             return ExitCode::from(FAILED);
         }
     };
     tracing::info!(gateway = plan.gateway, config = %args.config.display(), hash = plan.config_hash, "davy runs");
-    let reason = attend(&agent, &args.config);
+    let reason = attend(calls, &agent, args);
     let failed = reason.is_err();
     let reason = reason.unwrap_or_else(|e| e);
     tracing::info!(reason, "davy ends");
-    if let Err(lacks) = agent.stop(&reason) {
+    if let Err(lacks) = agent.stop(reason) {
         tracing::error!(lacks, "the end was not clean");
         return ExitCode::from(FAILED);
     }
@@ -69,6 +79,7 @@ type Numbered = (u64, Loaded);
 
 /// Signals, and the rounds on which the rooms are looked after.
 struct Calls {
+    runtime: Runtime,
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -80,30 +91,32 @@ struct Calls {
 
 impl Calls {
     fn listen() -> std::io::Result<Calls> {
-        Ok(Calls {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            rounds: tokio::time::interval(ROUNDS),
-            loaded: mpsc::channel(1),
-            readings: 0,
-        })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let inside = runtime.enter();
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (hang_up, rounds) = (signal(SignalKind::hangup())?, tokio::time::interval(ROUNDS));
+        drop(inside);
+        let loaded = mpsc::channel(1);
+        Ok(Calls { runtime, terminate, interrupt, hang_up, rounds, loaded, readings: 0 })
     }
 
-    async fn next(&mut self, agent: &Agent) -> Call {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Call::End("SIGTERM"),
-                _ = self.interrupt.recv() => return Call::End("SIGINT"),
-                _ = self.hang_up.recv() => return Call::Reload,
-                Some((n, loaded)) = self.loaded.1.recv() => if n == self.readings {
-                    return Call::Loaded(loaded);
-                },
-                _ = self.rounds.tick() => if agent.is_broken() {
-                    return Call::Broken;
-                },
+    fn next(&mut self, agent: &Agent) -> Call {
+        let Calls { runtime, terminate, interrupt, hang_up, rounds, loaded, readings } = self;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Call::End("SIGTERM"),
+                    _ = interrupt.recv() => return Call::End("SIGINT"),
+                    _ = hang_up.recv() => return Call::Reload,
+                    Some((n, loaded)) = loaded.1.recv() => if n == *readings {
+                        return Call::Loaded(loaded);
+                    },
+                    _ = rounds.tick() => if agent.is_broken() {
+                        return Call::Broken;
+                    },
+                }
             }
-        }
+        })
     }
 
     /// Reads the site file on a thread of its own: one on a share that hangs must not keep a SIGTERM waiting.
@@ -118,51 +131,36 @@ impl Calls {
 }
 
 /// Answers signals until the end; gives its reason.
-fn attend(agent: &Agent, config: &Path) -> Result<String, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("the system gives no runtime: {e}"))?;
-    let mut calls = runtime
-        .block_on(async { Calls::listen() })
-        .map_err(|e| format!("the system lets us hear no signals: {e}"))?;
+fn attend(mut calls: Calls, agent: &Agent, args: &Run) -> Result<&'static str, &'static str> {
     loop {
-        match runtime.block_on(calls.next(agent)) {
-            Call::End(signal) => return Ok(signal.to_owned()),
-            Call::Broken => return Err("a room that must not end has ended".to_owned()),
-            Call::Reload => calls.read(config),
-            Call::Loaded(loaded) => reload(agent, config, loaded),
+        match calls.next(agent) {
+            Call::End(signal) => return Ok(signal),
+            Call::Broken => return Err("a room that must not end has ended"),
+            Call::Reload => calls.read(&args.config),
+            Call::Loaded(loaded) => reload(agent, args, *loaded),
         }
     }
 }
 
 /// Takes a changed site file, or says why not; a bad file leaves the old one in force.
-fn reload(agent: &Agent, config: &Path, loaded: Loaded) {
-    match *loaded {
+fn reload(agent: &Agent, args: &Run, loaded: Result<Compiled, LoadError>) {
+    let (config, format) = (args.config.display(), args.log.log_format);
+    let refused = match loaded {
         Ok(compiled) => {
-            err(&compiled.warnings.render(false));
+            log::say_faults(format, &compiled.warnings);
             match agent.replan(&Arc::new(compiled.plan)) {
-                Ok(()) => tracing::info!(config = %config.display(), "the new site file is in force"),
-                Err(why) => {
-                    tracing::error!(
-                        why = why.join("; "),
-                        "the new site file is refused, the old one stays in force"
-                    );
-                }
+                Ok(()) => return tracing::info!(%config, "the new site file is in force"),
+                Err(why) => why.join("; "),
             }
         }
         Err(refused) => {
-            let words = words(&refused);
-            err(&words);
-            tracing::error!(config = %config.display(), "the new site file is refused, the old one stays in force");
-            agent.refused_config(words.lines().next().unwrap_or_default().to_owned());
+            log::say_refusal(format, &refused);
+            let why = refused.in_a_line();
+            agent.refused_config(why.clone());
+            why
         }
-    }
-}
-
-pub(super) fn words(refused: &LoadError) -> String {
-    match refused {
-        LoadError::Unreadable(why) => format!("error: {why}\n"),
-        LoadError::Faulty(faults) => faults.render(false),
-    }
+    };
+    tracing::error!(%config, refused, "the new site file is refused, the old one stays in force");
 }
 
 /// A panic in the safety room ends the process at once: the service manager starts a sound one, and the field

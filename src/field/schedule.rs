@@ -13,10 +13,11 @@ use super::output::Output;
 use super::unit::Unit;
 use crate::model::element::{Demand, Mode};
 use crate::model::line::LineFault;
-use crate::model::plan::{Device, Plan};
+use crate::model::plan::{Device, Plan, Point};
 use crate::model::point::{Doubt, Fault, Quality, Reading};
 use crate::model::table::{BusId, DeviceId, ElementId, PointId};
 use crate::model::time::{Mono, Span};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// After a lost device has cost the line a time-out, no lost device is asked for this many times as long, unless
@@ -138,6 +139,8 @@ struct Pending {
 #[derive(Debug)]
 pub struct Schedule {
     plan: Arc<Plan>,
+    /// The points that each device of the line feeds.
+    points: BTreeMap<DeviceId, Vec<PointId>>,
     gap: Span,
     units: Vec<Unit>,
     outputs: Vec<Output>,
@@ -163,7 +166,9 @@ impl Schedule {
             .collect();
         let may_write = plan.elements_on(bus).filter(|(_, element)| element.mode == Mode::Act);
         let outputs = may_write.map(|(id, _)| Output::new(&plan, id)).collect();
+        let points_of = |id| plan.points_of(id).map(|(point, _)| point).collect();
         Schedule {
+            points: plan.devices_on(bus).map(|(id, _)| (id, points_of(id))).collect(),
             gap: plan.buses[bus].gap,
             units,
             outputs,
@@ -319,16 +324,19 @@ impl Schedule {
         cells: &Cells,
         unconfirmed: bool,
     ) -> Vec<(PointId, Reading)> {
-        let points = self.plan.points_of(device);
-        let mut readings = decode(&self.plan.devices[device], block, cells, points, now);
+        let mut readings = decode(&self.plan.devices[device], block, cells, self.points_of(device), now);
         for (_, reading) in readings.iter_mut().filter(|_| unconfirmed) {
             reading.quality = reading.quality.worse(Quality::Uncertain(Doubt::Unconfirmed));
         }
         readings
     }
 
+    fn points_of(&self, device: DeviceId) -> impl Iterator<Item = (PointId, &Point)> {
+        self.points.get(&device).into_iter().flatten().map(|id| (*id, &self.plan.points[*id]))
+    }
+
     fn refused(&self, now: Mono, device: DeviceId, block: usize) -> Vec<(PointId, Reading)> {
-        let points = self.plan.points_of(device).filter(|(_, point)| point.block == block);
+        let points = self.points_of(device).filter(|(_, point)| point.block == block);
         points.map(|(id, _)| (id, Reading::bad(Fault::Refused, now))).collect()
     }
 

@@ -4,7 +4,7 @@
 //! Not in it: persistent sessions (every session is clean, and CONNACK says so), QoS 2 (a subscription is granted
 //! QoS 1, a QoS 2 publish ends the connection), redelivery, passwords.
 //!
-//! One task for each client moves packets; what they share is [`Core`], behind a lock that is held for one message.
+//! One task for each client moves packets; what they share is `Core`, behind a lock that is held for one message.
 
 use super::clock::duration;
 use super::mqtt::{

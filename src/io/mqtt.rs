@@ -7,7 +7,10 @@
 use bytes::BytesMut;
 use rumqttc::mqttbytes::{Error, v4};
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub use rumqttc::mqttbytes::v4::{
@@ -133,16 +136,19 @@ pub struct Wire<S> {
     stream: S,
     came: BytesMut,
     goes: BytesMut,
+    /// Nothing more can be written; what had come before may still be read.
+    deaf: Option<io::ErrorKind>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Packets over `stream`.
     #[must_use]
     pub fn new(stream: S) -> Wire<S> {
-        Wire { stream, came: BytesMut::new(), goes: BytesMut::new() }
+        Wire { stream, came: BytesMut::new(), goes: BytesMut::new(), deaf: None }
     }
 
-    /// The next packet.
+    /// The next packet. Meanwhile it writes what waits, so that two ends that both write don't wait for each other,
+    /// and what the other end said before it closed is heard.
     ///
     /// # Errors
     /// The stream has ended, or what came is not MQTT; the connection must be given up.
@@ -152,10 +158,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 return Ok(packet);
             }
             self.came.reserve(READ_STEP);
-            if self.stream.read_buf(&mut self.came).await? == 0 {
-                return Err(MqttFault::Closed);
+            if poll_fn(|cx| self.poll_exchange(cx)).await? == 0 {
+                return Err(self.deaf.map_or(MqttFault::Closed, MqttFault::Broken));
             }
         }
+    }
+
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.deaf.is_none()
+            && let Poll::Ready(Err(e)) = self.poll_flush(cx)
+        {
+            self.deaf = Some(e.kind());
+        }
+        pin!(self.stream.read_buf(&mut self.came)).poll(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.goes.is_empty() {
+            if ready!(pin!(self.stream.write_buf(&mut self.goes)).poll(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        pin!(self.stream.flush()).poll(cx)
     }
 
     /// The next packet, where it has come already.
@@ -192,23 +216,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Whether something waits to be flushed.
-    #[must_use]
-    pub fn has_unwritten(&self) -> bool {
-        !self.goes.is_empty()
-    }
-
     /// Writes what waits.
     ///
     /// # Errors
     /// The stream is broken.
     pub async fn flush(&mut self) -> Result<(), MqttFault> {
-        while !self.goes.is_empty() {
-            if self.stream.write_buf(&mut self.goes).await? == 0 {
-                return Err(MqttFault::Closed);
-            }
+        if let Some(kind) = self.deaf {
+            return Err(MqttFault::Broken(kind));
         }
-        Ok(self.stream.flush().await?)
+        Ok(poll_fn(|cx| self.poll_flush(cx)).await?)
     }
 
     /// Writes `packets` in one go.
@@ -430,7 +446,7 @@ mod tests {
         assert!(matches!(wire.push(&long), Err(MqttFault::Unwritable(_))));
         let nameless = publish("a".to_owned(), "".into(), false, 0);
         assert!(matches!(wire.push(&nameless), Err(MqttFault::Unwritable(_))));
-        assert!(!wire.has_unwritten(), "nothing of a refused packet stays behind");
+        assert!(wire.goes.is_empty(), "nothing of a refused packet stays behind");
     }
 
     #[test]

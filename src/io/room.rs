@@ -9,7 +9,7 @@ use crate::model::command::{Order, Reply};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
 use crate::model::point::Text;
-use crate::model::record::{Body, Gap, Lane, Record, Standing, Trouble};
+use crate::model::record::{Body, Gap, Lane, Record, Sample, Standing, Trouble};
 use crate::model::table::Row;
 use crate::model::time::Wall;
 use crate::model::view::View;
@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
 /// Carries every timer of the judge.
@@ -27,6 +27,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Records that wait for a journal that does not take them: a flood of an hour. Beyond it the oldest stay, the
 /// newest are counted as a gap, because how it began is what an inspector needs.
 const WAITING_MAX: usize = 50_000;
+
+/// Values that wait for the tick at most: a hundred devices of a dozen points that all changed within 100 ms.
+const SAMPLES_MAX: usize = 2_000;
 
 /// Requests that may wait at the door: people are slow, and troubles are few.
 const DOOR_MAX: usize = 64;
@@ -42,7 +45,7 @@ enum Knock {
     Gap(Gap),
     Note(Body),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
-    Stop(oneshot::Sender<()>),
+    Stop(Body, oneshot::Sender<()>),
 }
 
 /// The door of the safety room.
@@ -80,12 +83,12 @@ impl Door {
         self.knock(|reply| Knock::Replan(plan, reply)).await
     }
 
-    /// Ends the lines and hands every record to the journal.
+    /// Ends the lines and hands every record to the journal, `last` behind all others.
     ///
     /// # Errors
     /// [`RoomGone`] where it has ended already.
-    pub async fn stop(&self) -> Result<(), RoomGone> {
-        self.knock(Knock::Stop).await
+    pub async fn stop(&self, last: Body) -> Result<(), RoomGone> {
+        self.knock(|reply| Knock::Stop(last, reply)).await
     }
 
     /// Tells of a trouble. A full door drops it: whoever has the trouble says it again.
@@ -147,12 +150,16 @@ struct Room {
     journal: Journal,
     buffer: Buffer,
     demands: watch::Sender<Vec<Demand>>,
+    /// There are records to be handed over.
+    news: Notify,
 }
 
 struct Desk {
     site: Site,
     /// Records that the journal has not taken yet.
     waiting: Vec<Record>,
+    /// Values that the buffer has not been given yet.
+    samples: Vec<Sample>,
     records_lost: Lost,
     samples_lost: Lost,
     /// Whether the journal was last seen in trouble.
@@ -190,20 +197,25 @@ impl Room {
         let desk = Desk {
             site,
             waiting,
+            samples: Vec::new(),
             records_lost: Lost::default(),
             samples_lost: Lost::default(),
             journal_ails: false,
         };
-        let room = Rc::new(Room { desk: RefCell::new(desk), clock, journal, buffer, demands });
+        let room =
+            Rc::new(Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() });
         let mut lines = room.lines(&plan);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
+                () = room.news.notified() => room.hand_over(),
                 _ = tick.tick() => room.tick(),
                 knock = at_door.recv() => match knock {
                     Some(Knock::Order(order, reply)) => {
-                        if let Some(answer) = room.input(Input::Order(order)) {
+                        let answer = room.input(Input::Order(order));
+                        room.hand_over();
+                        if let Some(answer) = answer {
                             drop(reply.send(answer));
                         }
                     }
@@ -226,9 +238,10 @@ impl Room {
                             drop(reply.send(Err(objections)));
                         }
                     }
-                    Some(Knock::Stop(reply)) => {
+                    Some(Knock::Stop(last, reply)) => {
                         end(lines).await;
-                        room.hand_over();
+                        room.tell();
+                        room.note(last);
                         if reply.send(()).is_err() {
                             tracing::debug!("nobody waits for the end of the safety room");
                         }
@@ -256,7 +269,9 @@ impl Room {
         plan.buses.ids().map(spawn).collect()
     }
 
-    /// Takes in one input and sees to its effects: demands first, records second, telemetry third.
+    /// Takes in one input and sees to its effects: demands first, records second, telemetry third. A demand is on the
+    /// wire before the other rooms are woken for the rest: records go out when the line that handed in the input has
+    /// gone on to its next request, telemetry with the tick.
     fn input(&self, input: Input) -> Option<Reply> {
         let now = self.clock.now();
         let mut effects = Effects::default();
@@ -275,13 +290,15 @@ impl Room {
             });
         }
         let mut desk = self.desk.borrow_mut();
-        desk.waiting.extend(effects.records);
+        desk.samples.extend(effects.samples);
+        if !effects.records.is_empty() {
+            desk.waiting.extend(effects.records);
+            self.news.notify_one();
+        }
+        let full = desk.samples.len() >= SAMPLES_MAX;
         drop(desk);
-        self.hand_over();
-        if !effects.samples.is_empty()
-            && let Err(back) = self.buffer.keep(effects.samples)
-        {
-            self.desk.borrow_mut().samples_lost.add(back.len(), self.clock.now().wall);
+        if full {
+            self.tell();
         }
         effects.reply
     }
@@ -302,6 +319,17 @@ impl Room {
         }
     }
 
+    /// Gives the values that wait to the buffer.
+    fn tell(&self) {
+        let mut desk = self.desk.borrow_mut();
+        if desk.samples.is_empty() {
+            return;
+        }
+        if let Err(back) = self.buffer.keep(std::mem::take(&mut desk.samples)) {
+            desk.samples_lost.add(back.len(), self.clock.now().wall);
+        }
+    }
+
     fn note(&self, body: Body) {
         let at = self.clock.now();
         self.desk.borrow_mut().waiting.push(Record { at, body });
@@ -310,6 +338,8 @@ impl Room {
 
     fn tick(&self) {
         drop(self.input(Input::Tick));
+        self.hand_over();
+        self.tell();
         let wall = self.clock.now().wall;
         let mut desk = self.desk.borrow_mut();
         let room_left = desk.waiting.is_empty();

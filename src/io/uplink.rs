@@ -178,6 +178,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         self.complaints.connected();
         let mut session = Session::new(wire, cursors, self.buffer.marks(), connected);
         let outcome = self.tell(&mut session, &mut cursors).await;
+        self.note(&session, &mut cursors);
         let moved = self.cursors != Some(cursors);
         self.cursors = Some(cursors);
         if moved || self.clock.mono().since(connected) >= STEADY_AFTER {
@@ -245,9 +246,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         let keep_alive = Span::from_secs(u64::from(keep_alive_s(self.destination.keep_alive)));
         loop {
             self.fill(session).await?;
-            session.flush(self.clock.mono()).await?;
             if *self.stop.borrow() || self.stop.has_changed().is_err() {
-                self.end(session, cursors).await;
+                self.end(session).await;
                 return Ok(());
             }
             let wake = session.wake_at(self.clock.mono(), keep_alive);
@@ -395,22 +395,21 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
 
     /// Ends in order: what is new, the end, the acknowledgements, DISCONNECT. What does not get through in time is
     /// told after the next start, and the broker publishes the last will.
-    async fn end<S>(&mut self, session: &mut Session<S>, cursors: &mut Cursors)
+    async fn end<S>(&mut self, session: &mut Session<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let politely = async {
             self.fill(session).await?;
             self.announce(session, Status::Ended)?;
-            session.flush(self.clock.mono()).await?;
             while session.outbox.open() > 0 {
                 let packet = session.wire.read().await?;
                 session.take(packet, self.clock.mono())?;
+                self.fill(session).await?;
             }
             Ok::<(), UplinkFault>(())
         };
         let in_time = timeout(duration(CLEAN_END), politely).await;
-        self.note(session, cursors);
         let goodbye = session.wire.write(&[Packet::Disconnect]);
         let said = timeout(duration(GOODBYE), goodbye).await;
         let tag = &self.destination.tag;

@@ -9,13 +9,13 @@ use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
 use crate::model::element::{Demand, Phase};
 use crate::model::line::LineFault;
-use crate::model::plan::{Plan, Subject};
+use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::{Quality, Reading, Unit};
 use crate::model::record::{
     AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding,
     Trouble, Who,
 };
-use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
+use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
 use std::collections::BTreeSet;
@@ -83,6 +83,12 @@ pub struct Site {
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
     troubles: Vec<Trouble>,
+    /// The trips that each alarm is a cause of.
+    caused_by: Table<AlarmId, Vec<TripId>>,
+    /// The trips that act on each element.
+    acting_on: Table<ElementId, Vec<TripId>>,
+    /// Trips with a cause that was judged since they last took a step.
+    stirred: BTreeSet<TripId>,
     /// Alarms with a delay running: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// What was last told of each point.
@@ -100,6 +106,9 @@ impl Site {
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
             troubles: Vec::new(),
+            caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
+            acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
+            stirred: plan.trips.ids().collect(),
             timed: BTreeSet::new(),
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
@@ -149,7 +158,7 @@ impl Site {
                 }
             }
             Input::NoAnswer { device, fault } => {
-                for point in self.watch.not_heard(&plan, device, fault, now.mono) {
+                for point in self.watch.not_heard(device, fault, now.mono) {
                     self.touch(point, &mut touched);
                     self.sample(now, point, effects);
                 }
@@ -157,10 +166,14 @@ impl Site {
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
                 self.elements[element].written(&plan.elements[element], demand);
+                self.stir(plan.elements[element].not_confirmed);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
             Input::Wrote { outcome: Err(_), .. } => {}
-            Input::Order(order) => self.order(now, &order, effects),
+            Input::Order(order) => {
+                self.order(now, &order, effects);
+                self.stirred.extend(plan.trips.ids());
+            }
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
@@ -169,6 +182,7 @@ impl Site {
                     touched.insert(plan.devices[plan.points[point].device].comm_alarm);
                 }
                 touched.extend(self.timed.iter().copied());
+                self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
             }
         }
@@ -177,6 +191,11 @@ impl Site {
 
     fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
         touched.extend(self.plan.points[point].alarms.iter().copied());
+    }
+
+    /// The trips that `alarm` is a cause of take their next step.
+    fn stir(&mut self, alarm: AlarmId) {
+        self.stirred.extend(self.caused_by[alarm].iter().copied());
     }
 
     fn trouble(&mut self, now: Now, trouble: Trouble, effects: &mut Effects) {
@@ -225,6 +244,7 @@ impl Site {
 
     fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
+            self.stir(id);
             let verdict = self.verdict(id);
             self.note_peak(id);
             let transition = self.alarms[id].step(now, &self.plan.alarms[id], verdict);
@@ -249,7 +269,7 @@ impl Site {
                 rule::judge_point(alarm.condition, alarm.limit, decimals, &self.watch.readings[point], held)
             }
             Subject::Device(device) => match &self.watch.devices[device] {
-                _ if self.watch.is_lost(&self.plan, device) => Verdict::Breach,
+                _ if self.watch.is_lost(device) => Verdict::Breach,
                 state if state.fault.is_some() => Verdict::Unknown,
                 _ => Verdict::Clear,
             },
@@ -318,7 +338,9 @@ impl Site {
 
     pub(super) fn act(&mut self, now: Now, effects: &mut Effects) {
         let plan = Arc::clone(&self.plan);
-        for id in plan.trips.ids() {
+        // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
+        // for every device that answers.
+        for id in std::mem::take(&mut self.stirred) {
             let causes = self.causes(id);
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
                 self.trip_due_to(now, id, &causes, &votes, effects);
@@ -389,11 +411,7 @@ impl Site {
 
     /// The trips that demand an element now.
     fn demanding(&self, id: ElementId) -> impl Iterator<Item = TripId> {
-        self.plan
-            .trips
-            .iter()
-            .filter(move |(t, trip)| self.trips[*t].tripped && trip.effects.contains(&id))
-            .map(|(t, _)| t)
+        self.acting_on[id].iter().copied().filter(|trip| self.trips[*trip].tripped)
     }
 
     fn demanded(&self, id: ElementId) -> Demand {
@@ -554,4 +572,17 @@ impl Site {
             troubles: self.troubles.clone(),
         }
     }
+}
+
+/// For each row of `table`, the trips that have it in their `list`.
+fn trips_by<I: Row, T>(
+    plan: &Plan,
+    table: &Table<I, T>,
+    list: impl Fn(&Trip) -> &Vec<I>,
+) -> Table<I, Vec<TripId>> {
+    let mut trips = table.map(|_, _| Vec::new());
+    for (id, trip) in plan.trips.iter() {
+        list(trip).iter().for_each(|row| trips[*row].push(id));
+    }
+    trips
 }

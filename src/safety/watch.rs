@@ -13,6 +13,8 @@ pub(crate) const FAILURES_TO_LOSE: u32 = 2;
 /// The readings of a site as they may be believed now.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
+    /// The points that each device feeds.
+    points_of: Table<DeviceId, Vec<PointId>>,
     pub(crate) readings: Table<PointId, Reading>,
     pub(crate) devices: Table<DeviceId, DeviceView>,
 }
@@ -20,6 +22,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         Watch {
+            points_of: plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
             readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
             devices: plan.devices.map(|_, _| DeviceView::default()),
         }
@@ -34,27 +37,21 @@ impl Watch {
     }
 
     /// A device has not answered; gives the points that are lost by that.
-    pub(crate) fn not_heard(
-        &mut self,
-        plan: &Plan,
-        device: DeviceId,
-        fault: LineFault,
-        now: Mono,
-    ) -> Vec<PointId> {
+    pub(crate) fn not_heard(&mut self, device: DeviceId, fault: LineFault, now: Mono) -> Vec<PointId> {
         let state = &mut self.devices[device];
         state.failures = state.failures.saturating_add(1);
         state.fault = Some(fault);
         if state.failures < FAILURES_TO_LOSE {
             return Vec::new();
         }
-        self.lose(plan, device, Fault::CommLost, now)
+        self.lose(device, Fault::CommLost, now)
     }
 
     /// Marks the device's points that are still believed, and gives them.
-    fn lose(&mut self, plan: &Plan, device: DeviceId, fault: Fault, now: Mono) -> Vec<PointId> {
+    fn lose(&mut self, device: DeviceId, fault: Fault, now: Mono) -> Vec<PointId> {
         let believed = |r: &Reading| !matches!(r.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
-        let lost: Vec<PointId> =
-            plan.points_of(device).map(|(id, _)| id).filter(|id| believed(&self.readings[*id])).collect();
+        let points = self.points_of[device].iter().copied();
+        let lost: Vec<PointId> = points.filter(|id| believed(&self.readings[*id])).collect();
         for id in &lost {
             self.readings[*id] = Reading::bad(fault, now);
         }
@@ -77,9 +74,9 @@ impl Watch {
     }
 
     /// Whether the device is lost: silent for two requests, or one of its points went stale.
-    pub(crate) fn is_lost(&self, plan: &Plan, device: DeviceId) -> bool {
-        self.devices[device].failures >= FAILURES_TO_LOSE
-            || plan.points_of(device).any(|(id, _)| self.readings[id].quality == Quality::Bad(Fault::Stale))
+    pub(crate) fn is_lost(&self, device: DeviceId) -> bool {
+        let is_stale = |id: &PointId| self.readings[*id].quality == Quality::Bad(Fault::Stale);
+        self.devices[device].failures >= FAILURES_TO_LOSE || self.points_of[device].iter().any(is_stale)
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.

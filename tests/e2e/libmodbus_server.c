@@ -1,6 +1,7 @@
-/* One bottle room behind libmodbus: gas value in holding register 0, status in 1, coil 0 closes the valve, discrete
- * inputs 0 and 1 are its limits. Answers every unit alike. Standard input: "gas UNIT TENTHS", "status UNIT CODE".
- * Standard output: "port N", then "coil UNIT VALUE" at each write. */
+/* One bottle room behind libmodbus: two LPG detectors (units 1 and 2) with their value in holding register 0 and their
+ * status in 1, and a valve (unit 3) that coil 0 closes, with its limits in discrete inputs 0 and 1.
+ * Standard input: "gas UNIT TENTHS", "status UNIT CODE". Standard output: "port N", then "coil UNIT VALUE" at each
+ * write. */
 
 #include <errno.h>
 #include <modbus.h>
@@ -11,31 +12,57 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static modbus_mapping_t *map;
+enum { UNITS = 4 };
 
-/* Takes one line of orders; false at the end of standard input. */
+static modbus_mapping_t *map[UNITS];
+
+/* Takes one line of orders; 0 at the end of standard input. */
 static int order(void)
 {
     char what[16], line[128];
     int unit, value;
     if (!fgets(line, sizeof line, stdin)) return 0;
-    if (sscanf(line, "%15s %d %d", what, &unit, &value) == 3)
-        map->tab_registers[strcmp(what, "gas") ? 1 : 0] = (uint16_t)value;
+    if (sscanf(line, "%15s %d %d", what, &unit, &value) == 3 && unit > 0 && unit < UNITS)
+        map[unit]->tab_registers[strcmp(what, "gas") ? 1 : 0] = (uint16_t)value;
+    return 1;
+}
+
+/* Answers one request; 0 where the peer has gone. */
+static int answer(modbus_t *ctx, int fd)
+{
+    uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
+    modbus_set_socket(ctx, fd);
+    int got = modbus_receive(ctx, query);
+    if (got < 0) return 0;
+    int unit = query[6], function = query[7];
+    if (got == 0 || unit < 1 || unit >= UNITS) return 1;
+    modbus_reply(ctx, query, got, map[unit]);
+    if (function == 5) {
+        /* Withdrawing the demand does not open a valve. */
+        map[unit]->tab_input_bits[0] |= map[unit]->tab_bits[0];
+        map[unit]->tab_input_bits[1] = !map[unit]->tab_input_bits[0];
+        printf("coil %d %d\n", unit, map[unit]->tab_bits[0]);
+        fflush(stdout);
+    }
     return 1;
 }
 
 int main(void)
 {
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
-    map = modbus_mapping_new(8, 8, 16, 16);
-    if (!ctx || !map) return 1;
-    map->tab_input_bits[1] = 1;
+    if (!ctx) return 1;
+    for (int unit = 1; unit < UNITS; unit++) {
+        map[unit] = modbus_mapping_new(8, 8, 16, 16);
+        if (!map[unit]) return 1;
+        map[unit]->tab_input_bits[1] = 1;
+    }
     int listener = modbus_tcp_listen(ctx, 4);
     struct sockaddr_in at;
     socklen_t length = sizeof at;
     if (listener < 0 || getsockname(listener, (struct sockaddr *)&at, &length)) return 1;
     printf("port %d\n", ntohs(at.sin_port));
     fflush(stdout);
+    /* What select cannot see must not wait in a buffer. */
     setvbuf(stdin, NULL, _IONBF, 0);
     fd_set all;
     FD_ZERO(&all);
@@ -55,22 +82,9 @@ int main(void)
                     FD_SET(peer, &all);
                     if (peer > highest) highest = peer;
                 }
-            } else {
-                uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
-                modbus_set_socket(ctx, fd);
-                int got = modbus_receive(ctx, query);
-                if (got > 0) {
-                    modbus_reply(ctx, query, got, map);
-                    if (query[7] == 5) {
-                        map->tab_input_bits[0] |= map->tab_bits[0];
-                        map->tab_input_bits[1] = !map->tab_input_bits[0];
-                        printf("coil %d %d\n", query[6], map->tab_bits[0]);
-                        fflush(stdout);
-                    }
-                } else if (got < 0) {
-                    close(fd);
-                    FD_CLR(fd, &all);
-                }
+            } else if (!answer(ctx, fd)) {
+                close(fd);
+                FD_CLR(fd, &all);
             }
         }
     }

@@ -1,50 +1,52 @@
-"""One bottle room behind pymodbus: two LPG detectors (units 1, 2) and a shut-off valve (unit 3).
+"""One bottle room behind pymodbus: two LPG detectors (units 1 and 2) and a shut-off valve (unit 3).
 
-Standard input: `gas UNIT TENTHS_OF_%LEL`, `status UNIT CODE`. Standard output: `port N`, then `coil UNIT VALUE` at each write.
+Standard input: `gas UNIT TENTHS_OF_%LEL`, `status UNIT CODE`. Standard output: `port N`, then `coil UNIT VALUE` at each
+write.
 """
 
 import asyncio
+import logging
 import sys
 import threading
 
-from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
-
-class Coil(ModbusSequentialDataBlock):
-    """Closing the coil moves the limit switches at once."""
-
-    def __init__(self, unit, limits):
-        super().__init__(0, [False] * 8)
-        self.unit, self.limits = unit, limits
-
-    def setValues(self, address, values):
-        super().setValues(address, values)
-        closed = bool(self.values[0]) or bool(self.limits.values[0])
-        self.limits.values[0], self.limits.values[1] = closed, not closed
-        print(f"coil {self.unit} {int(bool(self.values[0]))}", flush=True)
+GAS = {1: [0, 0], 2: [0, 0], 3: [0, 0]}
+CLOSED = {1: False, 2: False, 3: False}
 
 
 def unit(number):
-    limits = ModbusSequentialDataBlock(0, [False, True] + [False] * 6)
-    registers = ModbusSequentialDataBlock(0, [0] * 16)
-    return ModbusSlaveContext(di=limits, co=Coil(number, limits), hr=registers, ir=registers)
+    """Gas value and status code in holding registers 0 and 1, the closing coil 0, the limits in discrete inputs 0, 1."""
+
+    async def refresh(function, _start, _address, _count, registers, written):
+        if function == 3:
+            registers[0:2] = GAS[number]
+        elif function == 2:
+            registers[0] = 1 if CLOSED[number] else 2
+        elif function == 5 and written is not None:
+            print(f"coil {number} {int(written[0])}", flush=True)
+            # Withdrawing the demand does not open a valve.
+            CLOSED[number] |= bool(written[0])
+
+    bits = lambda: [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
+    words = lambda: [SimData(0, values=[0] * 16, datatype=DataType.REGISTERS)]
+    return SimDevice(number, (bits(), bits(), words(), words()), action=refresh)
+
+
+def take_orders():
+    for line in sys.stdin:
+        what, number, value = line.split()
+        GAS[int(number)][{"gas": 0, "status": 1}[what]] = int(value)
 
 
 async def main():
-    units = {n: unit(n) for n in (1, 2, 3)}
-    server = ModbusTcpServer(ModbusServerContext(slaves=units, single=False), address=("127.0.0.1", 0))
+    server = ModbusTcpServer([unit(1), unit(2), unit(3)], address=("127.0.0.1", 0))
     await server.listen()
-    port = server.transport.sockets[0].getsockname()[1]
-    print(f"port {port}", flush=True)
-
-    def orders():
-        for line in sys.stdin:
-            what, number, value = line.split()
-            units[int(number)].store["h"].values[{"gas": 0, "status": 1}[what]] = int(value)
-
-    threading.Thread(target=orders, daemon=True).start()
+    print(f"port {server.transport.sockets[0].getsockname()[1]}", flush=True)
+    threading.Thread(target=take_orders, daemon=True).start()
     await asyncio.Event().wait()
 
 
+logging.disable()
 asyncio.run(main())

@@ -51,7 +51,7 @@ impl Drop for Server {
 
 #[test]
 fn a_pymodbus_server_is_polled_and_its_coil_is_closed() {
-    let mut child = Command::new("python3")
+    let mut child = Command::new(std::env::var_os("DAVY_PYTHON").unwrap_or_else(|| "python3".into()))
         .args(["-c", SERVER])
         .stdout(Stdio::piped())
         .spawn()

@@ -2,7 +2,6 @@
 
 use super::UplinkFault;
 use crate::io::buffer::{Cursors, Marks, StoredBlock, StoredEvent};
-use crate::io::clock::duration;
 use crate::io::mqtt::{self, MqttFault, Packet, Wire};
 use crate::model::record::Lane;
 use crate::model::time::{Mono, Span};
@@ -11,14 +10,9 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 /// How long the broker may take to answer a ping.
 const PING_LIMIT: Span = Span::from_secs(10);
-
-/// How long it may take until the connection has taken what was written. A peer that reads nothing for so long is
-/// not there.
-const WRITE_LIMIT: Span = Span::from_secs(20);
 
 /// Pause after a question that the buffer did not answer, or answered with nothing against its own marks.
 pub(super) const FETCH_PAUSE: Span = Span::from_secs(1);
@@ -103,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     ) -> Result<(), UplinkFault> {
         let ids = self.outbox.send(lane, seq, messages.len(), now).unwrap_or_default();
         for (id, (topic, payload, retain)) in ids.into_iter().zip(messages) {
-            self.wire.push(&mqtt::publish(topic, payload, retain, id))?;
+            self.push(&mqtt::publish(topic, payload, retain, id), now)?;
         }
         Ok(())
     }
@@ -111,18 +105,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Queues a retained message of no lane.
     pub(super) fn send_extra(&mut self, topic: String, payload: Bytes, now: Mono) -> Result<(), UplinkFault> {
         if let Some(id) = self.outbox.send_extra(now) {
-            self.wire.push(&mqtt::publish(topic, payload, true, id))?;
+            self.push(&mqtt::publish(topic, payload, true, id), now)?;
         }
         Ok(())
     }
 
-    pub(super) async fn flush(&mut self, now: Mono) -> Result<(), UplinkFault> {
-        if !self.wire.has_unwritten() {
-            return Ok(());
-        }
+    /// Queues a packet; it is written while the next one is awaited. Each one sent wants an answer, so a peer that
+    /// reads nothing is found by the answer that does not come.
+    fn push(&mut self, packet: &Packet, now: Mono) -> Result<(), UplinkFault> {
         self.last_write = now;
-        let late = |_| Err(MqttFault::Late("the end of a write"));
-        Ok(timeout(duration(WRITE_LIMIT), self.wire.flush()).await.unwrap_or_else(late)?)
+        Ok(self.wire.push(packet)?)
     }
 
     pub(super) fn take(&mut self, packet: Packet, now: Mono) -> Result<(), UplinkFault> {
@@ -163,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Some(_) => Ok(()),
             None if now >= self.ping_due(keep_alive) => {
                 self.ping_sent = Some(now);
-                Ok(self.wire.push(&Packet::PingReq)?)
+                self.push(&Packet::PingReq, now)
             }
             None => Ok(()),
         }

@@ -1,0 +1,240 @@
+//! The schema against what the journal, telemetry and payloads really write.
+
+use super::*;
+use crate::model::element::Demand;
+use crate::model::point::{Reading, Tag, Text};
+use crate::model::record::{
+    AlarmChange, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Record, Sample, Seq,
+    Standing, Started, TripChange, TripStanding, Trouble, Who,
+};
+use crate::model::time::{Mono, Now, Span, Wall};
+use crate::record::chain::Chain;
+use crate::record::payload::Identity;
+use crate::record::telemetry::Gathering;
+use std::collections::BTreeMap;
+
+/// One event of each kind, and of each kind with something left out, as the journal writes them.
+fn events() -> Vec<Value> {
+    let mut chain = Chain::start("gw-1", 0xFF);
+    let mut lines = vec![chain.snapshot(Now::default(), &standing())];
+    lines.extend(records().iter().map(|record| chain.next(record)));
+    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn records() -> Vec<Record> {
+    let text = Text::new("气体", "gas");
+    let who = Who { name: "li".to_owned(), via: "local".to_owned() };
+    let alarm = AlarmChange {
+        key: "bottle-room.lpg-1:trip".to_owned(),
+        area: "bottle-room".to_owned(),
+        occurrence: 1,
+        from: AlarmState::Normal,
+        to: AlarmState::Unacknowledged,
+        cause: AlarmCause::Occurred,
+        colour: Colour::Red,
+        value: Some(25.0),
+        peak: None,
+        unit: Unit::PctLel,
+        quality: Quality::Good,
+        set_point: Some(20.0),
+        text: text.clone(),
+        action: text.clone(),
+        who: None,
+    };
+    let trip = TripChange {
+        tag: "gas-off".to_owned(),
+        area: "bottle-room".to_owned(),
+        occurrence: 1,
+        tripped: true,
+        first_out: Some(alarm.key.clone()),
+        causes: vec![alarm.key.clone()],
+        effects: vec!["valve".to_owned()],
+        text: text.clone(),
+        who: None,
+    };
+    let element = ElementChange {
+        tag: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        kind: ElementKind::Valve,
+        mode: Mode::Act,
+        demand: Demand::Trip,
+        phase: Phase::Confirmed,
+        position: Position::Safe,
+        elapsed: Some(Span::from_ms(3)),
+        trips: vec!["gas-off".to_owned()],
+        text: text.clone(),
+    };
+    let started = Started {
+        version: "0.1.0".to_owned(),
+        config_hash: "ab".to_owned(),
+        previous_end: PreviousEnd::Unclean,
+    };
+    let config = ConfigChange {
+        old_hash: "a".to_owned(),
+        new_hash: "b".to_owned(),
+        taken: true,
+        detail: String::new(),
+    };
+    let command = CommandDone { who: who.clone(), command: "reset gas-off".to_owned(), refused: None };
+    let trouble = Trouble { code: "journal-write", detail: String::new(), raised: true, text: text.clone() };
+    let gap = Gap {
+        lane: Lane::Telemetry,
+        from: Wall::from_ms(0),
+        to: Wall::from_ms(1),
+        count: 3,
+        reason: "disk".to_owned(),
+    };
+    let bodies = vec![
+        Body::Started(started),
+        Body::Ended { reason: "SIGTERM".to_owned() },
+        Body::Config(config),
+        Body::Alarm(AlarmChange { value: None, set_point: None, who: Some(who.clone()), ..alarm.clone() }),
+        Body::Alarm(alarm),
+        Body::Trip(TripChange { first_out: None, who: Some(who), ..trip.clone() }),
+        Body::Trip(trip),
+        Body::Element(ElementChange { elapsed: None, demand: Demand::None, ..element.clone() }),
+        Body::Element(element),
+        Body::Command(CommandDone { refused: Some(vec![text]), ..command.clone() }),
+        Body::Command(command),
+        Body::Trouble(trouble),
+        Body::Gap(gap),
+    ];
+    bodies.into_iter().map(|body| Record { at: Now::default(), body }).collect()
+}
+
+fn standing() -> Standing {
+    let alarm = AlarmStanding { occurrence: 1, state: AlarmState::Normal, since: Wall::from_ms(0) };
+    let trip = TripStanding { occurrence: 1, tripped: false, first_out: None };
+    Standing {
+        alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
+        trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
+    }
+}
+
+fn status_sample(status: Status) -> Value {
+    let identity = Identity {
+        gateway: "gw-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        config_hash: "ab".repeat(32),
+        boot: "00ff00ff00ff00ff".to_owned(),
+    };
+    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7))).unwrap()
+}
+
+fn telemetry_sample() -> Value {
+    let mut gathering = Gathering::default();
+    for reading in [
+        Reading::bad(Fault::Stale, Mono::START),
+        Reading { value: Some(0.42), quality: Quality::Good, at: Mono::START },
+    ] {
+        gathering.add(&Sample { point: Tag::new("face.t0").unwrap(), reading, wall: Wall::from_ms(5) });
+    }
+    serde_json::from_str(&gathering.finish("gw-1", 0xFF, 1).unwrap().json).unwrap()
+}
+
+#[test]
+fn every_payload_is_described_by_the_schema() {
+    let root = messages();
+    for event in events() {
+        assert_eq!(faults(&root, &reference("event"), &event), [""; 0], "{event}");
+    }
+    for status in [Status::Online, Status::Ended, Status::Lost] {
+        assert_eq!(faults(&root, &reference("status"), &status_sample(status)), [""; 0]);
+    }
+    assert_eq!(faults(&root, &reference("telemetry"), &telemetry_sample()), [""; 0]);
+    for any in events().into_iter().chain([status_sample(Status::Lost), telemetry_sample()]) {
+        assert_eq!(faults(&root, &root, &any), [""; 0], "exactly one of the three");
+    }
+}
+
+#[test]
+fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
+    let root = messages();
+    for event in events() {
+        for name in event["body"].as_object().unwrap().keys() {
+            let mut lacking = event.clone();
+            lacking["body"].as_object_mut().unwrap().remove(name);
+            assert_ne!(faults(&root, &reference("event"), &lacking), [""; 0], "{name} of {event}");
+            let mut distorted = event.clone();
+            distorted["body"][name] = json!({ "no": "such" });
+            assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
+        }
+    }
+}
+
+/// What is wrong with `value` by `schema`: as much of JSON Schema as this file uses. Stricter in one thing: it
+/// refuses a field that is not described.
+fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(path) = schema["$ref"].as_str() {
+        found.extend(faults(root, root.pointer(path.trim_start_matches('#')).unwrap(), value));
+    }
+    if let Some(kind) = schema.get("type") {
+        let kinds: Vec<&str> = kind
+            .as_array()
+            .map_or(vec![kind], |a| a.iter().collect())
+            .iter()
+            .filter_map(|k| k.as_str())
+            .collect();
+        if !kinds.iter().any(|kind| is_a(kind, value)) {
+            found.push(format!("{value} is not {kinds:?}"));
+        }
+    }
+    if schema.get("const").is_some_and(|wanted| wanted != value)
+        || schema["enum"].as_array().is_some_and(|all| !all.contains(value))
+    {
+        found.push(format!("{value} is none of {schema}"));
+    }
+    if let Some(pattern) = schema["pattern"].as_str() {
+        let digits: usize = pattern.trim_start_matches("^[0-9a-f]{").trim_end_matches("}$").parse().unwrap();
+        let text = value.as_str().unwrap_or_default();
+        if text.len() != digits || !text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+            found.push(format!("{value} does not match {pattern}"));
+        }
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fitting = choices.iter().filter(|choice| faults(root, choice, value).is_empty()).count();
+        if fitting != 1 {
+            found.push(format!("{value} fits {fitting} of {}", choices.len()));
+        }
+    }
+    found.extend(inner_faults(root, schema, value));
+    found
+}
+
+fn is_a(kind: &str, value: &Value) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "null" => value.is_null(),
+        other => panic!("{other} is no type of JSON"),
+    }
+}
+
+fn inner_faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if value.get(name.as_str().unwrap()).is_none() {
+            found.push(format!("{name} is missing"));
+        }
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        if let Some(described) = schema["properties"].get(name).or(schema.get("additionalProperties")) {
+            found.extend(faults(root, described, inner));
+        } else if schema.get("required").is_some() {
+            found.push(format!("{name} is not described"));
+        }
+    }
+    for (n, inner) in value.as_array().into_iter().flatten().enumerate() {
+        match schema["prefixItems"].get(n).or(schema.get("items")) {
+            Some(described) => found.extend(faults(root, described, inner)),
+            None if schema.get("prefixItems").is_some() => found.push(format!("item {n} is not described")),
+            None => {}
+        }
+    }
+    found
+}
