@@ -6,11 +6,12 @@
     reason = "a test that can't start the program, or waits in vain, fails"
 )]
 
+use davy::io::clock::Clock;
+use davy::model::time::Span;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// An agent of the demo's site that observes; it is killed and its folder goes when this is dropped.
 struct Agent {
@@ -74,10 +75,11 @@ fn a_site_file_that_can_not_be_read_to_its_end_keeps_no_sigterm_waiting() {
     agent.signal("-HUP");
     // Once somebody can open it for writing the agent is reading it.
     let writer = fs::OpenOptions::new().write(true).open(&file).unwrap();
-    let asked = Instant::now();
+    let (clock, limit) = (Clock::start(), Span::from_secs(10));
+    let asked = clock.mono();
     agent.signal("-TERM");
     while agent.child.try_wait().unwrap().is_none() {
-        assert!(asked.elapsed() < Duration::from_secs(10), "it does not end");
+        assert!(clock.mono().since(asked) < limit, "it does not end");
         std::thread::yield_now();
     }
     assert_eq!(agent.child.wait().unwrap().code(), Some(0));

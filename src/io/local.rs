@@ -21,8 +21,15 @@ pub const NAME: &str = "davy.sock";
 /// Longest question, bytes: a verb and a key.
 const QUESTION_MAX: u64 = 4096;
 
-/// How long a peer may take over its question, and this side over the answer.
+/// How long a peer may take over its question: programs ask, so it is there at once, and who only holds a place goes.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the answer may take, and what a peer waits for it at least.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest key of an alarm or id that is asked about: an id of 64, a colon and a condition. Orders are recorded, refused
+/// ones too, so that what can be no key is turned away at the door and fills no journal.
+const KEY_MAX: usize = 100;
 
 /// Peers served at once: a handful of terminals.
 const PEERS_MAX: usize = 16;
@@ -79,7 +86,8 @@ async fn attend(mut peer: UnixStream, door: &Door) {
     let (read, mut write) = peer.split();
     let mut question = Vec::new();
     let mut reader = BufReader::new(read.take(QUESTION_MAX));
-    let answer = match reader.read_until(b'\n', &mut question).await {
+    let asked = tokio::time::timeout(QUESTION_PATIENCE, reader.read_until(b'\n', &mut question)).await;
+    let answer = match asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
         Ok(_) => answer(&question, who, door).await,
         Err(e) => refused(&[Text::new("读取失败", format!("cannot read the question: {e}"))]),
     };
@@ -131,20 +139,31 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
+    let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
         "ack" => Verb::Acknowledge {
-            key: wanted("key")?,
+            key: id("key")?,
             occurrence: question
                 .get("occurrence")
                 .and_then(Value::as_u64)
                 .and_then(|n| u32::try_from(n).ok()),
         },
         "ack-all" => Verb::AcknowledgeAll,
-        "reset" => Verb::Reset { target: wanted("target")? },
+        "reset" => Verb::Reset { target: id("target")? },
         other => return Err(format!("`{other}` is none of status, ack, ack-all, reset")),
     };
-    Ok(Asked::Order { verb, name: text("name").map(|n| n.chars().take(64).collect()) })
+    let name = text("name").map(|n| n.chars().filter(|c| !c.is_control()).take(64).collect());
+    Ok(Asked::Order { verb, name })
+}
+
+fn is_key(text: &str) -> bool {
+    let may = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b);
+    !text.is_empty() && text.len() <= KEY_MAX && text.bytes().all(may)
+}
+
+fn no_key(field: &str) -> String {
+    format!("`{field}` can be no alarm, trip or element: at most {KEY_MAX} of a-z 0-9 . _ - :")
 }
 
 /// The user at the other end, by the kernel's word: the name where the system knows it, else the number.
@@ -194,5 +213,25 @@ fn unreached(state_dir: &Path, path: &Path, e: &std::io::Error) -> String {
         format!("you may not use {path}: it is for its owner and group; ask to be added to the group")
     } else {
         format!("cannot reach the agent at {path}: {e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_no_key_never_reaches_the_judge_and_so_fills_no_journal() {
+        for key in ["", "\u{1b}[2J", "a b", &"k".repeat(KEY_MAX + 1)] {
+            assert!(ask(json!({ "do": "ack", "key": key }).to_string().as_bytes()).is_err(), "{key:?}");
+            assert!(ask(json!({ "do": "reset", "target": key }).to_string().as_bytes()).is_err(), "{key:?}");
+        }
+        let question = json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{1b}[2J" });
+        let Ok(Asked::Order { verb: Verb::Acknowledge { key, .. }, name }) =
+            ask(question.to_string().as_bytes())
+        else {
+            panic!("a sound question is taken");
+        };
+        assert_eq!((key.as_str(), name.as_deref()), ("bottle-room.lpg-1:low-trip", Some("Li[2J")));
     }
 }
