@@ -147,6 +147,7 @@ fn a_buffer_ahead_of_its_journal_is_set_aside() {
     record(&site.journal, vec![alarm("b:trip", 1)]);
     assert_eq!(ask(site.buffer.cursors("room")).unwrap(), Cursors::default());
     assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2]);
+    assert!(site.told.trouble("journal-shortened", true), "it is the journal that lost something");
     assert!(site.told.trouble("buffer-damaged", true));
     assert!(site.told.trouble("buffer-damaged", false), "it is over once the buffer is filled");
 }

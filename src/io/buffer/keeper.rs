@@ -222,7 +222,9 @@ impl Keeper {
     fn adopt(&mut self, store: &Store) -> Result<(), StoreFault> {
         let recorded = self.setup.journal.recorded();
         let (last, cursors) = (store.last_event()?, store.cursors()?);
-        if last > recorded || cursors.values().any(|c| c.events > recorded) {
+        let known = cursors.values().map(|c| c.events).fold(last, Seq::max);
+        if known > recorded {
+            self.trouble("journal-shortened", true, shortened(recorded, known));
             return Err(StoreFault::Damaged(format!(
                 "it is ahead of the journal, which ends at entry {recorded}"
             )));
@@ -599,4 +601,17 @@ fn event(entry: &Entry, line: Bytes) -> StoredEvent {
         key: entry.key().map(str::to_owned),
         line,
     }
+}
+
+/// The buffer proves what the journal can't tell of itself.
+fn shortened(recorded: Seq, known: Seq) -> Text {
+    Text::new(
+        format!(
+            "日志止于第 {recorded} 条, 但曾有第 {known} 条: 日志文件被删除或截短。请恢复文件备查, 此后编号会重复。"
+        ),
+        format!(
+            "The journal ends at entry {recorded}, and there was an entry {known}: files of it were removed or cut. \
+             Look for them and keep them as evidence; the numbers in between are given a second time."
+        ),
+    )
 }
