@@ -18,7 +18,7 @@ use tokio::time::Interval;
 use tracing::level_filters::LevelFilter;
 
 /// How often the rooms are looked after.
-const ROUNDS: Duration = Duration::from_millis(200);
+const ROUNDS: Duration = Duration::from_secs(1);
 
 /// `davy run`: 0 after a clean end, 1 after a failure while running, 2 where the site file is bad.
 pub(super) fn run(args: &Run) -> ExitCode {

@@ -24,6 +24,10 @@ use std::sync::Arc;
 /// nobody else is there to be asked.
 const RESPITE: u64 = 3;
 
+/// Polls begin at multiples of this, on all lines alike, so that the computer wakes ten times a second however many
+/// devices there are; the judge's tick falls on the same moments.
+pub const GRID: Span = Span::from_ms(100);
+
 /// Longest wait that is asked for: a line with nothing to do looks up once a minute.
 const IDLE: Span = Span::from_secs(60);
 
@@ -154,14 +158,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a line. Every device is asked once at once, then at moments that are spread over its period.
+    /// The schedule of a line. Every device is asked once at once, then at moments that are spread over its period as
+    /// evenly as the grid allows.
     #[must_use]
     pub fn new(plan: Arc<Plan>, bus: BusId, now: Mono) -> Schedule {
         let count = u64::try_from(plan.devices_on(bus).count()).unwrap_or(u64::MAX);
         let share = |n: u64, poll: Span| poll.us().saturating_mul(n).checked_div(count).unwrap_or(0);
         let units = (0..)
             .zip(plan.devices_on(bus))
-            .map(|(n, (id, device))| Unit::new(id, device, now, Span::from_us(share(n, device.poll))))
+            .map(|(n, (id, device))| {
+                let origin = on_grid(now + Span::from_us(share(n, device.poll)));
+                Unit::new(id, device, now, origin)
+            })
             .filter(Unit::is_polled)
             .collect();
         let may_write = plan.elements_on(bus).filter(|(_, element)| element.mode == Mode::Act);
@@ -373,6 +381,12 @@ impl Schedule {
         }
         Some(Event::Wrote { element, demand, outcome })
     }
+}
+
+/// The first moment of the grid that is not before `at`.
+#[must_use]
+pub fn on_grid(at: Mono) -> Mono {
+    Mono::from_us(at.us().div_ceil(GRID.us()).saturating_mul(GRID.us()))
 }
 
 /// The held trips that these readings show to be undone.

@@ -44,8 +44,8 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// Asked at once, then at its moments, the first of which is `offset` after now.
-    pub(crate) fn new(id: DeviceId, device: &Device, now: Mono, offset: Span) -> Unit {
+    /// Asked at once, then at its moments, the first of which is `origin`.
+    pub(crate) fn new(id: DeviceId, device: &Device, now: Mono, origin: Mono) -> Unit {
         let period = device.poll.max(Span::from_ms(1));
         Unit {
             id,
@@ -53,7 +53,7 @@ impl Unit {
             block: 0,
             blocks: device.blocks.len(),
             period,
-            origin: now + offset,
+            origin,
             heard: false,
             failures: 0,
             backoff: Unit::first_backoff(period),

@@ -2,9 +2,10 @@
 //! the lines, or another room: what does not fit into the next channel waits here or is counted as lost.
 
 use super::buffer::Buffer;
-use super::clock::Clock;
+use super::clock::{Clock, duration};
 use super::journal::Journal;
 use super::line;
+use crate::field::schedule::{GRID, on_grid};
 use crate::model::command::{Order, Reply};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
@@ -21,8 +22,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
-/// Carries every timer of the judge.
-const TICK: Duration = Duration::from_millis(100);
+/// Carries every timer of the judge. On the grid of the polls, so that one waking serves both.
+const TICK: Duration = duration(GRID);
 
 /// Records that wait for a journal that does not take them: a flood of an hour. Beyond it the oldest stay, the
 /// newest are counted as a gap, because how it began is what an inspector needs.
@@ -205,7 +206,7 @@ impl Room {
         let room =
             Rc::new(Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() });
         let mut lines = room.lines(&plan);
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval_at(clock.instant(on_grid(clock.mono())), TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {

@@ -154,14 +154,14 @@ fn ids(bench: &Bench) -> Vec<DeviceId> {
 
 #[test]
 fn polls_keep_their_phase_and_are_spread_over_the_period() {
-    let mut bench = detectors(4, Span::from_secs(1));
+    let mut bench = detectors(5, Span::from_secs(1));
     bench.run(Span::from_secs(3_600));
     for (n, id) in (0..).zip(ids(&bench)) {
         let times = bench.asked(id);
-        // One poll at the start; then at n quarters of each second, after an hour as in the first minute.
+        // One poll at the start; then at n fifths of each second, after an hour as in the first minute.
         for (k, at) in (1..).zip(times.iter().skip(1).take(3_598)) {
             let first = if n == 0 { 1 } else { 0 };
-            assert_eq!(at.us(), (k - 1 + first) * 1_000_000 + n * 250_000, "device {n}, poll {k}");
+            assert_eq!(at.us(), (k - 1 + first) * 1_000_000 + n * 200_000, "device {n}, poll {k}");
         }
         assert!(times.len() >= 3_599, "device {n}: {}", times.len());
     }
