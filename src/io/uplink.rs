@@ -183,6 +183,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         self.cursors = Some(cursors);
         if moved || self.clock.mono().since(connected) >= STEADY_AFTER {
             back_off.reset();
+            self.complaints.worked();
         }
         if outcome.is_err() && !moved && session.outbox.open() > 0 {
             self.complaints.fruitless(cursors.events);

@@ -15,6 +15,9 @@ const TROUBLE_AFTER: Span = Span::from_secs(10);
 /// Connections in a row that ended with messages on their way and none taken, before that is a trouble.
 const FRUITLESS_MAX: u32 = 3;
 
+/// Different faults said before a connection works again; their texts come from outside.
+const SAID_MAX: usize = 16;
+
 /// The broker can't be reached.
 const UNREACHABLE: &str = "destination-unreachable";
 /// The broker says no, and will until a person changes something.
@@ -33,6 +36,11 @@ pub(super) struct Complaints<F> {
     away: Option<Away>,
     fruitless: u32,
     set_aside: u64,
+    /// Faults said since a connection last proved to work: a broker that takes the call and hangs up again and again
+    /// is said once.
+    said: BTreeSet<String>,
+    /// Connections made since then.
+    connections: u64,
 }
 
 /// A destination that is not there.
@@ -53,6 +61,8 @@ impl<F: Fn(Trouble)> Complaints<F> {
             away: None,
             fruitless: 0,
             set_aside: 0,
+            said: BTreeSet::new(),
+            connections: 0,
         }
     }
 
@@ -61,9 +71,9 @@ impl<F: Fn(Trouble)> Complaints<F> {
         let said = fault.to_string();
         let away = self.away.get_or_insert(Away { since: now, attempts: 0, said: String::new() });
         away.attempts = away.attempts.saturating_add(1);
-        if away.said != said {
+        away.said.clone_from(&said);
+        if self.said.len() < SAID_MAX && self.said.insert(said.clone()) {
             tracing::warn!(destination = %self.tag, address = %self.address, "not connected: {said}");
-            away.said = said;
         }
         if let Some((zh, en)) = remedy(fault) {
             self.raise(REFUSED, |c| c.text(&format!("拒绝连接：{zh}"), &format!("refuses: {fault}; {en}")));
@@ -96,9 +106,22 @@ impl<F: Fn(Trouble)> Complaints<F> {
     /// The broker has taken the connection.
     pub(super) fn connected(&mut self) {
         let attempts = self.away.take().map_or(0, |away| away.attempts);
-        tracing::info!(destination = %self.tag, address = %self.address, failed_before = attempts, "connected");
+        self.connections = self.connections.saturating_add(1);
+        if self.connections == 1 {
+            tracing::info!(destination = %self.tag, address = %self.address, failed_before = attempts, "connected");
+        }
         self.clear(UNREACHABLE);
         self.clear(REFUSED);
+    }
+
+    /// A connection has ended that proved to work: what goes wrong from here on is news.
+    pub(super) fn worked(&mut self) {
+        if self.connections > 1 {
+            let (tag, count) = (&self.tag, self.connections);
+            tracing::info!(destination = %tag, connections = count, "connections hold again");
+        }
+        self.said.clear();
+        self.connections = 0;
     }
 
     /// The broker has taken a message.
