@@ -39,7 +39,7 @@ class BrokenBroker:
         self.tasks.add(task)
         try:
             await self._misbehave(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self.tasks.discard(task)
