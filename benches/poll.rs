@@ -45,12 +45,14 @@ fn bench() -> Outcome {
         if !common::is_wanted(&what) {
             continue;
         }
-        let (mut davy, mut bare) = (Costs::default(), Costs::default());
+        let (mut davy, mut bare, mut spread) = (Costs::default(), Costs::default(), Costs::default());
         let field: Vec<Bus> = (0..buses).map(|_| Bus::open(moving)).collect::<Outcome<_>>()?;
-        let line = |bus: &Bus| Line { port: bus.port(), devices: PER_BUS, period_ms: 1_000 };
+        let line = |bus: &Bus| Line { port: bus.port(), devices: PER_BUS, period_ms: 1_000, spread: false };
         let lines: Vec<Line> = field.iter().map(line).collect();
         for _ in 0..rounds {
             bare.measure(&child::bare(&lines)?, &field, window)?;
+            let lines: Vec<Line> = lines.iter().map(|l| Line { spread: true, ..*l }).collect();
+            spread.measure(&child::bare(&lines)?, &field, window)?;
             let agent = Davy::new(folder.path(), broker, &lines)?;
             davy.measure(&agent.start()?, &field, window).map_err(|e| format!("{e}\n{}", agent.log()))?;
         }
@@ -62,6 +64,7 @@ fn bench() -> Outcome {
             told(&davy),
             (!moving).then_some(Aim::Ratio(2.0)),
         );
+        row("  the same against a bare loop that spreads", "s", told(&spread), told(&davy), None);
         let told = |costs: &Costs| costs.peak_mib.iter().copied().fold(0.0, f64::max);
         row(&format!("{what}: peak RSS"), "MiB", told(&bare), told(&davy), Some(Aim::Value(25.0)));
     }

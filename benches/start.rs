@@ -19,7 +19,7 @@ fn main() -> Outcome {
 
 fn bench() -> Outcome {
     let (folder, broker, bus) = (Folder::new("start")?, common::broker()?, Bus::open(false)?);
-    let lines = [Line { port: bus.port(), devices: 32, period_ms: 1_000 }];
+    let lines = [Line { port: bus.port(), devices: 32, period_ms: 1_000, spread: false }];
     let (mut davy, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..setting("DAVY_BENCH_STARTS", 20) {
         bare.push(time(&bus, || child::bare(&lines))?);

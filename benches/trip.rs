@@ -41,8 +41,13 @@ impl Plant {
 
     fn lines(&self) -> [Line; 2] {
         [
-            Line { port: self.bus.port(), devices: 1, period_ms: 50 },
-            Line { port: self.background.port(), devices: BACKGROUND_DEVICES, period_ms: 1_000 },
+            Line { port: self.bus.port(), devices: 1, period_ms: 50, spread: false },
+            Line {
+                port: self.background.port(),
+                devices: BACKGROUND_DEVICES,
+                period_ms: 1_000,
+                spread: false,
+            },
         ]
     }
 }

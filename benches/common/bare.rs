@@ -4,7 +4,7 @@
 use super::{Outcome, field};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_modbus::client::{Context, Reader, Writer, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 
@@ -17,11 +17,13 @@ pub(crate) struct Line {
     pub(crate) port: u16,
     pub(crate) devices: u8,
     pub(crate) period_ms: u64,
+    /// Whether the bare loop spreads its requests evenly over the period, instead of sending one after the other.
+    pub(crate) spread: bool,
 }
 
 impl Line {
     pub(crate) fn words(self) -> String {
-        format!("{},{},{}", self.port, self.devices, self.period_ms)
+        format!("{},{},{},{}", self.port, self.devices, self.period_ms, self.spread)
     }
 
     fn read(words: &str) -> Option<Line> {
@@ -30,6 +32,7 @@ impl Line {
             port: parts.next()?.parse().ok()?,
             devices: parts.next()?.parse().ok()?,
             period_ms: parts.next()?.parse().ok()?,
+            spread: parts.next()?.parse().ok()?,
         })
     }
 }
@@ -47,15 +50,19 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     })
 }
 
-/// Reads each device of a line and its valve once a period, in a row, and writes the valve when a value is too high.
+/// Reads each device of a line and its valve once a period and writes the valve when a value is too high.
 async fn poll(line: Line) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut bus = tcp::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, line.port))).await?;
     let mut ticks = interval(Duration::from_millis(line.period_ms));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shut = false;
     loop {
-        ticks.tick().await;
+        let began = ticks.tick().await;
         for unit in 1..=line.devices {
+            if line.spread {
+                let share = line.period_ms * 1_000 * u64::from(unit - 1) / u64::from(line.devices);
+                sleep_until(began + Duration::from_micros(share)).await;
+            }
             bus.set_slave(Slave(unit));
             let words = bus.read_holding_registers(0, 10).await??;
             let high = words.iter().any(|word| *word >= TRIP);

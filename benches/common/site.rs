@@ -26,7 +26,7 @@ pub(crate) fn file(state: &Path, broker: SocketAddr, lines: &[Line]) -> String {
 }
 
 fn bus(text: &mut String, bus: usize, line: &Line) -> std::fmt::Result {
-    let Line { port, devices, period_ms } = line;
+    let Line { port, devices, period_ms, .. } = line;
     let timeout_ms = period_ms.min(&500);
     writeln!(
         text,

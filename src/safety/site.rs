@@ -152,6 +152,9 @@ impl Site {
                     touched.insert(plan.devices[device].comm_alarm);
                 }
                 for (id, element) in plan.elements.iter() {
+                    if plan.points[element.readback].device != device {
+                        continue;
+                    }
                     if let Some((_, reading)) = readings.iter().find(|(p, _)| *p == element.readback) {
                         self.elements[id].find(element, reading);
                     }

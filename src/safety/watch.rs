@@ -17,6 +17,8 @@ pub(crate) struct Watch {
     points_of: Table<DeviceId, Vec<PointId>>,
     pub(crate) readings: Table<PointId, Reading>,
     pub(crate) devices: Table<DeviceId, DeviceView>,
+    /// Before this moment no reading can go stale.
+    sweep_due: Mono,
 }
 
 impl Watch {
@@ -25,6 +27,7 @@ impl Watch {
             points_of: plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
             readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
             devices: plan.devices.map(|_, _| DeviceView::default()),
+            sweep_due: Mono::START,
         }
     }
 
@@ -61,13 +64,25 @@ impl Watch {
     /// The points that were read once and are not refreshed within two polls and a time-out.
     pub(crate) fn sweep(&mut self, plan: &Plan, now: Mono) -> Vec<PointId> {
         let mut stale = Vec::new();
+        if now < self.sweep_due {
+            return stale;
+        }
+        // A reading that comes from now on can't be stale before the shortest of these has gone by.
+        let first = plan.devices.values().map(stale_after).min().unwrap_or(Span::ZERO);
+        self.sweep_due = now + first;
         for (id, point) in plan.points.iter() {
             let reading = &mut self.readings[id];
             let silent = Quality::Bad(Fault::NotHeard) == reading.quality
                 || matches!(reading.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
-            if !silent && now.since(reading.at) > stale_after(&plan.devices[point.device]) {
+            if silent {
+                continue;
+            }
+            let due = reading.at + stale_after(&plan.devices[point.device]);
+            if now > due {
                 *reading = Reading::bad(Fault::Stale, now);
                 stale.push(id);
+            } else {
+                self.sweep_due = self.sweep_due.min(due);
             }
         }
         stale
