@@ -67,12 +67,12 @@ def test_gas_shuts_the_valve_and_the_control_room_hears_of_it(bench, device, mes
     command = subscriber.wait_event("command", command="reset shutoff", refused=None)["body"]
     assert command["who"]["name"].startswith("Li (")
 
+    telemetry = lambda: [t for t, _, _ in subscriber.all() if t.endswith("/telemetry")]
+    wait_until(telemetry, "values are told too")
     agent.end()
     wait_until(lambda: subscriber.statuses()[-1]["reason"] == "ended", "the end is told")
     assert subscriber.events()[-1]["kind"] == "ended"
     told_as_recorded(agent, subscriber)
-    telemetry = [t for t, _, _ in subscriber.all() if t.endswith("/telemetry")]
-    assert telemetry, "values are told too"
     for topic, payload, _ in subscriber.all() + late.all():
         messages.check(topic, payload)
 
