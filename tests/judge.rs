@@ -130,10 +130,14 @@ impl World {
                     self.poll(device);
                 }
             }
+            self.gas_over_the_limit_has_tripped();
             self.give(Input::Tick);
             self.people();
             if self.dice.one_in(3_000) {
                 self.restart();
+            }
+            if self.dice.one_in(500) {
+                self.reload();
             }
             self.gas_over_the_limit_has_tripped();
         }
@@ -325,10 +329,25 @@ impl World {
         self.breach_since.clear();
     }
 
+    /// The same site file is taken again: nothing may move by that but what time has brought about.
+    fn reload(&mut self) {
+        let before = self.site.demands();
+        let mut effects = Effects::default();
+        self.site.replan(self.now, Arc::clone(&self.plan), &mut effects);
+        for (was, is) in before.iter().zip(self.site.demands()) {
+            assert!(*was == Demand::None || is == Demand::Trip, "a reload lifted a demand");
+        }
+        self.take(effects, false);
+    }
+
     fn give(&mut self, input: Input) -> Option<Reply> {
         let is_reset = matches!(&input, Input::Order(Order { verb: Verb::Reset { .. }, .. }));
         let mut effects = Effects::default();
         self.site.handle(self.now, input, &mut effects);
+        self.take(effects, is_reset)
+    }
+
+    fn take(&mut self, mut effects: Effects, is_reset: bool) -> Option<Reply> {
         for record in &effects.records {
             match &record.body {
                 Body::Alarm(change) => self.alarm_moved(change),
@@ -360,13 +379,15 @@ impl World {
         }
     }
 
-    /// S1: what has read over a trip limit, in every reading for longer than its delay, has its elements under demand.
+    /// S1: what has read over a trip limit, in every reading for longer than its delay, has its elements under demand;
+    /// without a delay at once, and not with the next tick.
     fn gas_over_the_limit_has_tripped(&self) {
         for (_, trip) in self.plan.trips.iter() {
             let over = trip.causes.iter().any(|cause| {
                 let since = self.breach_since.get(&cause.to_usize());
-                let delay = self.plan.alarms[*cause].on_delay + Span::from_ms(STEP_MS);
-                since.is_some_and(|s| self.now.mono.since(*s) > delay)
+                let delay = self.plan.alarms[*cause].on_delay;
+                let tick = Span::from_ms(STEP_MS);
+                since.is_some_and(|s| delay == Span::ZERO || self.now.mono.since(*s) > delay + tick)
             });
             if over && trip.votes == 1 {
                 for effect in &trip.effects {

@@ -66,6 +66,23 @@ impl TripLife {
         }
     }
 
+    /// Takes over what `old` knew of the causes that both have, told by their keys: a detector that is silent is not
+    /// excused by a new site file.
+    pub(crate) fn take_over<'a>(
+        &mut self,
+        keys: impl Iterator<Item = &'a str>,
+        old: &TripLife,
+        old_keys: &[&str],
+    ) {
+        for ((key, bad), heard) in keys.zip(&mut self.bad_since).zip(&mut self.heard) {
+            let was = old_keys.iter().zip(&old.bad_since).zip(&old.heard).find(|((k, _), _)| **k == key);
+            if let Some(((_, bad_since), was_heard)) = was {
+                *bad = *bad_since;
+                *heard = *was_heard;
+            }
+        }
+    }
+
     /// Counts the votes; says how each cause counts when that trips it now.
     pub(crate) fn step(&mut self, now: Mono, trip: &Trip, causes: &[Cause]) -> Option<Vec<Vote>> {
         self.note(now, causes);

@@ -15,9 +15,9 @@ pub(crate) struct ElementLife {
     pub(crate) position: Position,
     /// When the demand came.
     pub(crate) demanded: Mono,
-    /// It was found tripped at the start, and no trip of the journal knows why: it stays so until a person resets it.
+    /// It was found tripped at the start or after a reload, and no trip knows why: it stays so until a person resets it.
     pub(crate) found_tripped: bool,
-    /// Whether its read-back was heard since the start.
+    /// Whether its read-back was heard since the start, or since the last reload.
     heard: bool,
     /// The last position that was told.
     told: Position,
@@ -49,13 +49,19 @@ impl ElementLife {
         }
     }
 
-    /// Looks at the read-back once after the start: an output found tripped stays tripped.
+    /// Looks at the read-back once after the start: an output found tripped stays tripped. Only a person's reset takes
+    /// that back.
     pub(crate) fn find(&mut self, element: &Element, readback: &Reading) {
         if !self.heard && readback.quality == Quality::Good {
             self.heard = true;
             let is_trip = readback.value.is_some_and(|v| (v - f64::from(element.command.trip)).abs() < 0.5);
-            self.found_tripped = is_trip && self.demand == Demand::None && element.mode == Mode::Act;
+            self.found_tripped |= is_trip && self.demand == Demand::None && element.mode == Mode::Act;
         }
+    }
+
+    /// A new line will write: whatever the old one had still to release has to be found again.
+    pub(crate) fn look_again(&mut self) {
+        self.heard = false;
     }
 
     /// Takes in where its contacts say it is, and the time; says whether anything is worth a record.

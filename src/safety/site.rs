@@ -484,12 +484,12 @@ impl Site {
     #[must_use]
     pub fn objections(&self, plan: &Plan) -> Vec<String> {
         let mut objections = Vec::new();
-        for (id, life) in self.trips.iter().filter(|(_, life)| life.tripped) {
+        for (id, _) in self.trips.iter().filter(|(_, life)| life.tripped) {
             let tag = &self.plan.trips[id].tag;
             if plan.trip(tag.as_str()).is_none() {
                 objections
                     .push(format!("trip `{tag}` stands tripped and is not in the new file; reset it first"));
-            } else if life.tripped {
+            } else {
                 let missing = |e: &ElementId| {
                     let tag = &self.plan.elements[*e].tag;
                     let kept = plan.trips.values().any(|t| {
@@ -505,6 +505,14 @@ impl Site {
                 }
             }
         }
+        let held = self.elements.iter().filter(|(_, life)| life.found_tripped);
+        for tag in held.map(|(id, _)| &self.plan.elements[id].tag) {
+            if !plan.elements.values().any(|e| e.tag == *tag) {
+                objections.push(format!(
+                    "`{tag}` was found tripped and is held so, and it is not in the new file; reset it first"
+                ));
+            }
+        }
         objections
     }
 
@@ -513,12 +521,14 @@ impl Site {
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
+        self.hand_on_alarms_and_votes(&mut next);
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
                 let demand = next.elements[id].demand;
                 next.elements[id] = self.elements[was].clone();
                 next.elements[id].demand(now.mono, demand);
+                next.elements[id].look_again();
             } else {
                 // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
@@ -535,6 +545,23 @@ impl Site {
         let all = self.plan.alarms.ids().collect();
         self.judge(now, all, effects);
         self.act(now, effects);
+    }
+
+    /// Delays that run, peaks, and how long an input has been bad go on: a reload excuses nothing.
+    fn hand_on_alarms_and_votes(&self, next: &mut Site) {
+        let plan = Arc::clone(&next.plan);
+        for (id, alarm) in plan.alarms.iter() {
+            if let Some(was) = self.plan.alarm(&alarm.key) {
+                next.alarms[id] = self.alarms[was].clone();
+            }
+        }
+        for (id, trip) in plan.trips.iter() {
+            let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
+            let old_causes = self.plan.trips[was].causes.iter();
+            let old_keys: Vec<&str> = old_causes.map(|a| self.plan.alarms[*a].key.as_str()).collect();
+            let keys = trip.causes.iter().map(|a| plan.alarms[*a].key.as_str());
+            next.trips[id].take_over(keys, &self.trips[was], &old_keys);
+        }
     }
 
     fn tell_removed(&self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
