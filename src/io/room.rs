@@ -138,8 +138,22 @@ pub struct Start {
 pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>)> {
     let (knocks, at_door) = mpsc::channel(DOOR_MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The judge is made here, out of memory that reading the site file has just left free on this thread.
+    let now = start.clock.now();
+    let desk = Desk {
+        site: Site::new(Arc::clone(&start.plan), &start.standing, now),
+        waiting: start.first.into_iter().map(|body| Record { at: now, body }).collect(),
+        samples: Vec::new(),
+        records_lost: Lost::default(),
+        samples_lost: Lost::default(),
+        journal_ails: false,
+    };
+    let Start { plan, journal, buffer, clock, .. } = start;
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
-        LocalSet::new().block_on(&runtime, Room::run(start, at_door));
+        let demands = watch::channel(desk.site.demands()).0;
+        let room = Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() };
+        room.news.notify_one(); // What waits already.
+        LocalSet::new().block_on(&runtime, Rc::new(room).run(plan, at_door));
     })?;
     Ok((Door { knocks }, thread))
 }
@@ -189,24 +203,10 @@ impl Lost {
 }
 
 impl Room {
-    async fn run(start: Start, mut at_door: mpsc::Receiver<Knock>) {
-        let Start { mut plan, standing, first, journal, buffer, clock } = start;
-        let now = clock.now();
-        let site = Site::new(Arc::clone(&plan), &standing, now);
-        let demands = watch::channel(site.demands()).0;
-        let waiting = first.into_iter().map(|body| Record { at: now, body }).collect();
-        let desk = Desk {
-            site,
-            waiting,
-            samples: Vec::new(),
-            records_lost: Lost::default(),
-            samples_lost: Lost::default(),
-            journal_ails: false,
-        };
-        let room =
-            Rc::new(Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() });
+    async fn run(self: Rc<Self>, mut plan: Arc<Plan>, mut at_door: mpsc::Receiver<Knock>) {
+        let room = self;
         let mut lines = room.lines(&plan);
-        let mut tick = tokio::time::interval_at(clock.instant(on_grid(clock.mono())), TICK);
+        let mut tick = tokio::time::interval_at(room.clock.instant(on_grid(room.clock.mono())), TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
