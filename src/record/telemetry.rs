@@ -8,7 +8,7 @@
 use crate::model::point::Tag;
 use crate::model::record::Sample;
 use crate::model::time::Wall;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The version of the block's shape.
@@ -17,10 +17,26 @@ pub const VERSION: u64 = 1;
 /// Most samples in a block: some 8 KiB of JSON, which one message and one write of the buffer hold with ease.
 pub const SAMPLES_MAX: usize = 200;
 
+/// One row of a point.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Told(i64, Option<f64>, &'static str);
+
+/// The payload; its keys are in the order of the alphabet, as in every payload.
+#[derive(Serialize)]
+struct Payload<'a> {
+    boot: String,
+    from: String,
+    gateway: &'a str,
+    points: BTreeMap<&'a str, &'a [Told]>,
+    seq: u64,
+    to: String,
+    v: u64,
+}
+
 /// Values that are being gathered.
 #[derive(Clone, Debug, Default)]
 pub struct Gathering {
-    points: BTreeMap<Tag, Vec<Value>>,
+    points: BTreeMap<Tag, Vec<Told>>,
     count: usize,
     span: Option<(Wall, Wall)>,
 }
@@ -43,7 +59,7 @@ pub struct Block {
 impl Gathering {
     /// Takes in one value.
     pub fn add(&mut self, sample: &Sample) {
-        let row = json!([sample.wall.ms(), sample.reading.value, sample.reading.quality.as_str()]);
+        let row = Told(sample.wall.ms(), sample.reading.value, sample.reading.quality.as_str());
         self.points.entry(sample.point.clone()).or_default().push(row);
         self.count = self.count.saturating_add(1);
         let (from, to) = self.span.unwrap_or((sample.wall, sample.wall));
@@ -66,18 +82,19 @@ impl Gathering {
     pub fn finish(&mut self, gateway: &str, boot: u64, seq: u64) -> Option<Block> {
         let gathered = std::mem::take(self);
         let (from, to) = gathered.span?;
-        let points = gathered.points.into_iter().map(|(point, rows)| (point.to_string(), Value::Array(rows)));
-        let json = json!({
-            "boot": format!("{boot:016x}"),
-            "from": from.to_string(),
-            "gateway": gateway,
-            "points": points.collect::<Map<_, _>>(),
-            "seq": seq,
-            "to": to.to_string(),
-            "v": VERSION,
-        });
+        let payload = Payload {
+            boot: format!("{boot:016x}"),
+            from: from.to_string(),
+            gateway,
+            points: gathered.points.iter().map(|(tag, rows)| (tag.as_str(), rows.as_slice())).collect(),
+            seq,
+            to: to.to_string(),
+            v: VERSION,
+        };
+        let json =
+            serde_json::to_string(&payload).expect("numbers and texts under text keys are always JSON");
         let count = u64::try_from(gathered.count).unwrap_or(u64::MAX);
-        Some(Block { seq, from, to, count, json: json.to_string() })
+        Some(Block { seq, from, to, count, json })
     }
 }
 
