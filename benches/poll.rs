@@ -5,7 +5,7 @@
 //! Values that rest cost polling and judging only. With values that all change at every read, each is also told: that
 //! is 2,560 values a second through sled and MQTT, which the bare loop does nothing about.
 //!
-//! The sides take turns, each from its start. `DAVY_BENCH_WINDOW_S` sets how long each is measured (default 6, after 3 to
+//! The sides take turns, each from its start. `DAVY_BENCH_WINDOW_S` sets how long each is measured (default 5, after 2 to
 //! warm up), `DAVY_BENCH_ROUNDS` how often (default 2); `cargo bench --bench poll -- "256 devices"` measures only that.
 
 mod common;
@@ -17,7 +17,7 @@ use common::{Aim, Folder, Outcome, head, median, row, setting};
 use std::thread::sleep;
 use std::time::Duration;
 
-const WARM_UP: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_secs(2);
 const PER_BUS: u8 = 32;
 
 fn main() -> Outcome {
@@ -33,7 +33,7 @@ struct Costs {
 fn bench() -> Outcome {
     let folder = Folder::new("poll")?;
     let broker = common::broker()?;
-    let window = Duration::from_secs(setting("DAVY_BENCH_WINDOW_S", 6));
+    let window = Duration::from_secs(setting("DAVY_BENCH_WINDOW_S", 5));
     let rounds = setting("DAVY_BENCH_ROUNDS", 2);
     head(&format!(
         "Polling once a second, ten registers each; {rounds} rounds of {} s a side",
