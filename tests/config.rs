@@ -208,8 +208,8 @@ fn alarms_have_the_colour_the_latch_and_the_words_of_their_level() {
     let plan = plan_of(&demo());
     let alarm = |key: &str| &plan.alarms[plan.alarm(key).unwrap()];
     let level1 = alarm("bottle-room.lpg-1:alarm");
-    assert_eq!(level1.text.zh, "食堂瓶组间 液化气探测器1 一级报警");
-    assert_eq!(level1.text.en, "Canteen bottle room, LPG detector 1: level 1");
+    assert_eq!(&*level1.text.zh, "食堂瓶组间 液化气探测器1 一级报警");
+    assert_eq!(&*level1.text.en, "Canteen bottle room, LPG detector 1: level 1");
     assert_eq!(level1.off_delay, Span::from_secs(1));
     for (key, colour, latching) in [
         ("face.t1:warning", Colour::Blue, false),
@@ -223,7 +223,7 @@ fn alarms_have_the_colour_the_latch_and_the_words_of_their_level() {
     ] {
         assert_eq!((alarm(key).colour, alarm(key).latching), (colour, latching), "{key}");
     }
-    assert_eq!(alarm("face.t1:trip").text.en, "Coal face 3102, methane T1, face: power cut");
+    assert_eq!(&*alarm("face.t1:trip").text.en, "Coal face 3102, methane T1, face: power cut");
     assert!(alarm("bottle-room.lpg-1:trip").action.en.starts_with("Close the gas supply"));
     assert!(alarm("face.t1:trip").action.zh.contains("切断电源"));
 }

@@ -41,6 +41,8 @@ pub(super) struct Compiler<'a> {
     pub(super) device_places: Table<DeviceId, Place>,
     pub(super) points: Names<PointId>,
     pub(super) alarms: BTreeMap<String, AlarmId>,
+    /// What alarms say to do, each text once: thousands of alarms share a dozen of them.
+    actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
     /// Rows of standards that the site uses and that nobody has confirmed.
@@ -68,6 +70,7 @@ impl<'a> Compiler<'a> {
             device_places: Table::default(),
             points: Names::new("point"),
             alarms: BTreeMap::new(),
+            actions: BTreeSet::new(),
             elements: Names::new("valve, load or siren"),
             trips: Names::new("trip"),
             unconfirmed: BTreeSet::new(),
@@ -245,7 +248,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds an alarm to the plan and makes its key known.
-    pub(super) fn alarm(&mut self, alarm: Alarm) -> AlarmId {
+    pub(super) fn alarm(&mut self, mut alarm: Alarm) -> AlarmId {
+        for text in [&mut alarm.action.zh, &mut alarm.action.en] {
+            match self.actions.get(text) {
+                Some(known) => *text = Arc::clone(known),
+                None => drop(self.actions.insert(Arc::clone(text))),
+            }
+        }
         let key = alarm.key.clone();
         let id = self.plan.alarms.push(alarm);
         self.alarms.insert(key, id);

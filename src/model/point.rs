@@ -34,19 +34,20 @@ impl fmt::Display for Tag {
     }
 }
 
-/// What an operator reads, in both languages.
+/// What an operator reads, in both languages. Shared, because many alarms say the same, and because what is copied
+/// between a reading and the write that follows from it must cost nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Text {
     /// Chinese.
-    pub zh: String,
+    pub zh: Arc<str>,
     /// English.
-    pub en: String,
+    pub en: Arc<str>,
 }
 
 impl Text {
     /// The pair of both texts.
     #[must_use]
-    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Text {
+    pub fn new(zh: impl Into<Arc<str>>, en: impl Into<Arc<str>>) -> Text {
         Text { zh: zh.into(), en: en.into() }
     }
 }
