@@ -150,10 +150,10 @@ impl Site {
         }
         if now.mono >= self.minute_due {
             for (id, life) in self.alarms.iter() {
-                let stale = life.active() && now.mono.since(life.occurred) >= STALE_AFTER;
-                let news = if stale { self.rates.stale.insert(id) } else { self.rates.stale.remove(&id) };
+                let is_stale = life.active() && now.mono.since(life.occurred) >= STALE_AFTER;
+                let news = if is_stale { self.rates.stale.insert(id) } else { self.rates.stale.remove(&id) };
                 if news {
-                    effects.record(now, Body::Nuisance(stale(key(id), stale)));
+                    effects.record(now, Body::Nuisance(stale(key(id), is_stale)));
                 }
             }
         }
