@@ -392,8 +392,12 @@ impl Standing {
                     Some((aside, under)) => (*under, Some(aside.clone())),
                     None => (a.to, None),
                 };
-                let standing =
-                    AlarmStanding { occurrence: a.occurrence, state, since: record.at.wall, aside };
+                // Louder is no other state.
+                let since = match self.alarms.get(&a.key) {
+                    Some(was) if a.cause == AlarmCause::Escalated => was.since,
+                    Some(_) | None => record.at.wall,
+                };
+                let standing = AlarmStanding { occurrence: a.occurrence, state, since, aside };
                 self.alarms.insert(a.key.clone(), standing);
             }
             Body::Trip(t) => {

@@ -6,7 +6,7 @@
 //! ```
 
 use super::chain::Digest;
-use crate::model::alarm::{AlarmState, Aside, AsideHow};
+use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
 use crate::model::record::{
@@ -298,7 +298,13 @@ pub fn standing_body(standing: &Standing) -> Value {
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
-            if let Some((key, state)) = read_alarm(entry) {
+            if let Some((key, mut state)) = read_alarm(entry) {
+                let cause = entry.body.get("cause").and_then(Value::as_str);
+                if let Some(was) =
+                    standing.alarms.get(&key).filter(|_| cause == Some(AlarmCause::Escalated.as_str()))
+                {
+                    state.since = was.since;
+                }
                 standing.alarms.insert(key, state);
             }
         }

@@ -595,7 +595,7 @@ impl Site {
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
-                let demand = next.elements[id].demand;
+                let demand = next.demanded(id);
                 next.elements[id] = self.elements[was].clone();
                 next.elements[id].demand(now.mono, demand);
                 next.elements[id].look_again();
@@ -622,6 +622,9 @@ impl Site {
         for (id, alarm) in plan.alarms.iter() {
             if let Some(was) = self.plan.alarm(&alarm.key) {
                 next.alarms[id] = self.alarms[was].clone();
+                if next.alarms[id].escalated {
+                    next.escalated.insert(id);
+                }
             }
         }
         for (id, trip) in plan.trips.iter() {

@@ -20,6 +20,8 @@ const SWITCH_TRAVEL: Span = Span::from_ms(200);
 pub(crate) enum Line {
     Answers,
     Fails(LineFault),
+    /// It is not asked: the line is starved.
+    Starved,
     /// It answers, so late that the answer reaches the judge with the next poll.
     Late,
 }
@@ -216,6 +218,9 @@ impl Plant {
         let line = self.line[device].clone();
         if let Line::Fails(fault) = line {
             return Some(Input::NoAnswer { device, fault });
+        }
+        if line == Line::Starved {
+            return None;
         }
         self.show(now, device);
         let plan = Arc::clone(&self.plan);
