@@ -27,10 +27,12 @@ mod trips;
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
 
-use crate::model::plan::Plan;
+use crate::model::plan::{Origin, Plan};
+use crate::model::table::AlarmId;
 use library::Library;
 use sha2::{Digest, Sha256};
 use site::Compiler;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::de::DeTable;
 
@@ -39,6 +41,8 @@ use toml::de::DeTable;
 pub struct Compiled {
     /// The site.
     pub plan: Plan,
+    /// Where the set-points of its alarms come from.
+    pub origins: BTreeMap<AlarmId, Origin>,
     /// Warnings only.
     pub warnings: Faults,
 }
@@ -51,16 +55,16 @@ pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
     let mut faults = Faults::default();
     let library = Library::read(extras, &mut faults);
     let root = read::read(&Arc::new(site.clone()), &shapes::SITE_FILE, &mut faults);
-    let plan = match (&root, &library) {
+    let compiled = match (&root, &library) {
         (Some(root), Some(library)) => Some(Compiler::new(root, library, &mut faults).compile()),
         // What a broken syntax hides can't be told from what is not there.
         _ => None,
     };
     faults.sort(&site.name);
-    match plan {
-        Some(mut plan) if faults.errors() == 0 => {
+    match compiled {
+        Some((mut plan, origins)) if faults.errors() == 0 => {
             plan.config_hash = hash(site, extras);
-            Ok(Compiled { plan, warnings: faults })
+            Ok(Compiled { plan, origins, warnings: faults })
         }
         _ => Err(faults),
     }

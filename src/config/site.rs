@@ -13,7 +13,7 @@ use super::standard::AreaKind;
 use super::texts;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
-use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Plan, Subject, Telemetry};
+use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Origin, Plan, Subject, Telemetry};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
 use crate::model::time::Span;
@@ -48,6 +48,8 @@ pub(super) struct Compiler<'a> {
     pub(super) trips: Names<()>,
     /// Rows of standards that the site uses and that nobody has confirmed.
     pub(super) unconfirmed: BTreeSet<String>,
+    /// Where the set-points of alarms come from.
+    pub(super) origins: BTreeMap<AlarmId, Origin>,
 }
 
 impl<'a> Compiler<'a> {
@@ -75,11 +77,12 @@ impl<'a> Compiler<'a> {
             elements: Names::new("valve, load or siren"),
             trips: Names::new("trip"),
             unconfirmed: BTreeSet::new(),
+            origins: BTreeMap::new(),
         }
     }
 
-    /// The plan, as far as the file allows.
-    pub(super) fn compile(mut self) -> Plan {
+    /// The plan, as far as the file allows, and where its set-points come from.
+    pub(super) fn compile(mut self) -> (Plan, BTreeMap<AlarmId, Origin>) {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -95,7 +98,7 @@ impl<'a> Compiler<'a> {
         self.emptiness();
         self.sizes();
         self.advice();
-        self.plan
+        (self.plan, self.origins)
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {

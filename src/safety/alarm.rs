@@ -246,6 +246,8 @@ impl AlarmLife {
             self.set_aside = self.set_aside.saturating_add(1);
         }
         aside.count = self.set_aside;
+        // What is not announced is not announced louder either.
+        self.escalated = false;
         self.aside_ends = span.map(|span| now.mono + span);
         self.aside = Some(aside);
         self.since = now.wall;

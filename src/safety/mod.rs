@@ -14,3 +14,4 @@ mod trend;
 mod watch;
 
 pub use site::{Effects, Input, Site};
+pub use watch::{FAILURES_TO_LOSE, stale_after};

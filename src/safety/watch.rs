@@ -9,7 +9,7 @@ use crate::model::time::{Mono, Span};
 use crate::model::view::DeviceView;
 
 /// Requests in a row that fail before a device counts as lost. One lost frame is daily life on a line.
-pub(crate) const FAILURES_TO_LOSE: u32 = 2;
+pub const FAILURES_TO_LOSE: u32 = 2;
 
 /// The readings of a site as they may be believed now.
 #[derive(Clone, Debug)]
@@ -130,6 +130,7 @@ impl Watch {
 
 /// Two polls without a new value, and the old one is no longer believed. The time-outs are added so that a device that
 /// is asked and does not answer is lost before it is stale: the better reason is told.
-fn stale_after(device: &Device) -> Span {
+#[must_use]
+pub fn stale_after(device: &Device) -> Span {
     device.poll.times(2) + device.timeout.times(2)
 }

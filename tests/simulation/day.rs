@@ -167,7 +167,7 @@ impl Day {
     fn things_go_wrong(&mut self) {
         let plan = Arc::clone(&self.plan);
         for (id, point) in plan.points.iter().filter(|(_, p)| !p.alarms.is_empty()) {
-            if self.dice.one_in(250) {
+            if self.dice.one_in(120) {
                 self.moves(id);
             }
             if self.dice.one_in(1_200) {

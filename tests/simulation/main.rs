@@ -4,8 +4,9 @@
 //! by a second account of what was read (`account`).
 //!
 //! ```text
-//! DAVY_SEEDS=100000 cargo test --test simulation       a long run
-//! DAVY_SEED=1234 cargo test --test simulation          one day again, with its story
+//! cargo test --release --test simulation                          2,000 days
+//! DAVY_SEEDS=100000 cargo test --release --test simulation        a long run
+//! DAVY_SEED=1234 cargo test --test simulation                     one day again, with its story
 //! ```
 
 #![allow(
@@ -29,8 +30,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Days of an ordinary run.
-const SEEDS: u64 = 2_000;
+/// Days of an ordinary run: many where the compiler has made them fast, as in `tests/run`.
+const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 2_000 };
 
 /// Failing seeds that are told; more say the same.
 const TOLD: usize = 3;
