@@ -94,6 +94,8 @@ pub struct Site {
     acting_on: Table<ElementId, Vec<TripId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
+    /// Trips with a cause that is active or not known: the only ones that time alone can move.
+    restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// Alarms that nobody has acknowledged in time.
@@ -120,6 +122,7 @@ impl Site {
             caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
             acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
             stirred: plan.trips.ids().collect(),
+            restless: BTreeSet::new(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
@@ -207,7 +210,7 @@ impl Site {
                 }
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
-                self.stirred.extend(plan.trips.ids());
+                self.stirred.extend(self.restless.iter().copied());
                 self.snapshot(now, effects);
                 self.nuisances(now, effects);
                 if now.mono >= self.minute_due {
@@ -395,6 +398,11 @@ impl Site {
         // for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
             let causes = self.causes(now, id);
+            if causes.iter().all(|cause| cause.known && cause.active.is_none()) {
+                self.restless.remove(&id);
+            } else {
+                self.restless.insert(id);
+            }
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
                 self.trip_due_to(now, id, &causes, &votes, effects);
             }
