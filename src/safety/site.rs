@@ -398,10 +398,9 @@ impl Site {
         // for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
             let causes = self.causes(now, id);
+            self.restless.insert(id);
             if causes.iter().all(|cause| cause.known && cause.active.is_none()) {
                 self.restless.remove(&id);
-            } else {
-                self.restless.insert(id);
             }
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
                 self.trip_due_to(now, id, &causes, &votes, effects);
@@ -630,11 +629,9 @@ impl Site {
         for (id, alarm) in plan.alarms.iter() {
             if let Some(was) = self.plan.alarm(&alarm.key) {
                 next.alarms[id] = self.alarms[was].clone();
-                if next.alarms[id].escalated {
-                    next.escalated.insert(id);
-                }
             }
         }
+        next.escalated = next.alarms.iter().filter(|(_, life)| life.escalated).map(|(id, _)| id).collect();
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
             let old_causes = self.plan.trips[was].causes.iter();
