@@ -284,6 +284,7 @@ mod tests {
     use crate::model::point::Text;
     use crate::model::table::{AreaId, PointId, Row};
     use crate::model::time::Span;
+    use proptest::prelude::*;
 
     fn alarm(latching: bool) -> Alarm {
         Alarm {
@@ -393,5 +394,112 @@ mod tests {
         life.step(at(60_001), &alarm, &QUIET, Verdict::Clear);
         assert!(life.step(at(61_001), &alarm, &QUIET, Verdict::Clear).is_some());
         assert_eq!(life.state(), AlarmState::Normal);
+    }
+    /// Something that happens to an alarm.
+    #[derive(Clone, Debug)]
+    enum Event {
+        Step(u64, Verdict),
+        Acknowledge,
+        Reset,
+        Shelve(u64),
+        TakeOut,
+        TakeBack,
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let verdict = prop::sample::select(vec![Verdict::Clear, Verdict::Breach, Verdict::Unknown]);
+        let event = prop_oneof![
+            6 => (0u64..1_500, verdict).prop_map(|(ms, v)| Event::Step(ms, v)),
+            2 => Just(Event::Acknowledge),
+            2 => Just(Event::Reset),
+            1 => (1u64..3_000).prop_map(Event::Shelve),
+            1 => Just(Event::TakeOut),
+            1 => Just(Event::TakeBack),
+        ];
+        prop::collection::vec(event, 1..60)
+    }
+
+    /// The table of ISA-18.2 for what lies under being set aside: from, by what, to.
+    fn is_in_the_table(from: AlarmState, cause: AlarmCause, to: AlarmState, latching: bool) -> bool {
+        use AlarmState::{
+            Acknowledged, LatchedAcknowledged, LatchedUnacknowledged, Normal, ReturnedUnacknowledged,
+            Unacknowledged,
+        };
+        match cause {
+            AlarmCause::Occurred => !from.is_active() && to == Unacknowledged,
+            AlarmCause::Cleared => match (from, latching) {
+                (Unacknowledged, true) => to == LatchedUnacknowledged,
+                (Unacknowledged, false) => to == ReturnedUnacknowledged,
+                (Acknowledged, true) => to == LatchedAcknowledged,
+                (Acknowledged, false) => to == Normal,
+                _ => false,
+            },
+            AlarmCause::Acknowledged => matches!(
+                (from, to),
+                (Unacknowledged, Acknowledged)
+                    | (ReturnedUnacknowledged, Normal)
+                    | (LatchedUnacknowledged, LatchedAcknowledged)
+            ),
+            AlarmCause::Reset => (from, to) == (LatchedAcknowledged, Normal),
+            AlarmCause::Reannounced => (from, to) == (Acknowledged, Unacknowledged),
+            AlarmCause::TakenBack | AlarmCause::Expired if from.is_active() => to == Unacknowledged,
+            AlarmCause::TakenBack | AlarmCause::Expired | AlarmCause::SetAside | AlarmCause::Escalated => {
+                from == to
+            }
+            AlarmCause::Removed => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_an_alarm_lives_by_the_table(latching: bool, events in events()) {
+            let alarm = alarm(latching);
+            let announcing =
+                Announcing { escalate: Some(Span::from_ms(2_000)), siren: None, again: Some(Span::from_ms(4_000)) };
+            let mut life = AlarmLife::restored(None, at(0));
+            let (mut ms, mut shelf) = (0, None::<u64>);
+            for event in events {
+                let (from, occurrence, before) = (life.under(), life.occurrence, life.state());
+                let moved = match event {
+                    Event::Step(wait, verdict) => {
+                        ms += wait;
+                        let moved = life.step(at(ms), &alarm, &announcing, verdict);
+                        let cleared = moved.is_some_and(|m| m.cause == AlarmCause::Cleared);
+                        prop_assert!(!cleared || verdict == Verdict::Clear, "what is not known is not clear");
+                        moved
+                    }
+                    Event::Acknowledge => life.acknowledge(at(ms)),
+                    Event::Reset => life.reset(at(ms)),
+                    Event::Shelve(span) => {
+                        shelf = Some(ms + span);
+                        Some(life.set_aside(at(ms), aside(AsideHow::Shelved), Some(Span::from_ms(span))))
+                    }
+                    Event::TakeOut => {
+                        shelf = None;
+                        Some(life.set_aside(at(ms), aside(AsideHow::OutOfService), None))
+                    }
+                    Event::TakeBack => life.take_back(at(ms), AlarmCause::TakenBack),
+                };
+                let Some(moved) = moved else {
+                    prop_assert_eq!((life.under(), life.state()), (from, before), "nothing moves without a word");
+                    continue;
+                };
+                prop_assert_eq!(moved.from, before);
+                prop_assert!(is_in_the_table(from, moved.cause, life.under(), latching), "{from:?} {moved:?} {:?}", life.under());
+                prop_assert_eq!(life.occurrence, occurrence + u32::from(moved.cause == AlarmCause::Occurred));
+                prop_assert!(!life.escalated || life.state() == AlarmState::Unacknowledged, "only what is announced");
+            }
+            // One transition a step: in a few steps everything that is due has come.
+            for _ in 0..5 {
+                life.step(at(ms), &alarm, &announcing, Verdict::Unknown);
+            }
+            let over = life.aside().is_some_and(|a| a.how == AsideHow::Shelved) && shelf.is_some_and(|end| ms >= end);
+            prop_assert!(!over, "shelved beyond its time");
+        }
+    }
+
+    fn aside(how: AsideHow) -> Aside {
+        let (by, reason) = ("li".to_owned(), "work".to_owned());
+        Aside { how, until: None, minutes: None, by, second: None, reason, count: 0 }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) told: Table<PointId, Option<Reading>>,
     /// Since when each alarm's point says breach, with nothing in between that says otherwise.
     breach: Table<AlarmId, Option<Mono>>,
+    /// The same, where only what proves that all is well says otherwise: hysteresis holds while a delay runs, too.
+    held: Table<AlarmId, Option<Mono>>,
     /// Since when each alarm's point proves that all is well, in every single reading.
     safe: Table<AlarmId, Option<Mono>>,
     /// Since when an alarm's point says nothing, and whether it ever said something.
@@ -51,6 +53,8 @@ pub(crate) struct Account {
     /// Elements whose output was found demanding when it was read first; until a person resets them.
     pub(crate) found: BTreeSet<ElementId>,
     read_back: BTreeSet<ElementId>,
+    /// Another file was taken since the start: what was heard under the old one may count or not.
+    changed: bool,
 }
 
 impl Account {
@@ -58,6 +62,7 @@ impl Account {
         Account {
             told: plan.points.map(|_, _| None),
             breach: plan.alarms.map(|_, _| None),
+            held: plan.alarms.map(|_, _| None),
             safe: plan.alarms.map(|_, _| None),
             nothing: plan.alarms.map(|_, _| None),
             heard: plan.alarms.map(|_, _| false),
@@ -70,6 +75,7 @@ impl Account {
             escalated: BTreeSet::new(),
             found: BTreeSet::new(),
             read_back: BTreeSet::new(),
+            changed: false,
             plan: Arc::clone(plan),
         }
     }
@@ -96,10 +102,12 @@ impl Account {
     pub(crate) fn replanned(&self, plan: &Arc<Plan>, now: Now) -> Account {
         let mut next = Account::new(plan);
         let same_file = *plan == self.plan;
+        next.changed = self.changed || !same_file;
         for (id, alarm) in plan.alarms.iter() {
             let Some(was) = self.plan.alarm(&alarm.key) else { continue };
             if same_file {
                 (next.breach[id], next.nothing[id]) = (self.breach[was], self.nothing[was]);
+                next.held[id] = self.held[was];
                 next.heard[id] = self.heard[was];
             }
             if self.plan.alarms[was].limit == alarm.limit {
@@ -185,11 +193,12 @@ impl Account {
         match says {
             Says::Breach => {
                 self.breach[alarm].get_or_insert(now);
+                self.held[alarm].get_or_insert(now);
                 (self.safe[alarm], self.nothing[alarm]) = (None, None);
             }
             Says::Safe => {
                 self.safe[alarm].get_or_insert(now);
-                (self.breach[alarm], self.nothing[alarm]) = (None, None);
+                (self.breach[alarm], self.held[alarm], self.nothing[alarm]) = (None, None, None);
             }
             Says::Between => {
                 (self.breach[alarm], self.safe[alarm], self.nothing[alarm]) = (None, None, None);
@@ -221,6 +230,38 @@ impl Account {
             is_of_a_value(&self.plan, **cause) && (lasts(self.breach[**cause], delay + slack) || bad)
         };
         trip.causes.iter().filter(counts).count()
+    }
+
+    /// An alarm of a value that must stand by now, and does not by the records.
+    pub(crate) fn not_in_alarm(&self, now: Mono) -> Option<&str> {
+        let late = |(id, alarm): &(AlarmId, &davy::model::plan::Alarm)| {
+            let since = self.breach[*id].filter(|_| is_of_a_value(&self.plan, *id));
+            let under = self.under.get(&alarm.key).copied().unwrap_or_default();
+            since.is_some_and(|since| now.since(since) >= alarm.on_delay + TICK) && !under.is_active()
+        };
+        self.plan.alarms.iter().find(late).map(|(_, alarm)| alarm.key.as_str())
+    }
+
+    /// For how long an alarm's value has said breach; `None` where this account can't tell.
+    pub(crate) fn breach_for(&self, id: AlarmId, now: Mono) -> Option<Option<Span>> {
+        let can_tell = !self.changed && is_of_a_value(&self.plan, id);
+        can_tell.then(|| self.held[id].map(|since| now.since(since)))
+    }
+
+    /// How many causes of a trip may count by now at most; `None` where this account can't tell.
+    pub(crate) fn votes_at_most(&self, id: TripId, now: Mono) -> Option<usize> {
+        let trip = &self.plan.trips[id];
+        let is_bad = |cause: &AlarmId| {
+            let lasts = self.nothing[*cause].is_some_and(|since| now.since(since) >= trip.bad_delay);
+            self.heard[*cause] && lasts
+        };
+        let none_good = trip.causes.iter().all(is_bad);
+        let may = |cause: &&AlarmId| {
+            let under = self.under.get(&self.plan.alarms[**cause].key).copied().unwrap_or_default();
+            under.is_active() || (is_bad(cause) && (trip.on_bad == OnBad::Vote || none_good))
+        };
+        let can_tell = !self.changed && trip.causes.iter().all(|cause| is_of_a_value(&self.plan, *cause));
+        can_tell.then(|| trip.causes.iter().filter(may).count())
     }
 
     /// What stands against a reset of a trip by this account; `None` where nothing does.

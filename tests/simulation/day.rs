@@ -137,6 +137,7 @@ impl Day {
         }
         self.give(Input::Tick)?;
         promises::s1_what_is_in_breach_is_under_demand(&self.site, &self.plan, &self.account, self.now)?;
+        promises::s1_what_is_in_breach_is_in_alarm(&self.account, self.now)?;
         promises::s5_every_shelf_ends_by_its_expiry(&self.account, self.now)?;
         self.people()?;
         if self.mischief {
@@ -481,6 +482,7 @@ impl Day {
             self.keep(record);
             match &record.body {
                 Body::Alarm(change) => {
+                    promises::an_alarm_has_a_breach(&self.plan, &self.account, change, self.now)?;
                     promises::s4_what_is_not_known_is_not_clear(&self.plan, &self.account, change, self.now)?;
                     self.summary.shelved += u64::from(self.account.shelved.contains_key(&change.key));
                     if let Some(wrong) = self.account.alarm_moved(change, self.now.mono) {
@@ -493,6 +495,7 @@ impl Day {
                         .trip(&change.tag)
                         .and_then(|id| self.account.against_reset(id, self.now.mono));
                     promises::s3_a_trip_ends_by_a_reset_with_all_conditions_met(change, against, is_reset)?;
+                    promises::a_trip_has_causes_enough(change, &self.plan, &self.account, self.now)?;
                     let count =
                         if change.tripped { &mut self.summary.trips } else { &mut self.summary.resets };
                     *count += 1;

@@ -46,6 +46,28 @@ pub(crate) fn s1_what_is_in_breach_is_under_demand(
     Ok(())
 }
 
+/// S1 for people: what was in breach for longer than its delay is in alarm by the next tick, set aside or not.
+pub(crate) fn s1_what_is_in_breach_is_in_alarm(account: &Account, now: Now) -> Broken {
+    let missing = account.not_in_alarm(now.mono);
+    missing
+        .map_or(Ok(()), |key| Err(format!("{key} is in breach for longer than its delay, and is no alarm")))
+}
+
+/// An alarm of a value has a reason: its value was in breach for the whole delay.
+pub(crate) fn an_alarm_has_a_breach(
+    plan: &Plan,
+    account: &Account,
+    change: &AlarmChange,
+    now: Now,
+) -> Broken {
+    let occurred = change.cause == AlarmCause::Occurred;
+    let Some(id) = plan.alarm(&change.key).filter(|_| occurred) else { return Ok(()) };
+    let (delay, lasts) = (plan.alarms[id].on_delay, account.breach_for(id, now.mono));
+    hold(lasts.is_none_or(|lasts| lasts.is_some_and(|span| span >= delay)), || {
+        format!("{} occurred after a breach of {lasts:?}; its on-delay is {delay}", change.key)
+    })
+}
+
 /// S2: an element is asked for its safe state or for nothing, and is asked exactly while a trip stands that acts on it,
 /// while an alarm is escalated that it is the siren of, or since it was found tripped. Nobody can ask for "open".
 pub(crate) fn s2_a_demand_has_a_reason_and_a_reason_has_its_demand(
@@ -81,6 +103,21 @@ pub(crate) fn s3_a_trip_ends_by_a_reset_with_all_conditions_met(
     }
     hold(is_reset, || format!("{} ended without a reset", change.tag))?;
     against.map_or(Ok(()), |why| Err(format!("{} was reset: {why}", change.tag)))
+}
+
+/// A trip has a reason: causes enough for its vote are active, or have been bad for as long as is borne. A gateway that
+/// starts before its devices trips nothing by that.
+pub(crate) fn a_trip_has_causes_enough(
+    change: &TripChange,
+    plan: &Plan,
+    account: &Account,
+    now: Now,
+) -> Broken {
+    let Some(id) = plan.trip(&change.tag).filter(|_| change.tripped) else { return Ok(()) };
+    let (votes, most) = (plan.trips[id].votes, account.votes_at_most(id, now.mono));
+    hold(most.is_none_or(|most| most >= votes), || {
+        format!("{} tripped with {most:?} of {votes} causes: {:?}", change.tag, change.causes)
+    })
 }
 
 /// S4: an alarm returns to normal only where every reading of its whole off-delay was good and safe. What is not known
