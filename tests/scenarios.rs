@@ -206,7 +206,8 @@ impl Stage {
                 self.starts_again();
                 Some(())
             }
-            ["the", "feed", "contact", "of", element, "lies"] => {
+            ["the", "feed", "contact", "of", element, "sticks"]
+            | ["the", "open", "limit", "of", element, "sticks"] => {
                 self.drive(element, |plant, id| plant.drive[id].lies = true)
             }
             ["the", "gateway", "is", "off", "for", n, unit] => {

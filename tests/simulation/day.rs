@@ -149,6 +149,9 @@ impl Day {
         self.uplink.step(&mut self.dice, self.mischief, self.journal.recorded(), self.now.mono);
         promises::s7_what_the_cursor_passed_has_arrived(&self.uplink)?;
         if self.summary.steps.is_multiple_of(50) {
+            if self.unflushed == 0 && *self.journal.standing() != self.folded {
+                return Err("the journal's lines fold to something else than the records".to_owned());
+            }
             let view = self.site.view(self.now);
             promises::s6_the_records_say_what_the_judge_holds(&self.folded, &self.site, &view, &self.plan)?;
         }

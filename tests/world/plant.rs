@@ -32,7 +32,7 @@ pub(crate) struct Drive {
     /// What is in the cell that Davy writes.
     pub(crate) commanded: bool,
     pub(crate) stuck: bool,
-    /// Its contacts say that it is in its unsafe state, wherever it is.
+    /// The contact of its unsafe state says yes, wherever it is.
     pub(crate) lies: bool,
     toward_safe: bool,
     since: Option<Mono>,
@@ -197,9 +197,10 @@ impl Plant {
     fn show(&mut self, now: Mono, device: DeviceId) {
         let plan = Arc::clone(&self.plan);
         for (id, element) in plan.elements.iter() {
-            let position = if self.drive[id].lies { Position::Unsafe } else { self.position(now, id) };
+            let (position, lies) = (self.position(now, id), self.drive[id].lies);
             let both = element.safe_contact.is_some() && element.unsafe_contact.is_some();
-            let is_unsafe = position == Position::Unsafe || (!both && position == Position::Travelling);
+            let is_unsafe =
+                lies || position == Position::Unsafe || (!both && position == Position::Travelling);
             let contacts =
                 [(element.safe_contact, position == Position::Safe), (element.unsafe_contact, is_unsafe)];
             for (contact, says) in contacts {
