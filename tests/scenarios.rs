@@ -231,6 +231,7 @@ impl Stage {
                 self.line(names, &Line::Fails(LineFault::Garbled("a wrong length".to_owned())))
             }
             ["device", names @ .., "refuses"] => self.line(names, &Line::Fails(LineFault::Exception(4))),
+            ["device", names @ .., "is" | "are", "not", "asked"] => self.line(names, &Line::Starved),
             ["device", names @ .., "answers", "late"] => self.line(names, &Line::Late),
             ["device", names @ .., "answers"] => self.line(names, &Line::Answers),
             [names @ .., "read" | "reads", value] => {
