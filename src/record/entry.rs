@@ -98,7 +98,7 @@ impl Entry {
         if version > VERSION {
             return Err(EntryFault::Newer(version));
         }
-        let boot = u64::from_str_radix(text(&fields, "boot")?, 16).map_err(|_| EntryFault::Field("boot"))?;
+        let boot = read_boot(text(&fields, "boot")?).ok_or(EntryFault::Field("boot"))?;
         let wall = Wall::parse(text(&fields, "utc")?).ok_or(EntryFault::Field("utc"))?;
         let seq = Seq(number(&fields, "seq")?);
         if seq > SEQ_MAX {
@@ -138,6 +138,12 @@ fn number(fields: &Map<String, Value>, name: &'static str) -> Result<u64, EntryF
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, EntryFault> {
     fields.get(name).and_then(Value::as_str).ok_or(EntryFault::Field(name))
+}
+
+fn read_boot(text: &str) -> Option<u64> {
+    // The standard library reads a leading plus as well.
+    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
 /// What happened in `record`, as the body of an entry. A number that is not finite becomes `null`.
@@ -536,6 +542,8 @@ mod tests {
         assert_eq!(fault("2026", "year"), EntryFault::Field("utc"));
         assert_eq!(fault("\"body\"", "\"bodi\""), EntryFault::Field("body"));
         assert_eq!(fault("b381", "x381"), EntryFault::Field("prev"));
+        assert_eq!(fault("b381", "+381"), EntryFault::Field("prev"));
+        assert_eq!(fault("000000000000beef", "+00000000000beef"), EntryFault::Field("boot"));
         assert!(matches!(fault("{", ""), EntryFault::NotJson(_)));
     }
 
