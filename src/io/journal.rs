@@ -17,8 +17,9 @@ pub use reader::{JournalReader, Page};
 
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};
+use super::retry::Retry;
 use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing};
-use crate::model::time::{Mono, Span};
+use crate::model::time::Span;
 use crate::record::chain::{Chain, Digest};
 use std::fmt;
 use std::io;
@@ -41,14 +42,14 @@ const BACK_OFF_MAX: Span = Span::from_secs(10);
 const CLOSE_STEP: Duration = Duration::from_millis(5);
 
 /// How the journal does.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct JournalState {
+#[derive(Debug, Default)]
+struct JournalState {
     /// The last entry that is on disk.
-    pub recorded: Seq,
+    recorded: Seq,
     /// Why nothing can be written at the moment.
-    pub trouble: Option<String>,
+    trouble: Option<String>,
     /// Entries that wait in memory for the disk.
-    pub waiting: usize,
+    waiting: usize,
 }
 
 /// A handle on the journal. Cheap to clone.
@@ -130,7 +131,15 @@ impl Journal {
         let writer = Writer::new(&folder, chain, found.standing.clone(), found.file, clock);
         let (work, queue) = mpsc::sync_channel(QUEUE_MAX);
         let (news, state) = watch::channel(JournalState { recorded: last_seq, ..JournalState::default() });
-        let desk = Desk { queue, news, writer, on_grown, clock, refusal: None, last_lost: 0 };
+        let desk = Desk {
+            queue,
+            news,
+            writer,
+            on_grown,
+            clock,
+            retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
+            last_lost: 0,
+        };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
             journal: Journal { work, state, folder },
@@ -165,12 +174,6 @@ impl Journal {
             return Some("the journal's thread has ended".to_owned());
         }
         self.state.borrow().trouble.clone()
-    }
-
-    /// How the journal does, and a way to wait for a change.
-    #[must_use]
-    pub fn state(&self) -> watch::Receiver<JournalState> {
-        self.state.clone()
     }
 
     /// A reader of what is recorded.
@@ -211,23 +214,20 @@ struct Desk<F> {
     writer: Writer,
     on_grown: F,
     clock: Clock,
-    refusal: Option<Refusal>,
+    retry: Retry,
     last_lost: u64,
-}
-
-/// The disk has refused: when it will be tried again.
-struct Refusal {
-    pause: Span,
-    until: Mono,
 }
 
 impl<F: Fn(Seq)> Desk<F> {
     fn run(mut self) {
         while let Some(work) = self.wait() {
             let close = self.take(work);
-            let due = self.refusal.as_ref().is_none_or(|r| self.clock.mono() >= r.until);
-            if due || close.is_some() {
-                self.refusal = if self.commit() { None } else { Some(self.refused()) };
+            if self.retry.is_due(self.clock.mono()) || close.is_some() {
+                if self.commit() {
+                    self.retry.worked();
+                } else {
+                    self.retry.refused(self.clock.mono());
+                }
             }
             if let Some(reply) = close {
                 // Whoever asked may have run out of patience.
@@ -239,17 +239,12 @@ impl<F: Fn(Seq)> Desk<F> {
 
     /// The next work; `Some(None)` when it is time to try the disk again, `None` when nobody is left to give any.
     fn wait(&self) -> Option<Option<Work>> {
-        let Some(refusal) = &self.refusal else { return self.queue.recv().ok().map(Some) };
-        match self.queue.recv_timeout(duration(refusal.until.since(self.clock.mono()))) {
+        let Some(until) = self.retry.until() else { return self.queue.recv().ok().map(Some) };
+        match self.queue.recv_timeout(duration(until.since(self.clock.mono()))) {
             Ok(work) => Some(Some(work)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,
         }
-    }
-
-    fn refused(&self) -> Refusal {
-        let pause = self.refusal.as_ref().map_or(BACK_OFF, |r| BACK_OFF_MAX.min(r.pause.times(2)));
-        Refusal { pause, until: self.clock.mono() + pause }
     }
 
     /// Takes in `work` and all that waits behind it, so that one fsync serves them all.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::io::clock::duration;
 use crate::io::files::set_aside;
+use crate::io::retry::Retry;
 use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, Seq, Trouble};
 use crate::model::time::{Mono, Span};
@@ -59,19 +60,13 @@ const ASKERS_MAX: usize = 64;
 /// Gaps are told together, at most this often, so that they do not crowd the journal.
 const GAP_EVERY: Span = Span::from_secs(10);
 
-/// A pause before the store is tried again.
-struct Refusal {
-    pause: Span,
-    until: Mono,
-}
-
 /// The thread's state.
 pub(super) struct Keeper {
     asks: Receiver<Ask>,
     marks: watch::Sender<Marks>,
     setup: Setup,
     store: Option<Store>,
-    refusal: Option<Refusal>,
+    retry: Retry,
     /// Whether anything in the store is not yet on disk.
     dirty: bool,
     save_at: Mono,
@@ -104,7 +99,7 @@ impl Keeper {
             marks: desk.marks,
             setup,
             store: None,
-            refusal: None,
+            retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
             dirty: false,
             save_at: Mono::START,
             read: Seq(0),
@@ -128,7 +123,7 @@ impl Keeper {
         self.open();
         loop {
             let more = self.catch_up();
-            let wait = if more { Span::ZERO } else { self.pause() };
+            let wait = if more { Span::ZERO } else { self.pause(self.setup.clock.mono()) };
             match self.asks.recv_timeout(duration(wait)) {
                 Ok(Ask::Close(done)) => {
                     self.save();
@@ -148,11 +143,11 @@ impl Keeper {
     }
 
     /// How long there is nothing to do but to wait for questions.
-    fn pause(&self) -> Span {
-        let now = self.setup.clock.mono();
+    fn pause(&self, now: Mono) -> Span {
         let busy = self.dirty || !self.blocks.is_empty() || !self.gathering.is_empty() || self.gap.is_some();
         let until = if busy { self.save_at } else { now + IDLE };
-        let until = self.refusal.as_ref().map_or(until, |r| until.min(r.until));
+        // The store is only tried again where something is saved.
+        let until = self.retry.until().map_or(until, |again| until.min(again.max(self.save_at)));
         until.since(now)
     }
 
@@ -211,7 +206,7 @@ impl Keeper {
         self.dirty = true;
         self.save_at = self.setup.clock.mono();
         self.mark_telemetry();
-        if self.refusal.take().is_some() {
+        if self.retry.worked() {
             tracing::info!("buffer: the disk takes the store again");
             let text = Text::new("缓冲数据库恢复写入。", "The buffer can be written again.");
             self.trouble("buffer-write", false, text);
@@ -316,10 +311,7 @@ impl Keeper {
     }
 
     fn refused(&mut self, why: &str) {
-        let before = self.refusal.take();
-        let pause = before.as_ref().map_or(BACK_OFF, |r| BACK_OFF_MAX.min(r.pause.times(2)));
-        self.refusal = Some(Refusal { pause, until: self.setup.clock.mono() + pause });
-        if before.is_some() {
+        if !self.retry.refused(self.setup.clock.mono()) {
             return; // Said already.
         }
         tracing::error!(reason = why, "buffer: runs from memory until the disk takes the store again");
@@ -352,7 +344,7 @@ impl Keeper {
         let now = self.setup.clock.mono();
         self.save_at = now + SAVE_EVERY;
         self.finish_block();
-        if self.store.is_none() && self.refusal.as_ref().is_none_or(|r| now >= r.until) {
+        if self.store.is_none() && self.retry.is_due(now) {
             self.open();
         }
         if self.dirty || !self.blocks.is_empty() {
@@ -614,4 +606,41 @@ fn shortened(recorded: Seq, known: Seq) -> Text {
              Look for them and keep them as evidence; the numbers in between are given a second time."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::buffer::channel;
+    use crate::io::clock::Clock;
+    use crate::io::journal::Journal;
+
+    #[test]
+    fn a_store_that_refuses_is_no_reason_to_spin() {
+        let dir = std::env::temp_dir().join(format!("davy-keeper-spin-{}", std::process::id()));
+        let journal = Journal::open(&dir, "mine-1", 7, Clock::start(), |_| {}).unwrap().journal;
+        let setup = Setup {
+            dir: dir.join("buffer"),
+            gateway: "mine-1".to_owned(),
+            boot: 7,
+            destinations: Vec::new(),
+            telemetry_max_bytes: 1,
+            events_max: 1,
+            journal: journal.reader(),
+            clock: Clock::start(),
+            tell: Box::new(|_| {}),
+        };
+        let mut keeper = Keeper::new(channel().1, setup);
+        keeper.retry.refused(Mono::START);
+        let now = keeper.setup.clock.mono() + BACK_OFF;
+        keeper.save_at = now + SAVE_EVERY;
+        for dirty in [true, false] {
+            keeper.dirty = dirty;
+            assert!(
+                keeper.pause(now) >= SAVE_EVERY,
+                "nothing happens before the next save, so nothing wakes it"
+            );
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

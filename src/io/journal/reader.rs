@@ -56,12 +56,6 @@ impl JournalReader {
         self.state.borrow().recorded
     }
 
-    /// A reader of the same journal with a memory of its own.
-    #[must_use]
-    pub fn another(&self) -> JournalReader {
-        JournalReader::new(&self.folder, self.state.clone())
-    }
-
     /// Up to `max` entries after `after`. Where there are no more, `through` is [`JournalReader::recorded`].
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// A file is closed at this length: small enough that a start reads it in a blink.
 pub(super) const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Entries that wait in memory for a disk that refuses: some 6 MB, hours of a bad day.
+/// Entries that wait in memory for a disk that refuses: at some 600 bytes of a line each 6 MB, hours of a bad day.
 pub(super) const WAITING_MAX: usize = 10_000;
 
 /// Milliseconds of a UTC day.
