@@ -122,6 +122,12 @@ impl Buffer {
         self.marks.clone()
     }
 
+    /// Whether its thread has ended: nothing is told or kept any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.marks.has_changed().is_err()
+    }
+
     /// Tells the thread that the journal has grown. A full queue is no loss: whatever comes next makes it look.
     pub fn journal_grew(&self) {
         drop(self.asks.try_send(Ask::Journal));
@@ -337,7 +343,7 @@ impl Store {
         let found = caught(|| self.db.get("format"))?;
         match found {
             Some(format) if format == FORMAT => Ok(()),
-            None if !self.db.was_recovered() || self.is_empty() => caught(|| {
+            None if self.is_empty()? => caught(|| {
                 self.db.insert("format", FORMAT)?;
                 self.db.flush()?;
                 // Once, at birth: sled never syncs these itself.
@@ -355,14 +361,22 @@ impl Store {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        [&self.events, &self.telemetry, &self.cursors, &self.standing].into_iter().all(|t| t.is_empty())
+    fn is_empty(&self) -> Result<bool, StoreFault> {
+        let trees = [&self.events, &self.telemetry, &self.cursors, &self.standing];
+        caught(|| trees.into_iter().try_fold(true, |empty, tree| Ok(empty && tree.first()?.is_none())))
+    }
+
+    /// Closes the database.
+    fn close(self) {
+        if catch_unwind(AssertUnwindSafe(|| drop(self))).is_err() {
+            tracing::warn!("buffer: the database panicked while it was closed");
+        }
     }
 
     /// Gives the database up without waiting: closing may hang on a disk that does.
     fn abandon(self) {
         let closing = std::thread::Builder::new().name("davy-buffer-end".to_owned());
-        if let Err(e) = closing.spawn(move || catch_unwind(AssertUnwindSafe(|| drop(self))).is_ok()) {
+        if let Err(e) = closing.spawn(move || self.close()) {
             tracing::warn!(error = %e, "buffer: no thread to close the old store on");
         }
     }

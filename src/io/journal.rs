@@ -50,6 +50,8 @@ struct JournalState {
     trouble: Option<String>,
     /// Entries that wait in memory for the disk.
     waiting: usize,
+    /// The journal was closed: its thread has not ended for a fault.
+    closed: bool,
 }
 
 /// A handle on the journal. Cheap to clone.
@@ -98,7 +100,8 @@ impl fmt::Display for JournalError {
 
 impl std::error::Error for JournalError {}
 
-/// Entries were still waiting when the journal was closed: the disk refused them or the time was up.
+/// At least so many entries are not on disk though the journal was closed: the disk refused them, the time was up,
+/// or the journal's thread had broken down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotRecorded(pub usize);
 
@@ -167,10 +170,16 @@ impl Journal {
         self.state.borrow().recorded
     }
 
+    /// Whether its thread has ended: nothing is recorded any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.state.has_changed().is_err()
+    }
+
     /// Why nothing can be written at the moment; `None` while all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        if self.state.has_changed().is_err() {
+        if self.is_finished() {
             return Some("the journal's thread has ended".to_owned());
         }
         self.state.borrow().trouble.clone()
@@ -202,7 +211,16 @@ impl Journal {
             Ok(0) => Ok(()),
             Ok(waiting) => Err(NotRecorded(waiting)),
             Err(RecvTimeoutError::Timeout) => Err(NotRecorded(self.state.borrow().waiting)),
-            Err(RecvTimeoutError::Disconnected) => Ok(()), // Closed before.
+            Err(RecvTimeoutError::Disconnected) => self.closed_before(),
+        }
+    }
+
+    fn closed_before(&self) -> Result<(), NotRecorded> {
+        let state = self.state.borrow();
+        match (state.closed, state.waiting) {
+            (true, 0) => Ok(()),
+            // A thread that broke down had something in its hands.
+            (_, waiting) => Err(NotRecorded(waiting.max(1))),
         }
     }
 }
@@ -230,6 +248,7 @@ impl<F: Fn(Seq)> Desk<F> {
                 }
             }
             if let Some(reply) = close {
+                self.news.send_modify(|state| state.closed = true);
                 // Whoever asked may have run out of patience.
                 reply.try_send(self.writer.waiting()).unwrap_or_default();
                 return;
@@ -272,7 +291,7 @@ impl<F: Fn(Seq)> Desk<F> {
         let (recorded, waiting) = (self.writer.recorded(), self.writer.waiting());
         let grown = recorded > self.news.borrow().recorded;
         self.report(trouble.as_deref());
-        self.news.send_replace(JournalState { recorded, trouble, waiting });
+        self.news.send_replace(JournalState { recorded, trouble, waiting, closed: false });
         if grown {
             (self.on_grown)(recorded);
         }

@@ -135,6 +135,16 @@ fn a_buffer_without_a_disk_runs_from_memory_until_there_is_one() {
 }
 
 #[test]
+fn a_buffer_whose_thread_has_ended_is_seen_to() {
+    let dir = TempDir::new();
+    let site = site(&dir);
+    assert!(!site.buffer.is_finished());
+    let buffer = site.buffer.clone();
+    site.stopped();
+    wait("the end of the thread", || buffer.is_finished());
+}
+
+#[test]
 fn a_buffer_ahead_of_its_journal_is_set_aside() {
     let dir = TempDir::new();
     let site = site(&dir);

@@ -264,6 +264,28 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
 }
 
 #[test]
+fn a_journal_whose_thread_broke_down_is_seen_to_have_ended_and_does_not_close_well() {
+    let dir = TempDir::new();
+    let opened =
+        Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| panic!("as if by a fault")).unwrap();
+    assert!(!opened.journal.is_finished());
+    opened.journal.offer(vec![ended()]).unwrap();
+    wait("the end of the thread", || opened.journal.is_finished());
+    assert!(opened.journal.trouble().unwrap().contains("ended"), "{:?}", opened.journal.trouble());
+    opened.journal.close(Duration::from_secs(10)).unwrap_err();
+}
+
+#[test]
+fn a_journal_may_be_closed_twice() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, vec![ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    wait("the end of the thread", || opened.journal.is_finished());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
 fn a_journal_that_can_not_be_opened_says_where_and_what_to_do() {
     let dir = TempDir::new();
     fs::write(dir.path().join("journal"), "in the way").unwrap();

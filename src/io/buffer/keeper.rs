@@ -128,7 +128,9 @@ impl Keeper {
                 Ok(Ask::Close(done)) => {
                     self.save();
                     self.tell_gap(true);
-                    self.store = None;
+                    if let Some(store) = self.store.take() {
+                        store.close();
+                    }
                     return done.send(()).unwrap_or_default();
                 }
                 Ok(ask) => self.answer(ask),
