@@ -9,7 +9,7 @@ use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble}
 use crate::model::time::{Now, Wall};
 use crate::record::chain::{Check, Digest};
 use crate::record::entry::{self, Entry, STANDING};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -55,6 +55,11 @@ pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
         if begins_with_snapshot(&place.path)? {
             break;
         }
+    }
+    if let Some(newest) = places.last() {
+        // What a process wrote that was killed before its fsync can be read, and yet a power cut would take it.
+        File::open(&newest.path)?.sync_all()?;
+        sync_folder(folder)?;
     }
     let mut walk = Walk::new(now);
     for place in places.get(from..).unwrap_or_default() {
