@@ -117,6 +117,7 @@ impl Writer {
             let lost = self.lost.get_or_insert(Lost { from: wall, to: wall, count: 0 });
             lost.to = wall;
             lost.count = lost.count.saturating_add(1);
+            self.standing.apply(record); // What happened has happened: the next snapshot knows of it.
             return;
         }
         let today = day(record.at.wall);
@@ -143,8 +144,14 @@ impl Writer {
                 "the disk refused the journal, and more than {WAITING_MAX} entries did not fit into memory"
             ),
         };
-        self.append(&Record { at: self.clock.now(), body: Body::Gap(gap) });
+        self.note_in_new_file(Body::Gap(gap));
         true
+    }
+
+    /// Puts `body` on record behind a snapshot: what lies before it does not tell all that stands.
+    fn note_in_new_file(&mut self, body: Body) {
+        self.plan = None;
+        self.append(&Record { at: self.clock.now(), body });
     }
 
     fn push(&mut self, mut line: String, opens: bool) {
