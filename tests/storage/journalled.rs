@@ -8,6 +8,7 @@ use davy::model::point::Text;
 use davy::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing};
 use davy::record::entry::Entry;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -255,6 +256,43 @@ fn what_does_not_fit_into_memory_becomes_a_gap_record() {
     assert_chain(&dir);
     opened.journal.close(Duration::from_secs(10)).unwrap();
     assert!(open(&dir).standing.trips["valve"].tripped, "a trip that did not fit stands nevertheless");
+}
+
+#[test]
+fn a_file_taken_from_under_a_running_journal_is_told_and_what_stands_is_written_anew() {
+    type Meddling = fn(&Path);
+    let removed: Meddling = |file| fs::remove_file(file).unwrap();
+    let moved: Meddling = |file| fs::rename(file, file.with_extension("old")).unwrap();
+    let replaced: Meddling = |file| {
+        fs::copy(file, file.with_extension("copy")).unwrap();
+        fs::rename(file.with_extension("copy"), file).unwrap();
+    };
+    let emptied: Meddling = |file| drop(fs::File::create(file).unwrap());
+    for (how, meddle) in
+        [("removed", removed), ("moved", moved), ("replaced", replaced), ("emptied", emptied)]
+    {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        record(&opened.journal, vec![trip("valve", true)]);
+        let file = journal_files(&dir).pop().unwrap();
+        meddle(&file);
+        record(&opened.journal, vec![alarm("a:trip", 1)]);
+        wait("the trouble", || opened.journal.recorded() == Seq(5));
+        record(&opened.journal, vec![alarm("b:trip", 1)]);
+        assert_eq!(opened.journal.recorded(), Seq(6), "{how}: told once");
+        let mut reader = opened.journal.reader();
+        let page = reader.read(Seq(2), 10).unwrap();
+        let kinds: Vec<_> = page.entries.iter().map(|(e, _)| (e.seq.0, e.kind.as_str())).collect();
+        assert_eq!(kinds, [(3, "alarm"), (4, "standing"), (5, "trouble"), (6, "alarm")], "{how}");
+        let told = &page.entries[2].0.body;
+        assert_eq!(
+            (&told["code"], &told["detail"]),
+            (&"journal-removed".into(), &"000000000001.jsonl".into())
+        );
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let standing = open(&dir).standing;
+        assert!(standing.trips["valve"].tripped && standing.alarms.len() == 2, "{how}: {standing:?}");
+    }
 }
 
 #[test]

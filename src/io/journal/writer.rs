@@ -6,12 +6,14 @@ use super::lines::file_name;
 use super::scan::Tail;
 use crate::io::clock::Clock;
 use crate::io::files::{create, make_folder, sync_folder};
-use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing};
+use crate::model::point::Text;
+use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing, Trouble};
 use crate::model::time::Wall;
 use crate::record::chain::Chain;
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A file is closed at this length: small enough that a start reads it in a blink.
@@ -43,6 +45,8 @@ struct Plan {
 struct Current {
     path: PathBuf,
     len: u64,
+    /// Device and inode, once they are known: another file of this name is not this file.
+    id: Option<(u64, u64)>,
     /// `None` after a refusal: it is opened afresh.
     handle: Option<File>,
 }
@@ -75,8 +79,12 @@ impl Writer {
         tail: Option<Tail>,
         clock: Clock,
     ) -> Writer {
-        let current =
-            tail.map(|t| Current { path: folder.join(file_name(t.first)), len: t.len, handle: None });
+        let current = tail.map(|t| Current {
+            path: folder.join(file_name(t.first)),
+            len: t.len,
+            id: None,
+            handle: None,
+        });
         Writer {
             folder: folder.to_owned(),
             recorded: chain.last(),
@@ -148,6 +156,24 @@ impl Writer {
         true
     }
 
+    /// The file was taken away or cut while it was written to: what it held may be gone, and what stands is not.
+    fn tell_removed(&mut self) {
+        let Some(removed) = self.current.take() else { return };
+        let name = removed.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        tracing::error!(file = name, "journal: somebody has removed, replaced or shortened the file");
+        let text = Text::new(
+            format!(
+                "日志文件 {name} 在写入期间被删除、替换或截短，其中的记录可能已丢失。请查明原因并找回该文件。"
+            ),
+            format!(
+                "The journal's file {name} was removed, replaced or shortened while it was written to; entries in it \
+                 may be lost. Find out by whom, and recover the file."
+            ),
+        );
+        let trouble = Trouble { code: "journal-removed", detail: name, raised: true, text };
+        self.note_in_new_file(Body::Trouble(trouble));
+    }
+
     /// Puts `body` on record behind a snapshot: what lies before it does not tell all that stands.
     fn note_in_new_file(&mut self, body: Body) {
         self.plan = None;
@@ -178,13 +204,14 @@ impl Writer {
 
     /// Writes the lines up to the next that opens a file.
     fn commit_one_file(&mut self) -> io::Result<()> {
-        let Some(front) = self.pending.front() else { return Ok(()) };
-        let sound = match &mut self.current {
-            Some(current) if !front.opens => current.ready()?,
-            Some(_) | None => false,
-        };
-        if !sound {
-            self.current = Some(Current::begin(&self.folder, front.seq)?);
+        let Some(&Pending { seq, opens, .. }) = self.pending.front() else { return Ok(()) };
+        match self.current.as_mut().map(Current::ready) {
+            Some(Ok(false)) => self.tell_removed(),
+            Some(Err(e)) if !opens => return Err(e),
+            Some(Ok(true) | Err(_)) | None => {}
+        }
+        if opens || self.current.is_none() {
+            self.current = Some(Current::begin(&self.folder, seq)?);
         }
         let count = 1 + self.pending.iter().skip(1).take_while(|p| !p.opens).count();
         let text: String = self.pending.iter().take(count).map(|p| p.bytes.as_str()).collect();
@@ -205,26 +232,27 @@ impl Current {
         let path = folder.join(file_name(first));
         let handle = create(&path)?;
         sync_folder(folder)?;
-        Ok(Current { path, len: 0, handle: Some(handle) })
+        Ok(Current { path, len: 0, id: Some(id(&handle.metadata()?)), handle: Some(handle) })
     }
 
     /// Opens the file where that is needed and cuts it back to what is durable. `false` where that is no longer
-    /// there: somebody has removed or shortened the file.
+    /// there: somebody has removed, replaced or shortened the file. An open handle does not tell: it goes on writing
+    /// to what has no name any more.
     fn ready(&mut self) -> io::Result<bool> {
-        if self.handle.is_some() {
-            return Ok(true);
-        }
-        let mut handle = match OpenOptions::new().write(true).open(&self.path) {
-            Ok(handle) => handle,
+        let found = match fs::metadata(&self.path) {
+            Ok(found) => found,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(e),
         };
-        if handle.metadata()?.len() < self.len {
+        if *self.id.get_or_insert(id(&found)) != id(&found) || found.len() < self.len {
             return Ok(false);
         }
-        handle.set_len(self.len)?;
-        handle.seek(SeekFrom::End(0))?;
-        self.handle = Some(handle);
+        if self.handle.is_none() {
+            let mut handle = OpenOptions::new().write(true).open(&self.path)?;
+            handle.set_len(self.len)?;
+            handle.seek(SeekFrom::End(0))?;
+            self.handle = Some(handle);
+        }
         Ok(true)
     }
 
@@ -235,6 +263,10 @@ impl Current {
         self.len = self.len.saturating_add(bytes(text.len()));
         Ok(())
     }
+}
+
+fn id(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 fn day(at: Wall) -> i64 {
@@ -250,7 +282,6 @@ mod tests {
     use super::*;
     use crate::record::chain::Check;
     use crate::record::entry::Entry;
-    use std::fs;
 
     fn ended() -> Record {
         Record { at: Clock::start().now(), body: Body::Ended { reason: "SIGTERM".to_owned() } }
