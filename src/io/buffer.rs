@@ -7,6 +7,7 @@
 //! so every call is caught; after an I/O error it stays broken until it is opened again, so the thread drops it and
 //! opens it again; values over a segment go to files that a sync of the main file misses, so they are kept small.
 
+mod gaps;
 mod keeper;
 
 use super::clock::Clock;

@@ -13,7 +13,7 @@ mod reader;
 mod scan;
 mod writer;
 
-pub use reader::{JournalReader, Page};
+pub use reader::{Hole, JournalReader, Page};
 
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};

@@ -1,7 +1,7 @@
 //! The buffer: order, cursors, refilling, telemetry and its bound.
 
 use crate::helpers::*;
-use davy::io::buffer::Cursors;
+use davy::io::buffer::{self, Cursors};
 use davy::model::point::Text;
 use davy::model::record::{Body, Lane, Seq};
 use davy::model::time::Wall;
@@ -54,6 +54,34 @@ fn events_older_than_the_buffer_keeps_come_out_of_the_journal() {
     record(&site.journal, (0..700).map(|n| alarm("a:trip", n)).collect());
     assert_eq!(buffered(&site.buffer, Seq(0)), (1..=1401).collect::<Vec<_>>());
     assert_eq!(buffered(&site.buffer, Seq(1380)), (1381..=1401).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_can_not_be_read_of_older_files_is_passed_over_and_told_once() {
+    let dir = TempDir::new();
+    let few = |setup: &mut buffer::Setup| setup.events_max = 2;
+    let site = Stopped.started_with(&dir, few);
+    for day in 1..=3 {
+        record(&site.journal, (1..=4).map(|n| at_day(day, alarm("a:trip", n))).collect());
+    }
+    let site = site.stopped();
+    let files = journal_files(&dir);
+    let rotten = fs::read_to_string(&files[0]).unwrap().replace("\"seq\":3", "\"seq\":x");
+    fs::write(&files[0], rotten).unwrap();
+    // A folder of that name stands for a dead sector: it opens, and reading it is an error.
+    fs::remove_file(&files[1]).unwrap();
+    fs::create_dir(&files[1]).unwrap();
+    let site = site.started_with(&dir, few);
+    for _ in 0..2 {
+        assert_eq!(buffered(&site.buffer, Seq(0)), [1, 2, 4, 5, 11, 12, 13, 14, 15]);
+    }
+    let told = site.told.clone();
+    site.stopped();
+    let [line, file] = &told.gaps(Lane::Event)[..] else { panic!("{:?}", told.all()) };
+    assert_eq!((line.count, file.count), (1, 5));
+    assert!(line.reason.contains("after entry 2"), "{}", line.reason);
+    assert!(file.reason.contains("after entry 5"), "{}", file.reason);
+    assert!(told.trouble("journal-unreadable", true));
 }
 
 #[test]

@@ -329,6 +329,19 @@ fn a_journal_may_be_closed_twice() {
 }
 
 #[test]
+fn a_newest_file_that_can_not_be_read_is_set_aside_and_told() {
+    let dir = TempDir::new();
+    // A folder of that name stands for a dead sector: it opens, and reading it is an error.
+    fs::create_dir_all(dir.path().join("journal/000000000005.jsonl")).unwrap();
+    let opened = open(&dir);
+    assert!(opened.notes.iter().any(is_damage), "{:?}", opened.notes);
+    assert!(opened.last_seq >= Seq(5), "its numbers are not given again");
+    record(&opened.journal, vec![ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert_eq!(open(&dir).notes, [], "told once");
+}
+
+#[test]
 fn a_journal_that_can_not_be_opened_says_where_and_what_to_do() {
     let dir = TempDir::new();
     fs::write(dir.path().join("journal"), "in the way").unwrap();

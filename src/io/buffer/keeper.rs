@@ -9,11 +9,13 @@
 //!     └────────────────────────────┴──────────────────────────────────────────────────────────────┘
 //! ```
 
+use super::gaps::Gaps;
 use super::{
     Ask, BlockHead, Cursors, Desk, Marks, Setup, Store, StoreFault, StoredBlock, StoredEvent, length,
 };
 use crate::io::clock::duration;
 use crate::io::files::set_aside;
+use crate::io::journal::Hole;
 use crate::io::retry::Retry;
 use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, Seq, Trouble};
@@ -21,7 +23,7 @@ use crate::model::time::{Mono, Span};
 use crate::record::entry::Entry;
 use crate::record::telemetry::{Block, Gathering};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use tokio::sync::{oneshot, watch};
 
@@ -57,6 +59,9 @@ const DAMAGES_AT_ONCE: u32 = 1;
 /// Questions for what stands that wait until the journal has been read: one for each destination and screen.
 const ASKERS_MAX: usize = 64;
 
+/// Holes in the journal that are told in one run: a disk that fails all over is said often enough.
+const HOLES_MAX: usize = 64;
+
 /// Gaps are told together, at most this often, so that they do not crowd the journal.
 const GAP_EVERY: Span = Span::from_secs(10);
 
@@ -83,13 +88,14 @@ pub(super) struct Keeper {
     next_block: u64,
     /// The last block that the store holds, reachable or not.
     stored_block: u64,
-    gap: Option<Gap>,
-    gap_at: Mono,
+    gaps: Gaps,
+    gaps_at: Mono,
     /// Stores that failed for good in this run.
     damages: u32,
     /// Whether a fresh store has yet to be filled in place of a damaged one.
     rebuilding: bool,
-    told_unreadable: bool,
+    /// Holes in the journal that were told, by the entry before them.
+    holes: BTreeSet<Seq>,
 }
 
 impl Keeper {
@@ -111,11 +117,11 @@ impl Keeper {
             blocks: VecDeque::new(),
             next_block: 1,
             stored_block: 0,
-            gap: None,
-            gap_at: Mono::START,
+            gaps: Gaps::default(),
+            gaps_at: Mono::START,
             damages: 0,
             rebuilding: false,
-            told_unreadable: false,
+            holes: BTreeSet::new(),
         }
     }
 
@@ -127,7 +133,7 @@ impl Keeper {
             match self.asks.recv_timeout(duration(wait)) {
                 Ok(Ask::Close(done)) => {
                     self.save();
-                    self.tell_gap(true);
+                    self.tell_gaps(true);
                     if let Some(store) = self.store.take() {
                         store.close();
                     }
@@ -139,14 +145,15 @@ impl Keeper {
             }
             if self.setup.clock.mono() >= self.save_at {
                 self.save();
-                self.tell_gap(false);
+                self.tell_gaps(false);
             }
         }
     }
 
     /// How long there is nothing to do but to wait for questions.
     fn pause(&self, now: Mono) -> Span {
-        let busy = self.dirty || !self.blocks.is_empty() || !self.gathering.is_empty() || self.gap.is_some();
+        let busy =
+            self.dirty || !self.blocks.is_empty() || !self.gathering.is_empty() || !self.gaps.is_empty();
         let until = if busy { self.save_at } else { now + IDLE };
         // The store is only tried again where something is saved.
         let until = self.retry.until().map_or(until, |again| until.min(again.max(self.save_at)));
@@ -294,7 +301,7 @@ impl Keeper {
         );
         let now = self.setup.clock.now().wall;
         let reason = format!("telemetry not yet sent stayed in {aside}; how much is not known");
-        self.lose(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
+        self.gaps.add(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
     }
 
     /// The journal has been read to its end: a store that followed a damaged one is whole again.
@@ -406,7 +413,7 @@ impl Keeper {
             // Before the store is asked: where it fails, everything is read again into a fresh one.
             self.read = page.through;
             self.index(page.entries);
-            self.unreadable(page.unreadable);
+            self.unreadable(&page.holes);
         }
         self.marks.send_if_modified(|marks| {
             let risen = recorded > marks.events;
@@ -424,21 +431,28 @@ impl Keeper {
         more
     }
 
-    /// Lines of the journal that can't be read are told once.
-    fn unreadable(&mut self, lines: u64) {
-        if lines == 0 || self.told_unreadable {
-            return;
+    /// Tells of entries that can't be read, of each hole once: every reader comes upon it.
+    fn unreadable(&mut self, holes: &[Hole]) {
+        for hole in holes {
+            if self.holes.len() >= HOLES_MAX || !self.holes.insert(hole.after) {
+                continue;
+            }
+            let now = self.setup.clock.now().wall;
+            let reason = format!(
+                "the journal can't be read after entry {}; what is missing there was passed over",
+                hole.after
+            );
+            self.gaps.add(Gap { lane: Lane::Event, from: now, to: now, count: hole.count, reason });
+            self.trouble(
+                "journal-unreadable",
+                true,
+                Text::new(
+                    "日志中有无法读取的内容，已跳过。请保留日志文件备查并检查磁盘。",
+                    "Parts of the journal can't be read; they were passed over. Keep its files as evidence and check \
+                     the disk.",
+                ),
+            );
         }
-        self.told_unreadable = true;
-        self.trouble(
-            "journal-unreadable",
-            true,
-            Text::new(
-                "日志中有无法读取的行，已跳过。请保留日志文件备查并检查磁盘。",
-                "The journal has lines that can't be read; they were passed over. Keep its files as evidence and \
-                 check the disk.",
-            ),
-        );
     }
 
     fn index(&mut self, entries: Vec<(Entry, Bytes)>) {
@@ -480,7 +494,10 @@ impl Keeper {
             return told;
         }
         match self.setup.journal.read(after, max) {
-            Ok(page) => page.entries.into_iter().map(|(entry, line)| event(&entry, line)).collect(),
+            Ok(page) => {
+                self.unreadable(&page.holes);
+                page.entries.into_iter().map(|(entry, line)| event(&entry, line)).collect()
+            }
             Err(e) => {
                 tracing::warn!(error = %e, "buffer: the journal can't be read");
                 Vec::new()
@@ -559,26 +576,18 @@ impl Keeper {
                 self.setup.telemetry_max_bytes
             );
             let (from, to, count) = (block.from, block.to, block.count);
-            self.lose(Gap { lane: Lane::Telemetry, from, to, count, reason });
+            self.gaps.add(Gap { lane: Lane::Telemetry, from, to, count, reason });
         }
     }
 
-    fn lose(&mut self, lost: Gap) {
-        match &mut self.gap {
-            Some(gap) => {
-                gap.from = gap.from.min(lost.from);
-                gap.to = gap.to.max(lost.to);
-                gap.count = gap.count.saturating_add(lost.count);
-            }
-            None => self.gap = Some(lost),
-        }
-    }
-
-    fn tell_gap(&mut self, last: bool) {
+    fn tell_gaps(&mut self, last: bool) {
         let now = self.setup.clock.mono();
-        if let Some(gap) = self.gap.take_if(|_| last || now >= self.gap_at) {
-            self.gap_at = now + GAP_EVERY;
-            (self.setup.tell)(Body::Gap(gap));
+        if last || now >= self.gaps_at {
+            let gaps = self.gaps.take();
+            if !gaps.is_empty() {
+                self.gaps_at = now + GAP_EVERY;
+            }
+            gaps.into_iter().for_each(|gap| (self.setup.tell)(Body::Gap(gap)));
         }
     }
 }
