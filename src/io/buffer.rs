@@ -9,6 +9,7 @@
 
 mod gaps;
 mod keeper;
+mod ledger;
 
 use super::clock::Clock;
 use super::files::{make_folder, sync_folder};
@@ -313,13 +314,15 @@ struct Store {
     standing: sled::Tree,
     /// The database's file, to be synced.
     file: File,
+    /// Whether there was nothing in it.
+    fresh: bool,
 }
 
 impl Store {
     /// Opens the database in `dir`, or makes one.
     fn open(dir: &Path) -> Result<Store, StoreFault> {
         make_folder(dir).map_err(|e| StoreFault::Refused(e.to_string()))?;
-        let store = caught(|| {
+        let mut store = caught(|| {
             let db = sled::Config::new()
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
@@ -329,10 +332,13 @@ impl Store {
             let (events, telemetry) = (db.open_tree("events")?, db.open_tree("telemetry")?);
             let (cursors, standing) = (db.open_tree("cursors")?, db.open_tree("standing")?);
             let file = File::open(dir.join("db"))?;
-            Ok(Store { db, events, telemetry, cursors, standing, file })
+            Ok(Store { db, events, telemetry, cursors, standing, file, fresh: false })
         })?;
         match store.check_format(dir) {
-            Ok(()) => Ok(store),
+            Ok(fresh) => {
+                store.fresh = fresh;
+                Ok(store)
+            }
             Err(fault) => {
                 store.abandon();
                 Err(fault)
@@ -340,10 +346,11 @@ impl Store {
         }
     }
 
-    fn check_format(&self, dir: &Path) -> Result<(), StoreFault> {
+    /// Whether the store is fresh, and then marks it as ours.
+    fn check_format(&self, dir: &Path) -> Result<bool, StoreFault> {
         let found = caught(|| self.db.get("format"))?;
         match found {
-            Some(format) if format == FORMAT => Ok(()),
+            Some(format) if format == FORMAT => Ok(false),
             None if self.is_empty()? => caught(|| {
                 self.db.insert("format", FORMAT)?;
                 self.db.flush()?;
@@ -354,7 +361,7 @@ impl Store {
                 if let Some(above) = dir.parent() {
                     sync_folder(above)?;
                 }
-                Ok(())
+                Ok(true)
             }),
             Some(_) | None => {
                 Err(StoreFault::Damaged("its format mark is missing or of another version".to_owned()))

@@ -60,6 +60,7 @@ pub struct Journal {
     work: SyncSender<Work>,
     state: watch::Receiver<JournalState>,
     folder: PathBuf,
+    found: Seq,
 }
 
 /// What an opened journal says of the runs before.
@@ -145,7 +146,7 @@ impl Journal {
         };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
-            journal: Journal { work, state, folder },
+            journal: Journal { work, state, folder, found: last_seq },
             standing: found.standing,
             previous_end: found.previous_end,
             notes: found.notes,
@@ -188,7 +189,7 @@ impl Journal {
     /// A reader of what is recorded.
     #[must_use]
     pub fn reader(&self) -> JournalReader {
-        JournalReader::new(&self.folder, self.state.clone())
+        JournalReader::new(&self.folder, self.state.clone(), self.found)
     }
 
     /// Writes down what was offered and ends the thread, waiting at most about `limit`.

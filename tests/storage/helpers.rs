@@ -175,6 +175,11 @@ pub(crate) fn buffered(buffer: &Buffer, after: Seq) -> Vec<u64> {
     }
 }
 
+/// Numbers of the blocks that the buffer has after `after`.
+pub(crate) fn blocks(buffer: &Buffer, after: u64) -> Vec<u64> {
+    ask(buffer.telemetry(after, 100)).unwrap().iter().map(|block| block.seq).collect()
+}
+
 pub(crate) fn journal_files(dir: &TempDir) -> Vec<PathBuf> {
     let mut files: Vec<_> =
         fs::read_dir(dir.path().join("journal")).unwrap().map(|f| f.unwrap().path()).collect();

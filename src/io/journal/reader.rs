@@ -27,6 +27,7 @@ const OUR_LACKS: [i32; 3] = [12, 23, 24];
 pub struct JournalReader {
     folder: PathBuf,
     state: watch::Receiver<JournalState>,
+    found: Seq,
     places: VecDeque<Position>,
 }
 
@@ -59,8 +60,14 @@ pub struct Hole {
 }
 
 impl JournalReader {
-    pub(super) fn new(folder: &Path, state: watch::Receiver<JournalState>) -> JournalReader {
-        JournalReader { folder: folder.to_owned(), state, places: VecDeque::new() }
+    pub(super) fn new(folder: &Path, state: watch::Receiver<JournalState>, found: Seq) -> JournalReader {
+        JournalReader { folder: folder.to_owned(), state, found, places: VecDeque::new() }
+    }
+
+    /// The last entry of the runs before this one.
+    #[must_use]
+    pub const fn found(&self) -> Seq {
+        self.found
     }
 
     /// The last entry that is recorded, and so can be read.
