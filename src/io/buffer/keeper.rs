@@ -129,22 +129,28 @@ impl Keeper {
             let more = self.catch_up();
             let wait = if more { Span::ZERO } else { self.pause(self.setup.clock.mono()) };
             match self.asks.recv_timeout(duration(wait)) {
-                Ok(Ask::Close(done)) => {
-                    self.save();
-                    self.tell_gaps(true);
-                    if let Some(store) = self.store.take() {
-                        store.close();
+                Ok(ask) => {
+                    if let Some(done) = self.answer(ask) {
+                        self.end();
+                        // Whoever asked may have run out of patience.
+                        return done.send(()).unwrap_or_default();
                     }
-                    return done.send(()).unwrap_or_default();
                 }
-                Ok(ask) => self.answer(ask),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.save(),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             if self.setup.clock.mono() >= self.save_at {
                 self.save();
                 self.tell_gaps(false);
             }
+        }
+    }
+
+    fn end(&mut self) {
+        self.save();
+        self.tell_gaps(true);
+        if let Some(store) = self.store.take() {
+            store.close();
         }
     }
 
@@ -158,7 +164,8 @@ impl Keeper {
         until.since(now)
     }
 
-    fn answer(&mut self, ask: Ask) {
+    /// Answers a question; gives back who wants the end of the thread.
+    fn answer(&mut self, ask: Ask) -> Option<oneshot::Sender<()>> {
         // Whoever asked may be gone: nobody is left to be told.
         match ask {
             Ask::Journal => {} // Every question makes it look.
@@ -182,8 +189,9 @@ impl Keeper {
                 }
             }
             Ask::Destinations(ids) => self.setup.destinations = ids,
-            Ask::Close(done) => done.send(()).unwrap_or_default(), // Taken by `run`.
+            Ask::Close(done) => return Some(done),
         }
+        None
     }
 
     fn acked(&mut self, name: String, lane: Lane, seq: u64) {
