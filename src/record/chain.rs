@@ -79,9 +79,10 @@ impl Chain {
         self.link(record.at, record.body.kind(), entry::body(record))
     }
 
-    /// The line that says where everything stands; it becomes the last entry.
-    pub fn snapshot(&mut self, at: Now, standing: &Standing) -> String {
-        self.link(at, entry::STANDING, entry::standing_body(standing))
+    /// The lines that say where everything stands, each short enough for a message; they become the last entries.
+    pub fn snapshot(&mut self, at: Now, standing: &Standing) -> Vec<String> {
+        let bodies = entry::standing_bodies(standing);
+        bodies.into_iter().map(|body| self.link(at, entry::STANDING, body)).collect()
     }
 
     fn link(&mut self, at: Now, kind: &str, body: Value) -> String {
@@ -180,7 +181,8 @@ mod tests {
     #[test]
     fn what_the_chain_writes_the_check_takes_across_a_restart() {
         let mut chain = Chain::start("mine-1", 7);
-        let mut lines = vec![chain.snapshot(Now::default(), &Standing::default()), chain.next(&ended("a"))];
+        let mut lines = chain.snapshot(Now::default(), &Standing::default());
+        lines.push(chain.next(&ended("a")));
         let last = lines.last().unwrap();
         let mut chain = Chain::resume("mine-1", 8, chain.last(), Digest::of(last.as_bytes()));
         lines.push(chain.next(&ended("b")));

@@ -95,6 +95,44 @@ fn a_new_day_and_a_full_file_begin_new_files_with_what_stands() {
 }
 
 #[test]
+fn a_snapshot_that_is_too_large_for_a_message_comes_in_parts_and_counts_once_they_are_whole() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    let many = (0..3000).map(|n| at_day(1, alarm(&format!("district-7.heading-{n}.methane-1:trip"), 1)));
+    record(&opened.journal, many.collect());
+    record(&opened.journal, vec![at_day(1, trip("valve", true)), at_day(2, ended())]);
+    let last = opened.journal.recorded().0;
+    assert_eq!(seqs(&mut opened.journal.reader()), (1..=last).collect::<Vec<_>>());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert_chain(&dir);
+    let [older, newest] = &journal_files(&dir)[..] else { panic!("two files") };
+    let text = fs::read_to_string(newest).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let entries: Vec<Entry> =
+        lines.iter().map(|line| Entry::parse(line.trim().as_bytes()).unwrap()).collect();
+    let parts = entries.iter().filter(|entry| entry.kind == "standing").count();
+    assert!(parts > 1 && entries.len() == parts + 1, "{parts} of {} entries", entries.len());
+    assert!(lines.iter().all(|line| line.len() < 64 * 1024), "a message holds it with ease");
+
+    // Power went while the parts were written: what stood lies in the file before.
+    for kept in 1..parts {
+        fs::write(newest, lines[..kept].concat() + &lines[kept][..500]).unwrap();
+        let opened = open(&dir);
+        assert_eq!(
+            (opened.standing.alarms.len(), opened.standing.trips.len()),
+            (3000, 1),
+            "{kept} parts left"
+        );
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+    }
+    fs::write(newest, &text).unwrap();
+    fs::remove_file(older).unwrap();
+    let opened = open(&dir);
+    assert_eq!((opened.standing.alarms.len(), opened.standing.trips.len()), (3000, 1));
+    assert_eq!(opened.notes, []);
+}
+
+#[test]
 fn an_end_cut_off_anywhere_costs_the_torn_line_at_most() {
     let dir = TempDir::new();
     let opened = open(&dir);

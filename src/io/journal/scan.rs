@@ -8,7 +8,7 @@ use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble};
 use crate::model::time::{Now, Wall};
 use crate::record::chain::{Check, Digest};
-use crate::record::entry::{self, Entry, STANDING};
+use crate::record::entry::{self, Entry, STANDING, standing_part};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -68,10 +68,18 @@ pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
     Ok(walk.found())
 }
 
+/// Whether the file begins with a whole snapshot: power may have gone between its parts.
 fn begins_with_snapshot(path: &Path) -> bool {
-    let mut line = Vec::new();
-    let first = Lines::open(path, 0).and_then(|mut lines| lines.next(&mut line));
-    matches!(first, Ok(Line::Whole)) && Entry::parse(&line).is_ok_and(|entry| entry.kind == STANDING)
+    let (mut line, mut due) = (Vec::new(), 1);
+    let Ok(mut lines) = Lines::open(path, 0) else { return false };
+    while let Ok(Line::Whole) = lines.next(&mut line) {
+        match Entry::parse(&line).ok().as_ref().and_then(standing_part) {
+            Some((part, parts)) if part == due && part < parts => due = part.saturating_add(1),
+            Some((part, parts)) => return part == due && part == parts,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The state of a walk over files.

@@ -132,12 +132,15 @@ impl Writer {
         // Only forward: a clock that is set back must not start a file for each entry.
         if self.plan.is_none_or(|p| p.len >= FILE_MAX_BYTES || today > p.day) {
             self.plan = Some(Plan { len: 0, day: today });
-            let snapshot = self.chain.snapshot(self.clock.now(), &self.standing);
-            self.push(snapshot, true);
+            let first = self.chain.last().next();
+            let parts = self.chain.snapshot(self.clock.now(), &self.standing);
+            for (seq, part) in (first.0..).map(Seq).zip(parts) {
+                self.push(seq, part, seq == first);
+            }
         }
         self.standing.apply(record);
         let line = self.chain.next(record);
-        self.push(line, false);
+        self.push(self.chain.last(), line, false);
     }
 
     /// What was lost becomes a gap record; says whether there was any.
@@ -180,12 +183,12 @@ impl Writer {
         self.append(&Record { at: self.clock.now(), body });
     }
 
-    fn push(&mut self, mut line: String, opens: bool) {
+    fn push(&mut self, seq: Seq, mut line: String, opens: bool) {
         line.push('\n');
         if let Some(plan) = &mut self.plan {
             plan.len = plan.len.saturating_add(bytes(line.len()));
         }
-        self.pending.push_back(Pending { seq: self.chain.last(), bytes: line, opens });
+        self.pending.push_back(Pending { seq, bytes: line, opens });
     }
 
     /// Brings everything that waits to disk. After an error, what is not durable still waits.
