@@ -7,7 +7,9 @@
 //! so every call is caught; after an I/O error it stays broken until it is opened again, so the thread drops it and
 //! opens it again; values over a segment go to files that a sync of the main file misses, so they are kept small.
 
+mod gaps;
 mod keeper;
+mod ledger;
 
 use super::clock::Clock;
 use super::files::{make_folder, sync_folder};
@@ -120,6 +122,12 @@ impl Buffer {
     #[must_use]
     pub fn marks(&self) -> watch::Receiver<Marks> {
         self.marks.clone()
+    }
+
+    /// Whether its thread has ended: nothing is told or kept any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.marks.has_changed().is_err()
     }
 
     /// Tells the thread that the journal has grown. A full queue is no loss: whatever comes next makes it look.
@@ -306,13 +314,15 @@ struct Store {
     standing: sled::Tree,
     /// The database's file, to be synced.
     file: File,
+    /// Whether there was nothing in it.
+    fresh: bool,
 }
 
 impl Store {
     /// Opens the database in `dir`, or makes one.
     fn open(dir: &Path) -> Result<Store, StoreFault> {
         make_folder(dir).map_err(|e| StoreFault::Refused(e.to_string()))?;
-        let store = caught(|| {
+        let mut store = caught(|| {
             let db = sled::Config::new()
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
@@ -322,10 +332,13 @@ impl Store {
             let (events, telemetry) = (db.open_tree("events")?, db.open_tree("telemetry")?);
             let (cursors, standing) = (db.open_tree("cursors")?, db.open_tree("standing")?);
             let file = File::open(dir.join("db"))?;
-            Ok(Store { db, events, telemetry, cursors, standing, file })
+            Ok(Store { db, events, telemetry, cursors, standing, file, fresh: false })
         })?;
         match store.check_format(dir) {
-            Ok(()) => Ok(store),
+            Ok(fresh) => {
+                store.fresh = fresh;
+                Ok(store)
+            }
             Err(fault) => {
                 store.abandon();
                 Err(fault)
@@ -333,11 +346,12 @@ impl Store {
         }
     }
 
-    fn check_format(&self, dir: &Path) -> Result<(), StoreFault> {
+    /// Whether the store is fresh, and then marks it as ours.
+    fn check_format(&self, dir: &Path) -> Result<bool, StoreFault> {
         let found = caught(|| self.db.get("format"))?;
         match found {
-            Some(format) if format == FORMAT => Ok(()),
-            None if !self.db.was_recovered() || self.is_empty() => caught(|| {
+            Some(format) if format == FORMAT => Ok(false),
+            None if self.is_empty()? => caught(|| {
                 self.db.insert("format", FORMAT)?;
                 self.db.flush()?;
                 // Once, at birth: sled never syncs these itself.
@@ -347,7 +361,7 @@ impl Store {
                 if let Some(above) = dir.parent() {
                     sync_folder(above)?;
                 }
-                Ok(())
+                Ok(true)
             }),
             Some(_) | None => {
                 Err(StoreFault::Damaged("its format mark is missing or of another version".to_owned()))
@@ -355,14 +369,22 @@ impl Store {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        [&self.events, &self.telemetry, &self.cursors, &self.standing].into_iter().all(|t| t.is_empty())
+    fn is_empty(&self) -> Result<bool, StoreFault> {
+        let trees = [&self.events, &self.telemetry, &self.cursors, &self.standing];
+        caught(|| trees.into_iter().try_fold(true, |empty, tree| Ok(empty && tree.first()?.is_none())))
+    }
+
+    /// Closes the database.
+    fn close(self) {
+        if catch_unwind(AssertUnwindSafe(|| drop(self))).is_err() {
+            tracing::warn!("buffer: the database panicked while it was closed");
+        }
     }
 
     /// Gives the database up without waiting: closing may hang on a disk that does.
     fn abandon(self) {
         let closing = std::thread::Builder::new().name("davy-buffer-end".to_owned());
-        if let Err(e) = closing.spawn(move || catch_unwind(AssertUnwindSafe(|| drop(self))).is_ok()) {
+        if let Err(e) = closing.spawn(move || self.close()) {
             tracing::warn!(error = %e, "buffer: no thread to close the old store on");
         }
     }

@@ -177,6 +177,19 @@ pub fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
+/// Gives the file `path` these bytes: whoever reads it, after a power cut too, finds the old ones or the new ones.
+///
+/// # Errors
+/// What the system says.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_added_extension("new");
+    let mut file = create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
 /// Makes the names in the folder `dir` outlive a power cut.
 ///
 /// # Errors

@@ -15,13 +15,18 @@ use crate::model::record::{
 };
 use crate::model::time::{Mono, Now, Wall};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the line's shape. A reader refuses a higher one rather than guess at it.
 pub const VERSION: u64 = 1;
 
-/// The kind of the entry that opens every file of the journal: where all alarms and trips stood before it.
+/// The kind of the entry that opens every file of the journal: where all alarms and trips stood before it. A large
+/// site has several of them in a row, each a part of the whole.
 pub const STANDING: &str = "standing";
+
+/// Most bytes of rows in one part: with the line around them far under what one message carries.
+const PART_MAX_BYTES: usize = 24 * 1024;
 
 /// No entry has a higher number: at a thousand a second it takes thirty thousand years. A line that says so is damage
 /// or meddling, and believing it would leave no numbers for what is to come.
@@ -98,7 +103,7 @@ impl Entry {
         if version > VERSION {
             return Err(EntryFault::Newer(version));
         }
-        let boot = u64::from_str_radix(text(&fields, "boot")?, 16).map_err(|_| EntryFault::Field("boot"))?;
+        let boot = read_boot(text(&fields, "boot")?).ok_or(EntryFault::Field("boot"))?;
         let wall = Wall::parse(text(&fields, "utc")?).ok_or(EntryFault::Field("utc"))?;
         let seq = Seq(number(&fields, "seq")?);
         if seq > SEQ_MAX {
@@ -138,6 +143,12 @@ fn number(fields: &Map<String, Value>, name: &'static str) -> Result<u64, EntryF
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, EntryFault> {
     fields.get(name).and_then(Value::as_str).ok_or(EntryFault::Field(name))
+}
+
+fn read_boot(text: &str) -> Option<u64> {
+    // The standard library reads a leading plus as well.
+    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
 /// What happened in `record`, as the body of an entry. A number that is not finite becomes `null`.
@@ -251,19 +262,47 @@ fn who(w: Option<&Who>) -> Value {
     w.map_or(Value::Null, |w| json!({ "name": w.name, "via": w.via }))
 }
 
-/// Where everything stands, as the body of an entry of kind [`STANDING`].
+/// Where everything stands, as the bodies of one or more entries of kind [`STANDING`].
 #[must_use]
-pub fn standing_body(standing: &Standing) -> Value {
+pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
     let alarm = |a: &AlarmStanding| json!({ "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() });
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
-    json!({
-        "alarms": standing.alarms.iter().map(|(key, a)| (key.clone(), alarm(a))).collect::<Map<_, _>>(),
-        "trips": standing.trips.iter().map(|(tag, t)| (tag.clone(), trip(t))).collect::<Map<_, _>>(),
-    })
+    let alarms = standing.alarms.iter().map(|(key, a)| ("alarms", key, alarm(a)));
+    let trips = standing.trips.iter().map(|(tag, t)| ("trips", tag, trip(t)));
+    let empty = || BTreeMap::from([("alarms", Map::new()), ("trips", Map::new())]);
+    let (mut parts, mut bytes) = (vec![empty()], 0usize);
+    for (table, key, row) in alarms.chain(trips) {
+        let len = json!({ key: row }).to_string().len();
+        if bytes > 0 && bytes.saturating_add(len) > PART_MAX_BYTES {
+            parts.push(empty());
+            bytes = 0;
+        }
+        bytes = bytes.saturating_add(len);
+        if let Some(rows) = parts.last_mut().and_then(|part| part.get_mut(table)) {
+            rows.insert(key.clone(), row);
+        }
+    }
+    let count = parts.len();
+    let numbered = (1usize..).zip(parts).map(|(part, tables)| {
+        let mut body = json!(tables);
+        if let Some(fields) = body.as_object_mut().filter(|_| count > 1) {
+            fields.extend([("part".to_owned(), json!(part)), ("parts".to_owned(), json!(count))]);
+        }
+        body
+    });
+    numbered.collect()
+}
+
+/// Which part of a snapshot `entry` is, and of how many; `None` where it is none.
+#[must_use]
+pub fn standing_part(entry: &Entry) -> Option<(u64, u64)> {
+    let field = |name| entry.body.get(name).and_then(Value::as_u64).unwrap_or(1);
+    (entry.kind == STANDING).then(|| (field("part"), field("parts")))
 }
 
 /// Takes in what `entry` changes, as [`Standing::apply`] does with the record it was made from. A body that it
-/// cannot read changes nothing: what stood before is the better guess.
+/// cannot read changes nothing: what stood before is the better guess. So does a row that a snapshot does not have,
+/// because it may be in another part.
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
@@ -276,7 +315,11 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
                 standing.trips.insert(tag.to_owned(), state);
             }
         }
-        STANDING => *standing = read_standing(&entry.body),
+        STANDING => {
+            let Standing { alarms, trips } = read_standing(&entry.body);
+            standing.alarms.extend(alarms);
+            standing.trips.extend(trips);
+        }
         _ => {}
     }
 }
@@ -509,8 +552,22 @@ mod tests {
         standing.apply(&record(Body::Alarm(alarm_change())));
         standing.apply(&record(Body::Trip(trip_change())));
         assert_eq!(
-            standing_body(&standing).to_string(),
-            r#"{"alarms":{"face.t0:trip":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
+            json!(standing_bodies(&standing)).to_string(),
+            r#"[{"alarms":{"face.t0:trip":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        );
+        let empty = standing_bodies(&Standing::default());
+        assert_eq!(json!(empty).to_string(), r#"[{"alarms":{},"trips":{}}]"#);
+    }
+
+    #[test]
+    fn a_part_of_a_snapshot_has_these_bytes() {
+        let long = "长".repeat(PART_MAX_BYTES);
+        let mut standing = Standing::default();
+        standing.apply(&record(Body::Alarm(AlarmChange { key: long.clone(), ..alarm_change() })));
+        standing.apply(&record(Body::Trip(trip_change())));
+        assert_eq!(
+            json!(standing_bodies(&standing)).to_string().replace(&long, "long"),
+            r#"[{"alarms":{"long":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
         );
     }
 
@@ -536,6 +593,8 @@ mod tests {
         assert_eq!(fault("2026", "year"), EntryFault::Field("utc"));
         assert_eq!(fault("\"body\"", "\"bodi\""), EntryFault::Field("body"));
         assert_eq!(fault("b381", "x381"), EntryFault::Field("prev"));
+        assert_eq!(fault("b381", "+381"), EntryFault::Field("prev"));
+        assert_eq!(fault("000000000000beef", "+00000000000beef"), EntryFault::Field("boot"));
         assert!(matches!(fault("{", ""), EntryFault::NotJson(_)));
     }
 
@@ -573,9 +632,10 @@ mod tests {
             let (mut by_record, mut by_line) = (Standing::default(), Standing::default());
             for (n, record) in records.iter().enumerate() {
                 if n == snapshot_at {
-                    let line = chain.snapshot(record.at, &by_record);
                     by_line = Standing::default();
-                    standing_apply(&mut by_line, &Entry::parse(line.as_bytes()).unwrap());
+                    for line in chain.snapshot(record.at, &by_record) {
+                        standing_apply(&mut by_line, &Entry::parse(line.as_bytes()).unwrap());
+                    }
                 }
                 by_record.apply(record);
                 let line = chain.next(record);

@@ -240,12 +240,20 @@ fn gap() -> Value {
     }))
 }
 
-/// The entry that opens a file of the journal.
+/// The entry that opens a file of the journal, or the entries where one would be too long.
 fn standing() -> Value {
-    object(json!({
+    let mut standing = object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
-    }))
+    }));
+    let parts = [
+        ("part", "Which part of the whole this is, from 1. Only where there are several."),
+        ("parts", "How many parts there are; they follow one another."),
+    ];
+    if let Some(properties) = standing.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(parts.map(|(name, text)| (name.to_owned(), whole(text))));
+    }
+    standing
 }
 
 fn standing_alarm() -> Value {

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Longest line read: the snapshot of a site with every table full is some 8 MB. What is longer is damage.
+/// Longest line read: a journal may hold snapshots in one piece, of some 8 MB where every table was full. What is
+/// longer is damage.
 const LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file of the journal.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// One event of each kind, and of each kind with something left out, as the journal writes them.
 fn events() -> Vec<Value> {
     let mut chain = Chain::start("gw-1", 0xFF);
-    let mut lines = vec![chain.snapshot(Now::default(), &standing())];
+    let mut lines = chain.snapshot(Now::default(), &standing());
     lines.extend(records().iter().map(|record| chain.next(record)));
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -144,6 +144,18 @@ fn every_payload_is_described_by_the_schema() {
     assert_eq!(faults(&root, &reference("telemetry"), &telemetry_sample()), [""; 0]);
     for any in events().into_iter().chain([status_sample(Status::Lost), telemetry_sample()]) {
         assert_eq!(faults(&root, &root, &any), [""; 0], "exactly one of the three");
+    }
+}
+
+#[test]
+fn a_snapshot_in_parts_is_described_too() {
+    let [(_, alarm)] = standing().alarms.into_iter().collect::<Vec<_>>()[..] else { panic!("one alarm") };
+    let alarms = (0..1000).map(|n| (format!("a{n}:trip"), alarm)).collect();
+    let lines = Chain::start("gw-1", 0xFF).snapshot(Now::default(), &Standing { alarms, ..standing() });
+    let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.last().unwrap()["body"]["part"], events.len());
+    for event in events {
+        assert_eq!(faults(&messages(), &reference("event"), &event), [""; 0], "{event}");
     }
 }
 
