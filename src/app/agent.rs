@@ -117,9 +117,7 @@ impl Agent {
             events_max: EVENTS_INDEXED,
             journal: journal.reader(),
             clock,
-            tell: Box::new(move |body| {
-                if let Body::Trouble(trouble) = body { tell.trouble(trouble) } else { tell.note(body) }
-            }),
+            tell: Box::new(move |body| tell.tell(body)),
         };
         desk.start(setup).map_err(system("the buffer"))?;
 
@@ -182,7 +180,7 @@ impl Agent {
 
     fn note_config(&self, old: &str, new: &str, taken: bool, detail: String) {
         let change = ConfigChange { old_hash: old.to_owned(), new_hash: new.to_owned(), taken, detail };
-        self.door.note(Body::Config(change));
+        self.door.tell(Body::Config(change));
     }
 
     /// Whether a room that must not end has ended.
@@ -275,7 +273,7 @@ impl Office {
                 Err(_) => "a panic, see the log".to_owned(),
             };
             tracing::error!(why, "the office broke down and is opened again");
-            self.door.trouble(Trouble {
+            self.door.tell(Body::Trouble(Trouble {
                 code: "office",
                 detail: String::new(),
                 raised: true,
@@ -285,7 +283,7 @@ impl Office {
                         "the thread of uplinks and command socket broke down and was started again: {why}"
                     ),
                 ),
-            });
+            }));
             std::thread::sleep(Duration::from_secs(1));
         }
     }
@@ -329,7 +327,7 @@ impl Office {
                 boot: format!("{:016x}", self.boot),
             };
             let door = self.door.clone();
-            let troubles = move |trouble| door.trouble(trouble);
+            let troubles = move |trouble| door.tell(Body::Trouble(trouble));
             let (buffer, clock) = (self.buffer.clone(), self.clock);
             uplinks.spawn(uplink::run(destination.clone(), identity, buffer, clock, troubles, stop.clone()));
         }

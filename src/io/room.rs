@@ -1,6 +1,9 @@
 //! The safety room: one thread with the judge and the lines on it. Nothing here waits for a disk, a network beyond
 //! the lines, or another room: what does not fit into the next channel waits here or is counted as lost.
 
+mod mail;
+
+use self::mail::Mailbox;
 use super::buffer::Buffer;
 use super::clock::{Clock, duration};
 use super::journal::Journal;
@@ -32,7 +35,7 @@ const WAITING_MAX: usize = 50_000;
 /// Values that wait for the tick at most: a hundred devices of a dozen points that all changed within 100 ms.
 const SAMPLES_MAX: usize = 2_000;
 
-/// Requests that may wait at the door: people are slow, and troubles are few.
+/// Requests that may wait at the door, with whoever made them: people are slow.
 const DOOR_MAX: usize = 64;
 
 /// The name of the thread; a panic on it ends the process, so that the service manager starts a sound one.
@@ -42,9 +45,6 @@ pub const THREAD: &str = "davy-safety";
 enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
-    Trouble(Trouble),
-    Gap(Gap),
-    Note(Body),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
     Stop(Body, oneshot::Sender<()>),
 }
@@ -53,6 +53,7 @@ enum Knock {
 #[derive(Clone, Debug)]
 pub struct Door {
     knocks: mpsc::Sender<Knock>,
+    mail: Mailbox,
 }
 
 /// The safety room does not answer: it has ended or is about to.
@@ -92,19 +93,10 @@ impl Door {
         self.knock(|reply| Knock::Stop(last, reply)).await
     }
 
-    /// Tells of a trouble. A full door drops it: whoever has the trouble says it again.
-    pub fn trouble(&self, trouble: Trouble) {
-        drop(self.knocks.try_send(Knock::Trouble(trouble)));
-    }
-
-    /// Tells of data that could not be kept.
-    pub fn gap(&self, gap: Gap) {
-        drop(self.knocks.try_send(Knock::Gap(gap)));
-    }
-
-    /// Puts something that is not the judge's business on record, in order with everything else.
-    pub fn note(&self, body: Body) {
-        drop(self.knocks.try_send(Knock::Note(body)));
+    /// Tells what is to be put on record, in order; a trouble goes to the judge, who knows whether it is news. Never
+    /// waits.
+    pub fn tell(&self, body: Body) {
+        self.mail.put(body);
     }
 
     async fn knock<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Knock) -> Result<T, RoomGone> {
@@ -149,18 +141,22 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
         journal_ails: false,
     };
     let Start { plan, journal, buffer, clock, .. } = start;
+    let mail = Mailbox::new(clock);
+    let at_room = mail.clone();
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
         let demands = watch::channel(desk.site.demands()).0;
-        let room = Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() };
+        let desk = RefCell::new(desk);
+        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, news: Notify::new() };
         room.news.notify_one(); // What waits already.
         LocalSet::new().block_on(&runtime, Rc::new(room).run(plan, at_door));
     })?;
-    Ok((Door { knocks }, thread))
+    Ok((Door { knocks, mail }, thread))
 }
 
 /// The judge's desk: everything on this thread, so a plain cell is all the locking there is.
 struct Room {
     desk: RefCell<Desk>,
+    mail: Mailbox,
     clock: Clock,
     journal: Journal,
     buffer: Buffer,
@@ -182,7 +178,7 @@ struct Desk {
 }
 
 /// What could not be kept since it was last told.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lost {
     count: u64,
     from: Wall,
@@ -224,9 +220,6 @@ impl Room {
                         let view = room.desk.borrow().site.view(room.clock.now());
                         drop(reply.send((Arc::clone(&plan), view)));
                     }
-                    Some(Knock::Trouble(trouble)) => drop(room.input(Input::Trouble(trouble))),
-                    Some(Knock::Gap(gap)) => room.note(Body::Gap(gap)),
-                    Some(Knock::Note(body)) => room.note(body),
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);
                         if objections.is_empty() {
@@ -241,6 +234,7 @@ impl Room {
                     }
                     Some(Knock::Stop(last, reply)) => {
                         end(lines).await;
+                        room.hear(room.mail.take());
                         room.tell();
                         room.note(last);
                         if reply.send(()).is_err() {
@@ -331,6 +325,17 @@ impl Room {
         }
     }
 
+    /// Takes in what other rooms have told.
+    fn hear(&self, bodies: Vec<Body>) {
+        for body in bodies {
+            if let Body::Trouble(trouble) = body {
+                drop(self.input(Input::Trouble(trouble)));
+            } else {
+                self.note(body);
+            }
+        }
+    }
+
     fn note(&self, body: Body) {
         let at = self.clock.now();
         self.desk.borrow_mut().waiting.push(Record { at, body });
@@ -338,6 +343,7 @@ impl Room {
     }
 
     fn tick(&self) {
+        self.hear(self.mail.try_take());
         drop(self.input(Input::Tick));
         self.hand_over();
         self.tell();
