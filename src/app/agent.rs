@@ -4,11 +4,11 @@ use crate::io::buffer::{self, Buffer};
 use crate::io::clock::Clock;
 use crate::io::files::{State, StateError};
 use crate::io::journal::{Journal, JournalError};
-use crate::io::room::{self, Door};
+use crate::io::room::{self, Door, RoomGone};
 use crate::io::{local, uplink};
 use crate::model::plan::Plan;
 use crate::model::point::Text;
-use crate::model::record::{Body, ConfigChange, Started, Trouble};
+use crate::model::record::{Body, ConfigChange, Record, Started, Trouble};
 use crate::record::payload::Identity;
 use std::fmt;
 use std::os::unix::net::UnixListener;
@@ -21,12 +21,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms.
-const ROOM_END: Duration = Duration::from_millis(400);
-const JOURNAL_END: Duration = Duration::from_millis(400);
+/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms, 1.9 s together.
+const ROOM_END: Duration = Duration::from_millis(300);
+const SETTLING: Duration = Duration::from_millis(150);
+const HAND_IN: Duration = Duration::from_millis(100);
+const JOURNAL_END: Duration = Duration::from_millis(300);
 const CATCH_UP: Duration = Duration::from_millis(150);
 const OFFICE_END: Duration = Duration::from_millis(700);
-const BUFFER_END: Duration = Duration::from_millis(250);
+const BUFFER_END: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether somebody is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
 const EVENTS_INDEXED: u64 = 200_000;
@@ -64,6 +69,7 @@ pub struct Agent {
     buffer: Buffer,
     office: JoinHandle<()>,
     stop: watch::Sender<bool>,
+    clock: Clock,
     /// For waiting on the rooms from outside.
     runtime: Runtime,
     /// Held to the end: so long the folder belongs to this agent.
@@ -130,7 +136,18 @@ impl Agent {
             .name("davy-office".to_owned())
             .spawn(move || office.stay_open(socket))
             .map_err(system("the office"))?;
-        Ok(Agent { plan: plan_tx, door, safety, journal, buffer, office, stop, runtime, _state: state })
+        Ok(Agent {
+            plan: plan_tx,
+            door,
+            safety,
+            journal,
+            buffer,
+            office,
+            stop,
+            clock,
+            runtime,
+            _state: state,
+        })
     }
 
     /// The safety room's door.
@@ -194,12 +211,28 @@ impl Agent {
     /// # Errors
     /// What could not be kept, in words.
     pub fn stop(self, reason: &str) -> Result<(), String> {
-        let ended = Body::Ended { reason: reason.to_owned() };
-        let asked =
-            self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop(ended)).await });
         let mut lacks = Vec::new();
-        if !matches!(asked, Ok(Ok(()))) {
-            lacks.push("the safety room did not end in time".to_owned());
+        let room = self.wait_for(ROOM_END, self.door.stop());
+        // What the buffer had to throw away is put on record while there still is one.
+        if !matches!(self.wait_for(SETTLING, self.buffer.settle()), Some(Ok(()))) {
+            tracing::warn!("the buffer did not say in time whether telemetry was lost");
+        }
+        let mut last = self.door.left();
+        let mut records = match room {
+            Some(Ok(records)) => {
+                last.push(Body::Ended { reason: reason.to_owned() });
+                records
+            }
+            // This is no end in order, and the next start says so where the last record does not say otherwise.
+            Some(Err(RoomGone)) | None => {
+                lacks.push("the safety room did not end in time".to_owned());
+                Vec::new()
+            }
+        };
+        records.extend(last.into_iter().map(|body| Record { at: self.clock.now(), body }));
+        let left = hand_in(&self.journal, records, HAND_IN);
+        if left > 0 {
+            lacks.push(format!("the journal did not take the last {left} records"));
         }
         if let Err(left) = self.journal.close(JOURNAL_END) {
             lacks.push(format!("{} records could not be written down", left.0));
@@ -210,24 +243,39 @@ impl Agent {
         let last = self.journal.recorded();
         let catches_up = marks.wait_for(|marks| marks.events >= last);
         // Where it does not, the rest is told after the next start.
-        drop(self.runtime.block_on(async { tokio::time::timeout(CATCH_UP, catches_up).await }));
+        drop(self.wait_for(CATCH_UP, catches_up));
         self.stop.send_replace(true);
-        wait_for(&self.office, OFFICE_END);
-        let closed =
-            self.runtime.block_on(async { tokio::time::timeout(BUFFER_END, self.buffer.close()).await });
-        if closed.is_err() {
+        within(OFFICE_END, || self.office.is_finished());
+        if self.wait_for(BUFFER_END, self.buffer.close()).is_none() {
             lacks.push("the buffer did not end in time; it is rebuilt from the journal".to_owned());
         }
         if lacks.is_empty() { Ok(()) } else { Err(lacks.join("; ")) }
     }
+
+    /// Waits for `work`, at most so long.
+    fn wait_for<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(async { tokio::time::timeout(limit, work).await }).ok()
+    }
 }
 
-fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
-    let step = Duration::from_millis(5);
+/// Hands `records` in where the journal's queue has room for them within `limit`; says how many are left.
+fn hand_in(journal: &Journal, mut records: Vec<Record>, limit: Duration) -> usize {
+    within(limit, || match journal.offer(std::mem::take(&mut records)) {
+        Ok(()) => true,
+        Err(back) => {
+            records = back;
+            false
+        }
+    });
+    records.len()
+}
+
+/// Looks whether it is `done`, again and again until the time is up.
+fn within(limit: Duration, mut done: impl FnMut() -> bool) {
     let mut left = limit;
-    while !thread.is_finished() && !left.is_zero() {
-        std::thread::sleep(step);
-        left = left.saturating_sub(step);
+    while !done() && !left.is_zero() {
+        std::thread::sleep(LOOK_AGAIN);
+        left = left.saturating_sub(LOOK_AGAIN);
     }
 }
 
@@ -332,5 +380,87 @@ impl Office {
             uplinks.spawn(uplink::run(destination.clone(), identity, buffer, clock, troubles, stop.clone()));
         }
         uplinks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Extras, Source};
+    use crate::model::plan::Link;
+    use crate::model::point::{Quality, Reading, Tag};
+    use crate::model::record::{Lane, Sample, Seq};
+    use crate::model::time::{Mono, Wall};
+    use std::path::Path;
+
+    /// The demo's site with a state folder of this test's own, where nothing answers on any line or at any broker.
+    fn site(name: &str) -> Plan {
+        let text = include_str!("../../config/demo.toml").to_owned();
+        let source = Source { name: "demo.toml".to_owned(), text };
+        let mut plan = config::compile(&source, &Extras::default()).unwrap().plan;
+        let dir = std::env::temp_dir().join(format!("davy-agent-{name}-{}", std::process::id()));
+        plan.state_dir = dir.display().to_string();
+        for (_, bus) in plan.buses.iter_mut() {
+            bus.link = Link::Tcp { host: "127.0.0.1".to_owned(), port: 1 };
+        }
+        for (_, destination) in plan.destinations.iter_mut() {
+            "127.0.0.1".clone_into(&mut destination.host);
+            destination.port = 1;
+        }
+        plan
+    }
+
+    fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+        let clock = Clock::start();
+        while !condition() {
+            assert!(clock.mono() < Mono::from_us(30_000_000), "waited in vain for {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Kind and body of everything in the journal.
+    fn journal(plan: &Plan) -> Vec<(String, serde_json::Value)> {
+        let mut entries = Vec::new();
+        let mut files: Vec<_> =
+            std::fs::read_dir(Path::new(&plan.state_dir).join("journal")).unwrap().collect();
+        files.sort_by_key(|f| f.as_ref().unwrap().path());
+        for file in files {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            entries.extend(text.lines().map(|line| {
+                let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+                (entry["kind"].as_str().unwrap().to_owned(), entry["body"].clone())
+            }));
+        }
+        entries
+    }
+
+    #[test]
+    fn telemetry_that_was_lost_just_before_the_end_is_put_on_record() {
+        let mut plan = site("gap");
+        plan.telemetry.max_bytes = 1;
+        let plan = Arc::new(plan);
+        let agent = Agent::start(&plan, Clock::start()).unwrap();
+        let blocks = |from: i64| {
+            let reading = Reading { value: Some(0.5), quality: Quality::Good, at: Mono::START };
+            let sample =
+                |ms| Sample { point: Tag::new("face.t0").unwrap(), reading, wall: Wall::from_ms(ms) };
+            (from..from + 2_000).map(sample).collect::<Vec<_>>()
+        };
+        let telemetry = || agent.buffer.marks().borrow().telemetry;
+        agent.buffer.keep(blocks(0)).unwrap();
+        let gaps = || journal(&plan).into_iter().filter(|(kind, _)| kind == "gap").count();
+        let recorded = agent.journal.clone();
+        wait("the first gap", || recorded.recorded() > Seq(1) && gaps() == 1);
+        let before = telemetry();
+        // Gaps are told together at most every ten seconds: this one waits.
+        agent.buffer.keep(blocks(10_000)).unwrap();
+        wait("more blocks", || telemetry() > before + 1);
+        agent.stop("the test ends").unwrap();
+        let entries = journal(&plan);
+        let told =
+            entries.iter().filter(|(kind, body)| kind == "gap" && body["lane"] == Lane::Telemetry.as_str());
+        assert!(told.count() >= 2, "{entries:?}");
+        assert_eq!(entries.last().unwrap().0, "ended");
+        std::fs::remove_dir_all(&plan.state_dir).unwrap();
     }
 }

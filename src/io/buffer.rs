@@ -90,6 +90,8 @@ pub enum Ask {
     Keep(Vec<Sample>),
     /// These are the destinations from now on.
     Destinations(Vec<String>),
+    /// Write everything down, and tell at once what was lost.
+    Settle(oneshot::Sender<()>),
     /// Write everything down and end.
     Close(oneshot::Sender<()>),
 }
@@ -180,6 +182,14 @@ impl Buffer {
     /// Tells who is to be told from now on: telemetry waits for all of them.
     pub fn destinations(&self, ids: Vec<String>) {
         drop(self.asks.try_send(Ask::Destinations(ids)));
+    }
+
+    /// Writes everything down and tells of every gap that waits to be told.
+    ///
+    /// # Errors
+    /// [`BufferGone`].
+    pub async fn settle(&self) -> Result<(), BufferGone> {
+        self.ask(Ask::Settle).await
     }
 
     /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.

@@ -46,7 +46,7 @@ enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
-    Stop(Body, oneshot::Sender<()>),
+    Stop(oneshot::Sender<Vec<Record>>),
 }
 
 /// The door of the safety room.
@@ -85,12 +85,18 @@ impl Door {
         self.knock(|reply| Knock::Replan(plan, reply)).await
     }
 
-    /// Ends the lines and hands every record to the journal, `last` behind all others.
+    /// Ends the lines and the room. Gives the records that the journal has not taken yet.
     ///
     /// # Errors
     /// [`RoomGone`] where it has ended already.
-    pub async fn stop(&self, last: Body) -> Result<(), RoomGone> {
-        self.knock(|reply| Knock::Stop(last, reply)).await
+    pub async fn stop(&self) -> Result<Vec<Record>, RoomGone> {
+        self.knock(Knock::Stop).await
+    }
+
+    /// What was told and the room did not live to hear.
+    #[must_use]
+    pub fn left(&self) -> Vec<Body> {
+        self.mail.take()
     }
 
     /// Tells what is to be put on record, in order; a trouble goes to the judge, who knows whether it is news. Never
@@ -232,13 +238,10 @@ impl Room {
                             drop(reply.send(Err(objections)));
                         }
                     }
-                    Some(Knock::Stop(last, reply)) => {
+                    Some(Knock::Stop(reply)) => {
                         end(lines).await;
-                        room.hear(room.mail.take());
-                        room.tell();
-                        room.note(last);
-                        if reply.send(()).is_err() {
-                            tracing::debug!("nobody waits for the end of the safety room");
+                        if let Err(left) = reply.send(room.finish()) {
+                            tracing::error!(left = left.len(), "nobody waits for the last records of the safety room");
                         }
                         return;
                     }
@@ -347,27 +350,40 @@ impl Room {
         drop(self.input(Input::Tick));
         self.hand_over();
         self.tell();
-        let wall = self.clock.now().wall;
-        let mut desk = self.desk.borrow_mut();
-        let room_left = desk.waiting.is_empty();
-        let gaps = [
-            room_left
-                .then(|| desk.records_lost.gap(Lane::Event, wall, "the journal took no records"))
-                .flatten(),
-            room_left
-                .then(|| desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values"))
-                .flatten(),
-        ];
         let ailing = self.journal.trouble();
+        let mut desk = self.desk.borrow_mut();
         let changed = ailing.is_some() != desk.journal_ails;
         desk.journal_ails = ailing.is_some();
+        let takes = desk.waiting.is_empty();
         drop(desk);
-        for gap in gaps.into_iter().flatten() {
-            self.note(Body::Gap(gap));
+        if takes {
+            self.note_gaps();
         }
         if changed {
             drop(self.input(Input::Trouble(journal_trouble(ailing))));
         }
+    }
+
+    /// Puts on record what was lost here.
+    fn note_gaps(&self) {
+        let wall = self.clock.now().wall;
+        let mut desk = self.desk.borrow_mut();
+        let records = desk.records_lost.gap(Lane::Event, wall, "the journal took no records");
+        let samples = desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values");
+        drop(desk);
+        for gap in [records, samples].into_iter().flatten() {
+            self.note(Body::Gap(gap));
+        }
+    }
+
+    /// Gives away what is here at the end; the lines have ended. What is left are records that found no place in the
+    /// journal's queue.
+    fn finish(&self) -> Vec<Record> {
+        self.hear(self.mail.take());
+        self.tell();
+        self.note_gaps();
+        self.hand_over();
+        std::mem::take(&mut self.desk.borrow_mut().waiting)
     }
 
     fn replan(&self, plan: &Arc<Plan>) {
@@ -411,5 +427,43 @@ async fn end(lines: Vec<JoinHandle<()>>) {
     }
     for line in lines {
         drop(line.await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::buffer;
+    use std::sync::mpsc as blocking;
+
+    #[test]
+    fn records_that_a_hanging_journal_does_not_take_are_given_back_at_the_end() {
+        let dir = std::env::temp_dir().join(format!("davy-room-{}", std::process::id()));
+        let clock = Clock::start();
+        // A disk that hangs holds up the journal's thread; so does this, until it is dropped.
+        let (disk, hangs) = blocking::channel::<()>();
+        let grown = move |_| hangs.recv().unwrap_or_default();
+        let opened = Journal::open(&dir, "gw", 1, clock, grown).unwrap();
+        let journal = opened.journal;
+        let note = |n: u32| Body::Ended { reason: n.to_string() };
+        let fill = || vec![Record { at: clock.now(), body: note(0) }];
+        journal.offer(fill()).unwrap();
+        while journal.recorded().0 == 0 {
+            std::thread::yield_now();
+        }
+        while journal.offer(fill()).is_ok() {}
+        let (buffer, _desk) = buffer::channel();
+        let (plan, standing) = (Arc::new(Plan::default()), Standing::default());
+        let start = Start { plan, standing, first: vec![note(1)], journal, buffer, clock };
+        let (door, thread) = super::start(start).unwrap();
+        (2..=300).for_each(|n| door.tell(note(n)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let left: Vec<Body> = runtime.block_on(door.stop()).unwrap().into_iter().map(|r| r.body).collect();
+        assert_eq!(left, (1..=300).map(note).collect::<Vec<_>>());
+        thread.join().unwrap();
+        door.tell(note(301));
+        assert_eq!(door.left(), [note(301)], "and what comes too late is not lost either");
+        drop(disk);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

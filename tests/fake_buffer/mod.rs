@@ -119,7 +119,7 @@ impl Kept {
                     self.events.iter().map(|event| (event.key.clone(), event.clone())).collect();
                 reply.send(last.into_values().collect()).ok();
             }
-            Ask::Close(reply) => {
+            Ask::Settle(reply) | Ask::Close(reply) => {
                 reply.send(()).ok();
             }
             Ask::Journal | Ask::Keep(_) | Ask::Destinations(_) => {}

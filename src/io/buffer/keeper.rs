@@ -180,6 +180,11 @@ impl Keeper {
                 }
             }
             Ask::Destinations(ids) => self.setup.destinations = ids,
+            Ask::Settle(done) => {
+                self.save();
+                self.tell_gap(true);
+                done.send(()).unwrap_or_default();
+            }
             Ask::Close(done) => done.send(()).unwrap_or_default(), // Taken by `run`.
         }
     }
