@@ -297,6 +297,7 @@ impl Running {
             config_hash: "ab".repeat(32),
             boot: "0123456789abcdef".to_owned(),
         };
+        let identity = watch::channel(identity).1;
         let (stop, stopped) = watch::channel(false);
         let troubles = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&troubles);

@@ -1,25 +1,23 @@
 //! The running agent: its rooms wired together, in the order in which they must start and end.
 
+mod office;
+
+use self::office::Office;
 use crate::io::buffer::{self, Buffer};
 use crate::io::clock::Clock;
 use crate::io::files::{State, StateError};
 use crate::io::journal::{Journal, JournalError};
+use crate::io::local;
 use crate::io::room::{self, Door, RoomGone};
-use crate::io::{local, uplink};
 use crate::model::plan::Plan;
-use crate::model::point::Text;
-use crate::model::record::{Body, ConfigChange, Record, Started, Trouble};
-use crate::record::payload::Identity;
+use crate::model::record::{Body, ConfigChange, Record, Started};
 use std::fmt;
-use std::os::unix::net::UnixListener;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms, 1.9 s together.
 const ROOM_END: Duration = Duration::from_millis(300);
@@ -292,175 +290,5 @@ fn boot_id(clock: Clock) -> u64 {
     stir.finish()
 }
 
-/// The other room: command socket and uplinks, on a thread and a runtime of its own.
-struct Office {
-    door: Door,
-    buffer: Buffer,
-    plan: watch::Receiver<Arc<Plan>>,
-    stop: watch::Receiver<bool>,
-    clock: Clock,
-    boot: u64,
-}
-
-impl Office {
-    /// Works until it is told to stop. A panic in here must not stop protection: the room is opened again.
-    fn stay_open(self, socket: UnixListener) {
-        let mut socket = Some(socket);
-        loop {
-            let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                let runtime =
-                    Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-                let day = runtime.block_on(self.day(socket.take()));
-                // A name look-up that hangs must not hold up the end.
-                runtime.shutdown_background();
-                day
-            }));
-            let why = match day {
-                Ok(Ok(())) => return,
-                Ok(Err(why)) => why,
-                Err(_) => "a panic, see the log".to_owned(),
-            };
-            tracing::error!(why, "the office broke down and is opened again");
-            self.door.tell(Body::Trouble(Trouble {
-                code: "office",
-                detail: String::new(),
-                raised: true,
-                text: Text::new(
-                    format!("通信线程故障, 已重启: {why}"),
-                    format!(
-                        "the thread of uplinks and command socket broke down and was started again: {why}"
-                    ),
-                ),
-            }));
-            std::thread::sleep(Duration::from_secs(1));
-        }
-    }
-
-    /// One working day: until the stop, or until something breaks.
-    async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
-        let socket = match socket {
-            Some(socket) => socket,
-            None => local::open(PathBuf::from(&self.plan.borrow().state_dir).as_path())?,
-        };
-        let mut stop = self.stop.clone();
-        let mut plan = self.plan.clone();
-        let mut desk = JoinSet::new();
-        desk.spawn(local::serve(socket, self.door.clone()));
-        loop {
-            let (end, ends) = watch::channel(false);
-            let mut uplinks = self.uplinks(&plan.borrow_and_update().clone(), &ends);
-            let stopping = tokio::select! {
-                _ = stop.wait_for(|s| *s) => true,
-                changed = plan.changed() => changed.is_err(),
-                Some(ended) = desk.join_next() => return Err(format!("the command socket ended: {ended:?}")),
-                Some(Err(panic)) = uplinks.join_next() => return Err(format!("an uplink ended: {panic}")),
-            };
-            end.send_replace(true);
-            while let Some(ended) = uplinks.join_next().await {
-                drop(ended);
-            }
-            if stopping {
-                return Ok(());
-            }
-        }
-    }
-
-    fn uplinks(&self, plan: &Arc<Plan>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
-        let mut uplinks = JoinSet::new();
-        for destination in plan.destinations.values() {
-            let identity = Identity {
-                gateway: plan.gateway.clone(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                config_hash: plan.config_hash.clone(),
-                boot: format!("{:016x}", self.boot),
-            };
-            let door = self.door.clone();
-            let troubles = move |trouble| door.tell(Body::Trouble(trouble));
-            let (buffer, clock) = (self.buffer.clone(), self.clock);
-            uplinks.spawn(uplink::run(destination.clone(), identity, buffer, clock, troubles, stop.clone()));
-        }
-        uplinks
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{self, Extras, Source};
-    use crate::model::plan::Link;
-    use crate::model::point::{Quality, Reading, Tag};
-    use crate::model::record::{Lane, Sample, Seq};
-    use crate::model::time::{Mono, Wall};
-    use std::path::Path;
-
-    /// The demo's site with a state folder of this test's own, where nothing answers on any line or at any broker.
-    fn site(name: &str) -> Plan {
-        let text = include_str!("../../config/demo.toml").to_owned();
-        let source = Source { name: "demo.toml".to_owned(), text };
-        let mut plan = config::compile(&source, &Extras::default()).unwrap().plan;
-        let dir = std::env::temp_dir().join(format!("davy-agent-{name}-{}", std::process::id()));
-        plan.state_dir = dir.display().to_string();
-        for (_, bus) in plan.buses.iter_mut() {
-            bus.link = Link::Tcp { host: "127.0.0.1".to_owned(), port: 1 };
-        }
-        for (_, destination) in plan.destinations.iter_mut() {
-            "127.0.0.1".clone_into(&mut destination.host);
-            destination.port = 1;
-        }
-        plan
-    }
-
-    fn wait(what: &str, mut condition: impl FnMut() -> bool) {
-        let clock = Clock::start();
-        while !condition() {
-            assert!(clock.mono() < Mono::from_us(30_000_000), "waited in vain for {what}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Kind and body of everything in the journal.
-    fn journal(plan: &Plan) -> Vec<(String, serde_json::Value)> {
-        let mut entries = Vec::new();
-        let mut files: Vec<_> =
-            std::fs::read_dir(Path::new(&plan.state_dir).join("journal")).unwrap().collect();
-        files.sort_by_key(|f| f.as_ref().unwrap().path());
-        for file in files {
-            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            entries.extend(text.lines().map(|line| {
-                let entry: serde_json::Value = serde_json::from_str(line).unwrap();
-                (entry["kind"].as_str().unwrap().to_owned(), entry["body"].clone())
-            }));
-        }
-        entries
-    }
-
-    #[test]
-    fn telemetry_that_was_lost_just_before_the_end_is_put_on_record() {
-        let mut plan = site("gap");
-        plan.telemetry.max_bytes = 1;
-        let plan = Arc::new(plan);
-        let agent = Agent::start(&plan, Clock::start()).unwrap();
-        let blocks = |from: i64| {
-            let reading = Reading { value: Some(0.5), quality: Quality::Good, at: Mono::START };
-            let sample =
-                |ms| Sample { point: Tag::new("face.t0").unwrap(), reading, wall: Wall::from_ms(ms) };
-            (from..from + 2_000).map(sample).collect::<Vec<_>>()
-        };
-        let telemetry = || agent.buffer.marks().borrow().telemetry;
-        agent.buffer.keep(blocks(0)).unwrap();
-        let gaps = || journal(&plan).into_iter().filter(|(kind, _)| kind == "gap").count();
-        let recorded = agent.journal.clone();
-        wait("the first gap", || recorded.recorded() > Seq(1) && gaps() == 1);
-        let before = telemetry();
-        // Gaps are told together at most every ten seconds: this one waits.
-        agent.buffer.keep(blocks(10_000)).unwrap();
-        wait("more blocks", || telemetry() > before + 1);
-        agent.stop("the test ends").unwrap();
-        let entries = journal(&plan);
-        let told =
-            entries.iter().filter(|(kind, body)| kind == "gap" && body["lane"] == Lane::Telemetry.as_str());
-        assert!(told.count() >= 2, "{entries:?}");
-        assert_eq!(entries.last().unwrap().0, "ended");
-        std::fs::remove_dir_all(&plan.state_dir).unwrap();
-    }
-}
+mod tests;

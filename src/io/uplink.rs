@@ -90,10 +90,11 @@ impl From<MqttFault> for UplinkFault {
     }
 }
 
-/// Tells `destination` over TCP until `stop` is true (or its sender is gone).
+/// Tells `destination` over TCP until `stop` is true (or its sender is gone). A changed identity is announced on the
+/// connection that stands.
 pub async fn run(
     destination: Destination,
-    identity: Identity,
+    identity: watch::Receiver<Identity>,
     buffer: Buffer,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
@@ -103,17 +104,17 @@ pub async fn run(
     run_over(dial, destination, identity, buffer, clock, troubles, stop).await;
 }
 
-/// Tells `destination` over connections opened by `dial` until `stop` is true (or its sender is gone).
+/// The same over connections opened by `dial`.
 pub async fn run_over(
     mut dial: impl Dial,
     destination: Destination,
-    identity: Identity,
+    identity: watch::Receiver<Identity>,
     buffer: Buffer,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
     mut stop: watch::Receiver<bool>,
 ) {
-    let topics = Topics::new(&destination.prefix, &identity.gateway);
+    let topics = Topics::new(&destination.prefix, &identity.borrow().gateway);
     let complaints = Complaints::new(&destination, troubles);
     let own_stop = stop.clone();
     let mut uplink =
@@ -152,9 +153,10 @@ fn random() -> u64 {
 }
 
 /// What lives as long as the agent.
-struct Uplink<F> {
+struct Uplink<F: Fn(Trouble)> {
     destination: Destination,
-    identity: Identity,
+    /// Who tells: the hash of the configuration changes while a connection stands.
+    identity: watch::Receiver<Identity>,
     topics: Topics,
     buffer: Buffer,
     clock: Clock,
@@ -219,7 +221,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     }
 
     async fn connect(&self) -> Result<Connect, UplinkFault> {
-        let mut connect = Connect::new(format!("davy-{}-{}", self.identity.gateway, self.destination.tag));
+        let mut connect =
+            Connect::new(format!("davy-{}-{}", self.identity.borrow().gateway, self.destination.tag));
         connect.keep_alive = keep_alive_s(self.destination.keep_alive);
         let will = self.status(Status::Lost);
         connect.last_will = Some(LastWill::new(self.topics.status(), will, QoS::AtLeastOnce, true));
@@ -235,14 +238,15 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
 
     fn status(&self, status: Status) -> Vec<u8> {
         let last = self.buffer.marks().borrow().events;
-        status.payload(&self.identity, self.clock.now().wall, last)
+        status.payload(&self.identity.borrow(), self.clock.now().wall, last)
     }
 
     async fn tell<S>(&mut self, session: &mut Session<S>, cursors: &mut Cursors) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.announce(session, Status::Online)?;
+        self.identity.mark_unchanged();
+        session.announces = Some(Status::Online);
         self.recall_states(session, cursors.events).await;
         let keep_alive = Span::from_secs(u64::from(keep_alive_s(self.destination.keep_alive)));
         loop {
@@ -255,6 +259,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             tokio::select! {
                 packet = session.wire.read() => session.take(packet?, self.clock.mono())?,
                 changed = session.marks.changed(), if !session.marks_gone => session.marks_gone = changed.is_err(),
+                Ok(()) = self.identity.changed() => session.announces = Some(Status::Online),
                 () = sleep_until(self.clock.instant(wake)) => session.check_time(self.clock.mono(), keep_alive)?,
                 () = stopped(&mut self.stop) => {}
             }
@@ -265,11 +270,17 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         }
     }
 
-    fn announce<S>(&self, session: &mut Session<S>, status: Status) -> Result<(), UplinkFault>
+    /// Says whether the gateway is there, where that is to be said and there is room for it.
+    fn announce<S>(&self, session: &mut Session<S>) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        session.send_extra(self.topics.status(), self.status(status).into(), self.clock.mono())
+        if let Some(status) = session.announces
+            && session.send_extra(self.topics.status(), self.status(status).into(), self.clock.mono())?
+        {
+            session.announces = None;
+        }
+        Ok(())
     }
 
     /// Collects the retained states that the destination has been told; later ones come with their events, in order.
@@ -291,6 +302,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.announce(session)?;
         let marks = *session.marks.borrow_and_update();
         loop {
             let now = self.clock.mono();
@@ -402,7 +414,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     {
         let politely = async {
             self.fill(session).await?;
-            self.announce(session, Status::Ended)?;
+            session.announces = Some(Status::Ended);
+            self.announce(session)?;
             while session.outbox.open() > 0 {
                 let packet = session.wire.read().await?;
                 session.take(packet, self.clock.mono())?;
