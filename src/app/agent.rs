@@ -28,6 +28,9 @@ const CATCH_UP: Duration = Duration::from_millis(150);
 const OFFICE_END: Duration = Duration::from_millis(700);
 const BUFFER_END: Duration = Duration::from_millis(200);
 
+/// How long the buffer may take to hear of a new plan; a flush of worn flash takes a second at worst.
+const BUFFER_REPLAN: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether somebody is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -65,6 +68,8 @@ pub struct Agent {
     safety: JoinHandle<()>,
     journal: Journal,
     buffer: Buffer,
+    /// The buffer's thread.
+    keeper: JoinHandle<()>,
     office: JoinHandle<()>,
     stop: watch::Sender<bool>,
     clock: Clock,
@@ -123,7 +128,7 @@ impl Agent {
             clock,
             tell: Box::new(move |body| tell.tell(body)),
         };
-        desk.start(setup).map_err(system("the buffer"))?;
+        let keeper = desk.start(setup).map_err(system("the buffer"))?;
 
         let (plan_tx, plan_rx) = watch::channel(Arc::clone(plan));
         let (stop, stopped) = watch::channel(false);
@@ -140,6 +145,7 @@ impl Agent {
             safety,
             journal,
             buffer,
+            keeper,
             office,
             stop,
             clock,
@@ -178,13 +184,32 @@ impl Agent {
         };
         let taken = outcome.is_ok();
         let new_hash = if taken { &plan.config_hash } else { &old.config_hash };
-        let detail = outcome.as_ref().err().map_or_else(|| "taken".to_owned(), |why| why.join("; "));
+        let detail = match &outcome {
+            Ok(()) if self.replan_buffer(plan) => "taken".to_owned(),
+            Ok(()) => {
+                "taken; the buffer does not answer and goes on with the old destinations and max_bytes until the next \
+                 reload or start"
+                    .to_owned()
+            }
+            Err(why) => why.join("; "),
+        };
         self.note_config(&old.config_hash, new_hash, taken, detail);
         if taken {
-            self.buffer.destinations(destination_ids(plan));
             self.plan.send_replace(Arc::clone(plan));
         }
         outcome
+    }
+
+    /// Whether the buffer has taken its part of `plan`: before a new destination's uplink asks it for anything.
+    fn replan_buffer(&self, plan: &Plan) -> bool {
+        let (destinations, max_bytes) = (destination_ids(plan), plan.telemetry.max_bytes);
+        let takes = async {
+            // Its queue may be full for the moment.
+            while self.buffer.replan(&destinations, max_bytes).await.is_err() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        self.wait_for(BUFFER_REPLAN, takes).is_some()
     }
 
     /// Puts on record that a site file was refused before it became a plan.
@@ -201,7 +226,9 @@ impl Agent {
     /// Whether a room that must not end has ended.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.safety.is_finished() || self.office.is_finished()
+        let rooms = [&self.safety, &self.keeper, &self.office];
+        let journal_ended = self.journal.state().has_changed().is_err();
+        journal_ended || rooms.into_iter().any(JoinHandle::is_finished)
     }
 
     /// Ends every room with everything recorded.

@@ -72,7 +72,7 @@ impl Office {
     }
 
     /// One working day: until the stop, or until something breaks.
-    async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
+    pub(super) async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
         let socket = match socket {
             Some(socket) => socket,
             None => local::open(PathBuf::from(&self.plan.borrow().state_dir).as_path())?,

@@ -6,7 +6,8 @@ use crate::io::broker::Broker;
 use crate::io::subscriber::Subscriber;
 use crate::model::plan::{Destination, Link};
 use crate::model::point::{Quality, Reading, Tag};
-use crate::model::record::{Lane, Sample, Seq};
+use crate::model::record::{Lane, Sample, Seq, Trouble};
+use crate::model::table::Table;
 use crate::model::time::{Mono, Wall};
 use std::path::Path;
 use std::sync::{Mutex, mpsc};
@@ -32,7 +33,7 @@ fn wait(what: &str, mut condition: impl FnMut() -> bool) {
     let clock = Clock::start();
     while !condition() {
         assert!(clock.mono() < Mono::from_us(30_000_000), "waited in vain for {what}");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
@@ -51,25 +52,27 @@ fn journal(plan: &Plan) -> Vec<(String, serde_json::Value)> {
     entries
 }
 
+/// Values for some ten blocks of telemetry.
+fn samples(from_ms: i64) -> Vec<Sample> {
+    let reading = Reading { value: Some(0.5), quality: Quality::Good, at: Mono::START };
+    let sample = |ms| Sample { point: Tag::new("face.t0").unwrap(), reading, wall: Wall::from_ms(ms) };
+    (from_ms..from_ms + 2_000).map(sample).collect()
+}
+
 #[test]
 fn telemetry_that_was_lost_just_before_the_end_is_put_on_record() {
     let mut plan = site("gap");
     plan.telemetry.max_bytes = 1;
     let plan = Arc::new(plan);
     let agent = Agent::start(&plan, Clock::start()).unwrap();
-    let blocks = |from: i64| {
-        let reading = Reading { value: Some(0.5), quality: Quality::Good, at: Mono::START };
-        let sample = |ms| Sample { point: Tag::new("face.t0").unwrap(), reading, wall: Wall::from_ms(ms) };
-        (from..from + 2_000).map(sample).collect::<Vec<_>>()
-    };
     let telemetry = || agent.buffer.marks().borrow().telemetry;
-    agent.buffer.keep(blocks(0)).unwrap();
+    agent.buffer.keep(samples(0)).unwrap();
     let gaps = || journal(&plan).into_iter().filter(|(kind, _)| kind == "gap").count();
     let recorded = agent.journal.clone();
     wait("the first gap", || recorded.recorded() > Seq(1) && gaps() == 1);
     let before = telemetry();
     // Gaps are told together at most every ten seconds: this one waits.
-    agent.buffer.keep(blocks(10_000)).unwrap();
+    agent.buffer.keep(samples(10_000)).unwrap();
     wait("more blocks", || telemetry() > before + 1);
     agent.stop("the test ends").unwrap();
     let entries = journal(&plan);
@@ -148,4 +151,66 @@ fn the_trouble_of_a_destination_ends_with_it() {
     wait("the end of the trouble", || unreachable() == 0);
     agent.stop("the test ends").unwrap();
     std::fs::remove_dir_all(&elsewhere.state_dir).unwrap();
+}
+
+#[test]
+fn an_office_that_was_opened_again_and_holds_is_no_trouble_any_more() {
+    let mut plan = site("office");
+    plan.destinations = Table::default();
+    let plan = Arc::new(plan);
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    let (door, buffer) = (agent.door.clone(), agent.buffer.clone());
+    // What the door is told from here on stays there to be looked at.
+    agent.stop("the test looks at another office").unwrap();
+    let ((_plan, plan_rx), (_stop, stop)) = (watch::channel(Arc::clone(&plan)), watch::channel(false));
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let office =
+            Office { door: door.clone(), buffer, plan: plan_rx, stop, clock: Clock::start(), boot: 1 };
+        let day = office.day(None);
+        assert!(tokio::time::timeout(Duration::from_secs(200), day).await.is_err(), "it stays open");
+    });
+    let told = door.left();
+    let [Body::Trouble(Trouble { code: "office", raised: false, .. })] = &told[..] else {
+        panic!("{told:?}")
+    };
+    std::fs::remove_dir_all(&plan.state_dir).unwrap();
+}
+
+#[test]
+fn a_journal_or_a_buffer_that_has_ended_ends_the_agent() {
+    for dead in ["journal", "buffer"] {
+        let plan = site(dead);
+        let agent = Agent::start(&Arc::new(plan.clone()), Clock::start()).unwrap();
+        assert!(!agent.is_broken());
+        if dead == "journal" {
+            agent.journal.close(Duration::from_secs(30)).unwrap();
+        } else {
+            agent.runtime.block_on(agent.buffer.close()).unwrap();
+        }
+        wait(dead, || agent.is_broken());
+        let lacks = agent.stop("broken");
+        assert_eq!(lacks.is_err(), dead == "journal", "what can't be recorded is said: {lacks:?}");
+        std::fs::remove_dir_all(&plan.state_dir).unwrap();
+    }
+}
+
+#[test]
+fn a_reload_changes_the_bound_on_telemetry() {
+    let mut plan = site("bound");
+    let agent = Agent::start(&Arc::new(plan.clone()), Clock::start()).unwrap();
+    let gaps = |plan: &Plan| journal(plan).into_iter().filter(|(kind, _)| kind == "gap").count();
+    let fill = |from: i64| {
+        let before = agent.buffer.marks().borrow().telemetry;
+        agent.buffer.keep(samples(from)).unwrap();
+        wait("the blocks", || agent.buffer.marks().borrow().telemetry > before + 1);
+    };
+    fill(0);
+    assert_eq!(gaps(&plan), 0);
+    plan.telemetry.max_bytes = 1;
+    agent.replan(&Arc::new(plan.clone())).unwrap();
+    fill(10_000);
+    wait("the gap", || gaps(&plan) > 0);
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
