@@ -13,7 +13,7 @@ mod dial;
 mod session;
 
 use self::complaints::Complaints;
-use self::dial::{Tcp, read_password};
+use self::dial::{PasswordFile, Tcp};
 use self::session::{FETCH_PAUSE, Session};
 use super::buffer::{Buffer, BufferGone, Cursors, StoredBlock, StoredEvent};
 use super::clock::{Clock, duration};
@@ -116,9 +116,19 @@ pub async fn run_over(
 ) {
     let topics = Topics::new(&destination.prefix, &identity.borrow().gateway);
     let complaints = Complaints::new(&destination, troubles);
-    let own_stop = stop.clone();
-    let mut uplink =
-        Uplink { destination, identity, topics, buffer, clock, complaints, stop: own_stop, cursors: None };
+    let password = destination.password_file.clone().map(PasswordFile::new);
+    let (own_stop, cursors) = (stop.clone(), None);
+    let mut uplink = Uplink {
+        destination,
+        password,
+        identity,
+        topics,
+        buffer,
+        clock,
+        complaints,
+        stop: own_stop,
+        cursors,
+    };
     let mut back_off = BackOff::default();
     loop {
         let outcome = tokio::select! {
@@ -155,6 +165,7 @@ fn random() -> u64 {
 /// What lives as long as the agent.
 struct Uplink<F: Fn(Trouble)> {
     destination: Destination,
+    password: Option<PasswordFile>,
     /// Who tells: the hash of the configuration changes while a connection stands.
     identity: watch::Receiver<Identity>,
     topics: Topics,
@@ -174,8 +185,10 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         back_off: &mut BackOff,
     ) -> Result<(), UplinkFault> {
         let mut cursors = self.cursors().await;
+        // Before the broker is called: it would not wait for a file that hangs.
+        let login = self.login().await?;
         let mut wire = Wire::new(dial.dial().await?);
-        self.shake_hands(&mut wire).await?;
+        self.shake_hands(&mut wire, login).await?;
         let connected = self.clock.mono();
         self.complaints.connected();
         let mut session = Session::new(wire, cursors, self.buffer.marks(), connected);
@@ -207,11 +220,11 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         }
     }
 
-    async fn shake_hands<S>(&self, wire: &mut Wire<S>) -> Result<(), UplinkFault>
+    async fn shake_hands<S>(&self, wire: &mut Wire<S>, login: Option<Login>) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let connect = Packet::Connect(self.connect().await?);
+        let connect = Packet::Connect(self.connect(login));
         let shake = async {
             wire.write(&[connect]).await?;
             mqtt::granted(&wire.read().await?)
@@ -220,20 +233,23 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         Ok(timeout(duration(CONNACK_LIMIT), shake).await.unwrap_or_else(late)?)
     }
 
-    async fn connect(&self) -> Result<Connect, UplinkFault> {
-        let mut connect =
-            Connect::new(format!("davy-{}-{}", self.identity.borrow().gateway, self.destination.tag));
+    async fn login(&mut self) -> Result<Option<Login>, UplinkFault> {
+        let Some(user) = self.destination.user.clone() else { return Ok(None) };
+        let password = match &mut self.password {
+            Some(file) => file.read().await?,
+            None => String::new(),
+        };
+        Ok(Some(Login::new(user, password)))
+    }
+
+    fn connect(&self, login: Option<Login>) -> Connect {
+        let id = format!("davy-{}-{}", self.identity.borrow().gateway, self.destination.tag);
+        let mut connect = Connect::new(id);
         connect.keep_alive = keep_alive_s(self.destination.keep_alive);
         let will = self.status(Status::Lost);
         connect.last_will = Some(LastWill::new(self.topics.status(), will, QoS::AtLeastOnce, true));
-        if let Some(user) = &self.destination.user {
-            let password = match &self.destination.password_file {
-                Some(file) => read_password(file.clone()).await?,
-                None => String::new(),
-            };
-            connect.login = Some(Login::new(user.clone(), password));
-        }
-        Ok(connect)
+        connect.login = login;
+        connect
     }
 
     fn status(&self, status: Status) -> Vec<u8> {
