@@ -283,6 +283,19 @@ async fn what_stands_against_a_destination_goes_with_it() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stop_during_a_back_off_still_tells_the_end_where_the_broker_is_back() {
+    let world = World::start(&[Day::Absent; 5]);
+    world.until(|w| w.connections() == 5).await;
+    world.store.add_events(3);
+    assert_eq!(world.received(), 0);
+    let broker = Arc::clone(&world.broker);
+    world.stop().await;
+    let received = broker.lock().unwrap();
+    assert_eq!(received.iter().filter(|p| p.topic.contains("/event/")).count(), 3);
+    assert!(String::from_utf8_lossy(&received.last().unwrap().payload).contains(r#""ended""#));
+}
+
 /// An uplink, what it tells and whom.
 struct World {
     store: Store,

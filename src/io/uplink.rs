@@ -27,6 +27,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -130,30 +131,41 @@ pub async fn run_over(
         cursors,
     };
     let mut back_off = BackOff::default();
+    let mut overstayed = pin!(overstayed(stop.clone()));
     loop {
+        let is_last = is_stopped(&stop);
         let outcome = tokio::select! {
             outcome = uplink.connect_and_tell(&mut dial, &mut back_off) => outcome,
-            () = overstayed(&mut stop) => return,
+            () = &mut overstayed => return,
         };
         let Err(fault) = outcome else { return };
+        if is_last {
+            return;
+        }
         let now = clock.mono();
         uplink.complaints.failed(&fault, now);
         let again = now + back_off.after_failure(random());
         tokio::select! {
             () = uplink.pause(again) => {}
-            () = stopped(&mut stop) => return,
+            // The last events and the end are told now, where that is possible again.
+            () = stopped(&mut stop) => {}
         }
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
     // A sender that is gone can't say stop any more: that is a stop too.
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Err where the sender is gone.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Ready when an orderly end should have come about after a stop, and has not.
-async fn overstayed(stop: &mut watch::Receiver<bool>) {
-    stopped(stop).await;
+async fn overstayed(mut stop: watch::Receiver<bool>) {
+    stopped(&mut stop).await;
     tokio::time::sleep(duration(CLEAN_END + GOODBYE + GOODBYE)).await;
 }
 
@@ -267,7 +279,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         let keep_alive = Span::from_secs(u64::from(keep_alive_s(self.destination.keep_alive)));
         loop {
             self.fill(session).await?;
-            if *self.stop.borrow() || self.stop.has_changed().is_err() {
+            if is_stopped(&self.stop) {
                 self.end(session).await;
                 return Ok(());
             }
