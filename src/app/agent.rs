@@ -34,7 +34,8 @@ const BUFFER_REPLAN: Duration = Duration::from_secs(1);
 /// How often it is looked whether somebody is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
+/// Events that the buffer keeps at hand, about 120 MiB on the disk at 600 bytes each; older ones are read out of the
+/// journal.
 const EVENTS_INDEXED: u64 = 200_000;
 
 /// Why an agent did not start.
@@ -308,7 +309,8 @@ fn destination_ids(plan: &Plan) -> Vec<String> {
     plan.destinations.values().map(|d| d.tag.to_string()).collect()
 }
 
-/// A number that this run is told apart by from all others: time and process id stirred together.
+/// A number that this run is told apart by from all others. The random keys of `RandomState`, which the system gives,
+/// do the work; time and process id are stirred in for a system that has no random numbers yet.
 fn boot_id(clock: Clock) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut stir = std::hash::RandomState::new().build_hasher();
