@@ -90,8 +90,10 @@ pub enum Ask {
     Standing(oneshot::Sender<Vec<StoredEvent>>),
     /// Keep these values.
     Keep(Vec<Sample>),
-    /// These are the destinations from now on.
-    Destinations(Vec<String>),
+    /// These are the destinations and the most bytes of telemetry from now on.
+    Replan(Vec<String>, u64, oneshot::Sender<()>),
+    /// Write everything down, and tell at once what was lost.
+    Settle(oneshot::Sender<()>),
     /// Write everything down and end.
     Close(oneshot::Sender<()>),
 }
@@ -185,9 +187,20 @@ impl Buffer {
         drop(self.asks.try_send(Ask::Acked(destination.to_owned(), lane, seq)));
     }
 
-    /// Tells who is to be told from now on: telemetry waits for all of them.
-    pub fn destinations(&self, ids: Vec<String>) {
-        drop(self.asks.try_send(Ask::Destinations(ids)));
+    /// Goes on with these destinations, for all of which telemetry waits, and this bound on it.
+    ///
+    /// # Errors
+    /// [`BufferGone`].
+    pub async fn replan(&self, destinations: &[String], telemetry_max_bytes: u64) -> Result<(), BufferGone> {
+        self.ask(|reply| Ask::Replan(destinations.to_vec(), telemetry_max_bytes, reply)).await
+    }
+
+    /// Writes everything down and tells of every gap that waits to be told.
+    ///
+    /// # Errors
+    /// [`BufferGone`].
+    pub async fn settle(&self) -> Result<(), BufferGone> {
+        self.ask(Ask::Settle).await
     }
 
     /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.

@@ -188,7 +188,16 @@ impl Keeper {
                     }
                 }
             }
-            Ask::Destinations(ids) => self.setup.destinations = ids,
+            Ask::Replan(destinations, telemetry_max_bytes, done) => {
+                (self.setup.destinations, self.setup.telemetry_max_bytes) =
+                    (destinations, telemetry_max_bytes);
+                done.send(()).unwrap_or_default();
+            }
+            Ask::Settle(done) => {
+                self.save();
+                self.tell_gaps(true);
+                done.send(()).unwrap_or_default();
+            }
             Ask::Close(done) => return Some(done),
         }
         None
