@@ -397,6 +397,22 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("[[device]]\nid = \"face-t0\"", unread, "unread-device");
 }
 
+#[test]
+fn cells_between_value_and_status_that_the_profile_does_not_offer_are_remarked_on() {
+    let apart = |max_gap: u16, address: u16| {
+        let text = format!(
+            "id = \"own\"\nmax_gap = {max_gap}\n[[signal]]\nid = \"value\"\nspace = \"input\"\naddress = 0\n\
+            encoding = \"u16\"\nunit = \"%vol\"\nstatus = \"health\"\n[[status]]\nid = \"health\"\n\
+            space = \"input\"\naddress = {address}\nencoding = \"u16\"\ncodes = [{{ code = 0, quality = \"good\" }}]\n"
+        );
+        let extras =
+            Extras { profiles: vec![Source { name: "own.toml".to_owned(), text }], standards: vec![] };
+        let warnings = compile(&demo(), &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).warnings;
+        codes(&warnings, Severity::Warning).contains(&"gap-read")
+    };
+    assert!(apart(0, 4) && apart(2, 4) && !apart(3, 4) && !apart(0, 1) && !apart(0, 0));
+}
+
 // --- What broken files are answered --------------------------------------------------------------------------------------
 
 /// `#! code line: words`, as written at the top of a broken file.

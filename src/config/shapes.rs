@@ -9,7 +9,7 @@ const POSITIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
-const QUALITIES: Kind = Kind::OneOf(&[
+const QUALITY_NAMES: &[&str; 8] = &[
     "good",
     "warm-up",
     "calibrating",
@@ -18,7 +18,13 @@ const QUALITIES: Kind = Kind::OneOf(&[
     "sensor-fault",
     "out-of-service",
     "implausible",
-]);
+];
+const QUALITIES: Kind = Kind::OneOf(QUALITY_NAMES);
+/// Of what only speaks up when something is amiss.
+const AMISS: Kind = {
+    let [_good, amiss @ ..] = QUALITY_NAMES;
+    Kind::OneOf(amiss)
+};
 /// Poll periods: faster than 50 ms no serial line is, slower than 10 minutes no supervision.
 const POLL_MS: Kind = Kind::Integer(50, 600_000);
 const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
@@ -380,8 +386,12 @@ static SIGNAL: Shape = Shape {
 static SENTINEL: Shape = Shape {
     what: "a raw value that is no value",
     keys: &[
-        Key::must("raw", Kind::Integer(-2_147_483_648, 4_294_967_295), "the raw value"),
-        Key::must("quality", QUALITIES, "what it means"),
+        Key::must(
+            "raw",
+            Kind::Integer(-2_147_483_648, 4_294_967_295),
+            "the raw value, as the encoding reads it: -1, not 0xFFFF, for an i16",
+        ),
+        Key::must("quality", AMISS, "what it means"),
     ],
 };
 
@@ -409,8 +419,8 @@ static CODE: Shape = Shape {
 static FLAG: Shape = Shape {
     what: "a status bit",
     keys: &[
-        Key::must("bit", Kind::Integer(0, 15), "which bit, 0 is the lowest"),
-        Key::must("quality", QUALITIES, "what it says of the value when it is set"),
+        Key::must("bit", Kind::Integer(0, 15), "which bit; 0 is the lowest of the field"),
+        Key::must("quality", AMISS, "what it says of the value when it is set"),
     ],
 };
 
@@ -498,3 +508,20 @@ static STANDARD_ROW: Shape = Shape {
         Key::must("confirmed", Kind::Flag, "whether somebody checked them against that source"),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::point::{Quality, Unit};
+    use crate::model::register::Space;
+
+    #[test]
+    fn what_can_be_written_is_what_the_model_knows() {
+        let names = |kind: Kind| if let Kind::OneOf(names) = kind { names.to_vec() } else { Vec::new() };
+        assert_eq!(names(UNITS), Unit::ALL.map(Unit::as_str));
+        assert_eq!(names(QUALITIES), Quality::IN_PROFILES.map(Quality::as_str));
+        assert_eq!(names(SPACES), Space::ALL.map(Space::as_str));
+        let amiss: Vec<_> = Quality::IN_PROFILES.into_iter().filter(|q| *q != Quality::Good).collect();
+        assert_eq!(names(AMISS), amiss.into_iter().map(Quality::as_str).collect::<Vec<_>>());
+    }
+}

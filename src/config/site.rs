@@ -268,7 +268,7 @@ impl<'a> Compiler<'a> {
         }
         for (device, ids) in points.iter() {
             let fields = ids.iter().map(|id| &self.plan.points[*id].field);
-            let found = blocks::pack(fields, &self.profiles[device]);
+            let found = blocks::pack(fields, self.profiles[device].reach);
             for id in ids {
                 let point = &mut self.plan.points[*id];
                 point.block = blocks::block_of(&point.field, &found).unwrap_or_default();
