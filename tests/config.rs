@@ -373,6 +373,92 @@ fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
 }
 
 #[test]
+fn set_points_that_no_row_of_the_standard_fits_need_an_approval_too() {
+    let lax = "set_points = { unit = \"%vol\", alarm = 3.0, trip = 3.9 }\n";
+    let approval = "approved = { by = \"Wang Wei\", reason = \"procedure 17\" }\n";
+    let placeless = demo_with("place = \"T1\"\n", lax);
+    let renamed = demo_with("place = \"T1\"\n", &format!("place = \"T1\"\n{lax}"));
+    let renamed = Source { text: renamed.text.replace("\"methane\"", "\"ch4\""), ..renamed };
+    let in_lel = demo_with("profile = \"gas-2reg\"", "profile = \"lel-2reg\"");
+    let in_lel = Source {
+        text: in_lel.text.replacen("place = \"T0\"\n", &lax.replace("%vol", "%LEL").replace('3', "60"), 1),
+        ..in_lel
+    };
+    for (site, words) in [
+        (&placeless, "add place = …"),
+        (&renamed, "no standard names a gas `ch4`"),
+        (&in_lel, "methane in %vol"),
+    ] {
+        let faults = faults_of(site);
+        let fault = faults.iter().find(|f| f.code == "no-standard").unwrap();
+        assert_eq!(fault.severity, Severity::Error);
+        assert!(fault.help.contains(words) && fault.help.contains("approved ="), "{}", fault.help);
+    }
+    let approved = demo_with("place = \"T1\"\n", &format!("{lax}{approval}"));
+    let warnings = compile(&approved, &Extras::default()).unwrap().warnings;
+    assert!(warnings.iter().any(|f| f.code == "no-standard" && f.help.contains("Wang Wei")));
+}
+
+#[test]
+fn a_gas_that_the_area_kind_does_not_know_at_all_is_remarked_on() {
+    let oxygen = "\n[[gas]]\nid = \"oxygen\"\n\n[[gas]]\nid = \"methane\"";
+    let site = demo_with("\n[[gas]]\nid = \"methane\"", oxygen);
+    let old = "gas = \"methane\"\nplace = \"T2\"\n";
+    let new = "gas = \"oxygen\"\nset_points = { unit = \"%vol\", low_alarm = 19.5, low_trip = 18.0 }\n";
+    assert!(site.text.contains(old));
+    let text = site.text.replace(old, new).replace("face.t2:trip", "face.t2:low-trip");
+    let warnings = compile(&Source { text, ..site }, &Extras::default()).unwrap().warnings;
+    assert!(codes(&warnings, Severity::Warning).contains(&"no-standard"), "{}", warnings.render(false));
+}
+
+/// A standard with one area kind, `our-face`, and these rows of place, gas and trip.
+fn own_standard(rows: &[(&str, &str, f64)]) -> Extras {
+    let mut text =
+        "id = \"own\"\nname = \"our mine\"\n[[kind]]\nid = \"our-face\"\nname = \"our face\"\n".to_owned();
+    for (place, gas, trip) in rows {
+        let key = |name: &str, value: &str| match value {
+            "" => String::new(),
+            _ => format!("{name} = \"{value}\"\n"),
+        };
+        text += &format!(
+            "[[kind.set_points]]\n{}{}unit = \"%vol\"\ntrip = {trip:?}\nsource = \"x\"\nconfirmed = true\n",
+            key("place", place),
+            key("gas", gas)
+        );
+    }
+    Extras { profiles: vec![], standards: vec![Source { name: "own.toml".to_owned(), text }] }
+}
+
+#[test]
+fn the_most_particular_row_of_a_standard_counts_wherever_it_stands() {
+    let rows = [
+        ("", "", 0.9),
+        ("T1", "", 0.8),
+        ("", "methane", 0.7),
+        ("T1", "methane", 0.6),
+        ("T2", "oxygen", 20.0),
+    ];
+    let site = demo_with("cn-coal-face", "our-face");
+    let site = Source { text: site.text.replacen("place = \"T0\"\n", "", 1), ..site };
+    let trip = |rows: &[_], key| {
+        let plan = compile(&site, &own_standard(rows)).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+        plan.alarms[plan.alarm(key).unwrap()].limit.unwrap().set
+    };
+    let turned: Vec<_> = rows.into_iter().rev().collect();
+    for rows in [rows.as_slice(), turned.as_slice()] {
+        assert_eq!((trip(rows, "face.t0:trip"), trip(rows, "face.t1:trip")), (0.7, 0.6));
+        assert_eq!(trip(rows, "face.t2:trip"), 0.7, "a row without a place goes for any place");
+    }
+}
+
+#[test]
+fn two_rows_for_the_same_place_gas_and_unit_are_an_error() {
+    let twice = own_standard(&[("T1", "methane", 0.9), ("", "methane", 0.9), ("T1", "methane", 0.8)]);
+    let faults = compile(&demo(), &twice).expect_err("which of the two counts?");
+    assert_eq!(codes(&faults, Severity::Error), ["same-row"]);
+}
+
+#[test]
 fn what_a_compiler_can_not_know_is_a_warning() {
     let warned = |old: &str, new: &str, code: &str| {
         let compiled = compile(&demo_with(old, new), &Extras::default());

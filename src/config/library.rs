@@ -7,6 +7,7 @@ use super::profile::{Profile, profile};
 use super::read::read;
 use super::shapes::{PROFILE_FILE, STANDARD_FILE};
 use super::standard::{AreaKind, standard};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 macro_rules! built_in {
@@ -55,12 +56,18 @@ pub struct Extras {
 pub(super) struct Library {
     pub(super) profiles: Names<Arc<Profile>>,
     pub(super) kinds: Names<Arc<AreaKind>>,
+    /// Every gas that a row of a standard names.
+    pub(super) gases: BTreeSet<String>,
 }
 
 impl Library {
     /// `None` where a file could not be read to its end: what it defines is not known then.
     pub(super) fn read(extras: &Extras, faults: &mut Faults) -> Option<Library> {
-        let mut library = Library { profiles: Names::new("profile"), kinds: Names::new("area kind") };
+        let mut library = Library {
+            profiles: Names::new("profile"),
+            kinds: Names::new("area kind"),
+            gases: BTreeSet::new(),
+        };
         let mut whole = true;
         for source in sources(PROFILES, &extras.profiles, faults) {
             let Some(row) = read(&source, &PROFILE_FILE, faults) else {
@@ -80,6 +87,8 @@ impl Library {
             };
             standards.declare(&row, "id", Some(()), faults);
             standard(&row, &mut library.kinds, faults);
+            let rows = row.tables("kind").flat_map(|kind| kind.tables("set_points"));
+            library.gases.extend(rows.filter_map(|r| r.str("gas").map(str::to_owned)));
         }
         whole.then_some(library)
     }

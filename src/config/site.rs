@@ -45,8 +45,8 @@ pub(super) struct Compiler<'a> {
     actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
-    /// Rows of standards that the site uses and that nobody has confirmed.
-    pub(super) unconfirmed: BTreeSet<String>,
+    /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
+    pub(super) unconfirmed: BTreeSet<(String, usize)>,
 }
 
 impl<'a> Compiler<'a> {

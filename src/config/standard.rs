@@ -6,6 +6,7 @@ use super::names::Names;
 use super::read::Row;
 use crate::model::alarm::Level;
 use crate::model::point::{Displayed, Text, Unit};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An area kind of a standard.
@@ -72,7 +73,9 @@ pub(super) fn standard(file: &Row, kinds: &mut Names<Arc<AreaKind>>, faults: &mu
     let actions = ByLevel::read(file.table("actions"));
     for row in file.tables("kind") {
         let actions = ByLevel::read(row.table("actions")).or(&actions);
-        let rows = row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
+        let rows: Vec<_> =
+            row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
+        same_rows(&rows, faults);
         let requires = row.list("requires").iter().filter_map(|c| c.str().map(str::to_owned)).collect();
         let labels = labels.clone();
         let kind = row.words("name").map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows }));
@@ -100,4 +103,17 @@ fn requirement(row: &Row, actions: &ByLevel, faults: &mut Faults) -> Option<Requ
         confirmed: row.flag("confirmed")?,
         at: row.place.clone(),
     })
+}
+
+/// Of two rows for the same place, gas and unit only one could ever count.
+fn same_rows(rows: &[Requirement], faults: &mut Faults) {
+    let mut seen = BTreeMap::new();
+    for row in rows {
+        let Some(first) = seen.insert((&row.place, &row.gas, row.unit), &row.at) else { continue };
+        faults.push(
+            Fault::error("same-row", row.at.clone(), "two rows for the same place, gas and unit")
+                .help("keep one of the two")
+                .other(first, "the other one"),
+        );
+    }
 }
