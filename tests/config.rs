@@ -472,6 +472,9 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("link = \"tcp://127.0.0.1:15022\"", "link = \"tcp://127.0.0.1:15021\"", "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
+    let slow = "poll_ms = 2000\ntimeout_ms = 1800\ngap_ms = 201";
+    warned("poll_ms = 500\ntimeout_ms = 300", slow, "slow-line");
+    warned("poll_ms = 500\ntimeout_ms = 300", "poll_ms = 2001\ntimeout_ms = 300", "slow-cause");
     warned(
         "[[destination]]\nid = \"control-room\"\nbroker = \"mqtt://127.0.0.1:1883\"\nprefix = \"davy\"",
         "",

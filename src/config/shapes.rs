@@ -28,6 +28,8 @@ const AMISS: Kind = {
 /// Poll periods: faster than 50 ms no serial line is, slower than 10 minutes no supervision.
 const POLL_MS: Kind = Kind::Integer(50, 600_000);
 const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
+/// Silence after an answer: a trip waits for it too. Slow converters want a tenth of a second, none wants a second.
+const GAP_MS: Kind = Kind::Integer(0, 1_000);
 /// Delays of an alarm, in seconds: an hour is no longer a delay.
 const DELAY_S: Kind = Kind::Number(0.0, 3_600.0);
 
@@ -140,12 +142,7 @@ static BUS: Shape = Shape {
     keys: &[
         Key::must("id", Kind::Id, "names the line"),
         Key::must("link", Kind::Str, "how to reach it: \"tcp://host:port\""),
-        Key::preset(
-            "gap_ms",
-            Kind::Integer(0, 10_000),
-            Preset::Integer(0),
-            "silence between an answer and the next request",
-        ),
+        Key::preset("gap_ms", GAP_MS, Preset::Integer(0), "silence between an answer and the next request"),
         Key::preset(
             "timeout_ms",
             TIMEOUT_MS,
