@@ -295,6 +295,27 @@ fn elements_know_what_is_written_and_what_tells_that_it_worked() {
 }
 
 #[test]
+fn contacts_are_named_after_their_signal_and_that_of_another_device_after_that_too() {
+    let site = demo_with("closed = \"closed\"\n", "closed = \"boiler-house-valve:open\"\n");
+    let plan = plan_of(&site);
+    let tags: Vec<&str> = plan.points.values().map(|p| p.tag.as_str()).collect();
+    assert!(tags.contains(&"bottle-room.valve.boiler-house-valve.open"), "{tags:?}");
+    assert!(tags.contains(&"bottle-room.valve.open"), "{tags:?}");
+
+    let profile = read("config/profiles/feed-breaker.toml").text;
+    let profile = profile.replace("feed-breaker", "own").replace("id = \"live\"", "id = \"readback\"");
+    let extras =
+        Extras { profiles: vec![Source { name: "own.toml".to_owned(), text: profile }], standards: vec![] };
+    let text = demo().text.replace("feed-breaker", "own").replace("live = \"live\"", "live = \"readback\"");
+    let site = Source { name: "site.toml".to_owned(), text };
+    let plan = compile(&site, &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+    let load = plan.elements.values().find(|e| e.tag.as_str() == "face.section").unwrap();
+    assert_eq!(plan.points[load.readback].tag.as_str(), "face.section.readback");
+    let feed = &plan.points[load.unsafe_contact.unwrap().point];
+    assert_eq!(feed.tag.as_str(), "face.section.face-section-switch.readback");
+}
+
+#[test]
 fn a_siren_is_switched_on_and_its_contact_tells_so() {
     let siren = "[[siren]]\nid = \"siren\"\ndevice = \"heading-switch\"\noutput = \"cut\"\non = \"!live\"\n\n[[load]]";
     let text = demo().text.replacen("[[load]]", siren, 1);
@@ -331,6 +352,8 @@ fn the_hash_follows_the_text_and_the_own_files_and_not_their_names() {
 fn own_folders_are_found_even_in_a_broken_file() {
     let folders = own_folders("[gateway]\nprofiles = \"profiles\"\nstandards = 5\n[x\n");
     assert_eq!((folders.profiles.as_deref(), folders.standards), (Some("profiles"), None));
+    assert_eq!(folders.state.as_deref(), Some("/var/lib/davy"), "the usual one");
+    assert_eq!(own_folders("[gateway]\nstate = 5\n").state, None);
     assert_eq!(own_folders("\u{0}[["), own_folders(""));
 }
 
@@ -370,6 +393,21 @@ fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
     assert!(warning.help.contains("Wang Wei") && warning.help.contains("procedure 17"));
     let alarm = &compiled.plan.alarms[compiled.plan.alarm("face.t1:trip").unwrap()];
     assert_eq!((alarm.condition, alarm.limit.unwrap().set), (Condition::High(Level::Trip), 2.0));
+}
+
+#[test]
+fn a_zero_that_drifts_is_borne_by_the_reader_and_not_by_the_range_as_well() {
+    let plan = plan_of(&demo());
+    let lows = plan.points.values().filter_map(|p| p.field.range).map(|(lo, _)| lo);
+    assert_eq!(lows.fold(0.0, f64::min), 0.0);
+}
+
+#[test]
+fn a_table_that_only_has_presets_changes_nothing() {
+    let written = "[telemetry]\nsnapshot_s = 60            # every value at least once a minute, changed or not\n\
+        max_mib = 64               # most telemetry that waits for the broker; alarms have a lane of their own\n";
+    let (none, empty) = (plan_of(&demo_with(written, "")), plan_of(&demo_with(written, "[telemetry]\n")));
+    assert_eq!(none.telemetry, empty.telemetry);
 }
 
 #[test]
@@ -469,7 +507,8 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("travel_s = 3", "travel_s = 0.2", "travel-below-poll");
     warned("effects = [\"face.section\", \"face.return\"]", "effects = [\"face.section\"]", "idle-element");
     warned("id = \"lpg\"\nlel_pct_vol = 2.0", "id = \"lpg\"", "no-lel");
-    warned("link = \"tcp://127.0.0.1:15022\"", "link = \"tcp://127.0.0.1:15021\"", "same-link");
+    let again = "[[bus]]\nid = \"spare\"\nlink = \"tcp://127.0.0.1:15021\"\n\n[[bus]]\nid = \"heading\"";
+    warned("[[bus]]\nid = \"heading\"", again, "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
     let slow = "poll_ms = 2000\ntimeout_ms = 1800\ngap_ms = 201";

@@ -40,9 +40,6 @@ pub(super) const STANDARDS: &[(&str, &str)] = built_in!("standards":
     "us-30cfr.toml",
 );
 
-/// Most files of a site's own that are looked at.
-const MAX_FILES: usize = 256;
-
 /// A site's own profile and standard files, read by whoever may read files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
@@ -58,6 +55,11 @@ pub(super) struct Library {
     pub(super) kinds: Names<Arc<AreaKind>>,
     /// Every gas that a row of a standard names.
     pub(super) gases: BTreeSet<String>,
+}
+
+impl Extras {
+    /// Most files in one of a site's own folders: more than any site has models of devices.
+    pub const MAX_FILES: usize = 256;
 }
 
 impl Library {
@@ -95,12 +97,12 @@ impl Library {
 }
 
 fn sources(built_in: &[(&str, &str)], own: &[Source], faults: &mut Faults) -> Vec<Arc<Source>> {
-    if let Some(first) = own.get(MAX_FILES) {
+    if let Some(first) = own.get(Extras::MAX_FILES) {
         let place = super::faults::Place::new(&Arc::new(first.clone()), 0..0);
-        let message = format!("{} files in one folder; at most {MAX_FILES} are read", own.len());
+        let message = format!("{} files in one folder; at most {} are read", own.len(), Extras::MAX_FILES);
         faults.push(Fault::error("too-many", place, message).help("keep only the files that the site uses"));
     }
     let built_in =
         built_in.iter().map(|(name, text)| Source { name: (*name).to_owned(), text: (*text).to_owned() });
-    built_in.chain(own.iter().take(MAX_FILES).cloned()).map(Arc::new).collect()
+    built_in.chain(own.iter().take(Extras::MAX_FILES).cloned()).map(Arc::new).collect()
 }

@@ -72,11 +72,12 @@ pub struct OwnFolders {
     pub profiles: Option<String>,
     /// Folder of standards.
     pub standards: Option<String>,
-    /// The state folder.
+    /// The state folder: the usual one where the file names none.
     pub state: Option<String>,
 }
 
-/// What folders the site file `text` names. Never fails: a broken file names none, and `compile` says why.
+/// What folders the site file `text` names. Never fails: a broken file names those that can still be read out of its
+/// `[gateway]`, and `compile` says what is broken.
 #[must_use]
 pub fn own_folders(text: &str) -> OwnFolders {
     if text.len() > Source::MAX_BYTES {
@@ -88,7 +89,11 @@ pub fn own_folders(text: &str) -> OwnFolders {
         let path = gateway?.get(key)?.get_ref().as_str()?;
         (!path.is_empty()).then(|| path.to_owned())
     };
-    OwnFolders { profiles: folder("profiles"), standards: folder("standards"), state: folder("state") }
+    let state = match gateway.is_some_and(|g| !g.contains_key("state")) {
+        true => Some(shapes::STATE_FOLDER.to_owned()),
+        false => folder("state"),
+    };
+    OwnFolders { profiles: folder("profiles"), standards: folder("standards"), state }
 }
 
 /// The JSON Schema (2020-12) of the site file, for editors.

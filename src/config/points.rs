@@ -4,7 +4,7 @@ use super::faults::{Fault, Faults, nearest, one_of, quoted};
 use super::limits::{Levels, check_order};
 use super::profile::Signal;
 use super::read::Row;
-use super::site::{Compiler, name, seconds, tag};
+use super::site::{Compiler, delay, name, tag};
 use super::standard::{AreaKind, Requirement};
 use super::texts;
 use crate::model::alarm::{Colour, Condition, Level};
@@ -109,7 +109,7 @@ impl Compiler<'_> {
             condition,
             limit: None,
             on_delay: Span::ZERO,
-            off_delay: off_delay(draft.row),
+            off_delay: delay(draft.row, "off_delay_s"),
             latching: over,
             colour: if over { Colour::Orange } else { Colour::Yellow },
             text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
@@ -158,8 +158,8 @@ impl Compiler<'_> {
             area: draft.area,
             condition,
             limit: Some(Limit { set, reset: 1.0 - set }),
-            on_delay: row.number("on_delay_s").map_or(Span::ZERO, seconds),
-            off_delay: off_delay(row),
+            on_delay: delay(row, "on_delay_s"),
+            off_delay: delay(row, "off_delay_s"),
             latching: level > Level::Warning,
             colour: colour(level),
             text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
@@ -211,7 +211,7 @@ impl Compiler<'_> {
             }
             None => self.no_standard(&levels, draft),
         }
-        let on_delay = row.number("on_delay_s").map_or(Span::ZERO, seconds);
+        let on_delay = delay(row, "on_delay_s");
         let mut alarms = Vec::new();
         for at in levels.all() {
             let label = texts::level(&kind, at.level, at.high);
@@ -222,7 +222,7 @@ impl Compiler<'_> {
                 condition: at.condition,
                 limit: Some(Limit { set: at.set, reset: at.reset }),
                 on_delay,
-                off_delay: off_delay(row),
+                off_delay: delay(row, "off_delay_s"),
                 latching: at.level > Level::Warning,
                 colour: colour(at.level),
                 text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &label),
@@ -301,10 +301,6 @@ impl Compiler<'_> {
                 )),
         );
     }
-}
-
-fn off_delay(row: &Row) -> Span {
-    row.number("off_delay_s").map_or(Span::ZERO, seconds)
 }
 
 fn colour(level: Level) -> Colour {

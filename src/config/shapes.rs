@@ -5,7 +5,7 @@ use super::shape::{HUGE, Key, Kind, Preset, Shape};
 use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
-const POSITIVE: Kind = Kind::Number(0.0, HUGE);
+const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
@@ -62,6 +62,9 @@ pub(super) static SITE_FILE: Shape = Shape {
     ],
 };
 
+/// Where journal, buffer and command socket are, unless the site file says so.
+pub(super) const STATE_FOLDER: &str = "/var/lib/davy";
+
 static GATEWAY: Shape = Shape {
     what: "the gateway",
     keys: &[
@@ -69,8 +72,8 @@ static GATEWAY: Shape = Shape {
         Key::preset(
             "state",
             Kind::Str,
-            Preset::Str("/var/lib/davy"),
-            "the folder of journal, buffer and command socket",
+            Preset::Str(STATE_FOLDER),
+            "the folder of journal, buffer and command socket, from where this file lies",
         ),
         Key::preset(
             "outputs",
@@ -187,7 +190,7 @@ static POINT: Shape = Shape {
         Key::may("place", Kind::Str, "the place in the area by the standard's name for it, as \"T1\""),
         Key::may("area", Kind::Ref("an area"), "where it measures (default: where its device stands)"),
         Key::may("decimals", Kind::Integer(0, 6), "as displayed; set-points are compared so (default 2)"),
-        Key::may("deadband", POSITIVE, "smallest change that is told (default: one step of the display)"),
+        Key::may("deadband", NOT_NEGATIVE, "smallest change that is told (default: one step of the display)"),
         Key::may(
             "set_points",
             Kind::Table(&SET_POINTS),
@@ -213,20 +216,32 @@ static POINT: Shape = Shape {
     ],
 };
 
-static SET_POINTS: Shape = Shape {
-    what: "set-points",
-    keys: &[
-        Key::must("unit", UNITS, "the unit of these numbers; must be the point's"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
-    ],
-};
+/// The numbers of a point in a site file and of a row of a standard.
+macro_rules! set_points {
+    ($what:literal, [$($before:expr),* $(,)?], [$($after:expr),* $(,)?] $(,)?) => {
+        Shape {
+            what: $what,
+            keys: &[
+                $($before,)*
+                Key::may("warning", ANY, "at or above: early warning"),
+                Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+                Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+                Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
+                Key::may("low_warning", ANY, "at or below: early warning"),
+                Key::may("low_alarm", ANY, "at or below: alarm"),
+                Key::may("low_trip", ANY, "at or below: trip"),
+                Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+                $($after,)*
+            ],
+        }
+    };
+}
+
+static SET_POINTS: Shape = set_points!(
+    "set-points",
+    [Key::must("unit", UNITS, "the unit of these numbers; must be the point's")],
+    [],
+);
 
 static APPROVED: Shape = Shape {
     what: "an approval",
@@ -485,26 +500,20 @@ static AREA_KIND: Shape = Shape {
     ],
 };
 
-static STANDARD_ROW: Shape = Shape {
-    what: "a row of set-points",
-    keys: &[
+static STANDARD_ROW: Shape = set_points!(
+    "a row of set-points",
+    [
         Key::may("place", Kind::Str, "the place in the area, as \"T1\" (none: any place)"),
         Key::may("gas", Kind::Str, "the gas (none: any gas)"),
         Key::must("unit", UNITS, "the unit of these numbers"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+    ],
+    [
         Key::preset("max_on_delay_s", DELAY_S, Preset::Number(2.0), "longest on-delay that is not laxer"),
         Key::may("actions", Kind::Table(&BY_LEVEL), "what to do at each level"),
         Key::must("source", Kind::Str, "where the numbers are from"),
         Key::must("confirmed", Kind::Flag, "whether somebody checked them against that source"),
     ],
-};
+);
 
 #[cfg(test)]
 mod tests {
