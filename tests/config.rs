@@ -63,7 +63,10 @@ fn the_demo_compiles_and_only_its_unconfirmed_numbers_are_remarked_on() {
     let compiled = compile(&demo(), &Extras::default()).unwrap();
     let warnings = codes(&compiled.warnings, Severity::Warning);
     assert!(warnings.iter().all(|code| *code == "unconfirmed"), "{}", compiled.warnings.render(false));
-    assert!(!warnings.is_empty());
+    for place in ["`cn-coal-face` at T0", "`cn-coal-face` at T1", "`cn-coal-heading` at T1", "`cn-gas-user`"]
+    {
+        assert!(compiled.warnings.iter().any(|f| f.message.contains(place)), "{place}");
+    }
 }
 
 #[test]

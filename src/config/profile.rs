@@ -1,6 +1,6 @@
 //! Profiles: from a register-map file to fields, statuses and outputs, with the checks that need no site.
 
-use super::faults::{Fault, Faults, Place, quoted};
+use super::faults::{Fault, Faults, Place, Source, quoted};
 use super::names::Names;
 use super::read::{Row, Value};
 use crate::model::point::{Quality, Text, Unit};
@@ -13,6 +13,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) id: String,
+    /// The file that it is from.
+    pub(super) source: Arc<Source>,
     pub(super) reach: Reach,
     pub(super) signals: Arc<Names<Signal>>,
     pub(super) outputs: Arc<Names<Command>>,
@@ -91,6 +93,7 @@ pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
     }
     Profile {
         id: file.str("id").unwrap_or_default().to_owned(),
+        source: Arc::clone(&file.place.source),
         reach,
         signals: Arc::new(signals),
         outputs: Arc::new(outputs),

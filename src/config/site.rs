@@ -2,7 +2,7 @@
 //! fills a plan. Rows that are broken are told and left out; their names stay known.
 
 use super::blocks;
-use super::faults::{Fault, Faults, Place};
+use super::faults::{Fault, Faults, Place, Source};
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -78,8 +78,8 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The plan, as far as the file allows.
-    pub(super) fn compile(mut self) -> Plan {
+    /// The plan, as far as the file allows, and the profiles and standards that it was made with.
+    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>) {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -93,7 +93,12 @@ impl<'a> Compiler<'a> {
         self.emptiness();
         self.sizes();
         self.advice();
-        self.plan
+        let profiles = self.profiles.values().map(|profile| &profile.source);
+        let mut used: Vec<_> =
+            profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
+        used.sort_by_key(Arc::as_ptr);
+        used.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        (self.plan, used)
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {

@@ -1,6 +1,6 @@
 //! Standards: which set-points an area kind asks for, what its levels are called and what to do at each.
 
-use super::faults::{Fault, Faults, Place};
+use super::faults::{Fault, Faults, Place, Source};
 use super::limits::{Levels, check_order};
 use super::names::Names;
 use super::read::Row;
@@ -18,6 +18,8 @@ pub(super) struct AreaKind {
     pub(super) actions: ByLevel,
     pub(super) requires: Vec<String>,
     pub(super) rows: Vec<Requirement>,
+    /// The file that it is from.
+    pub(super) source: Arc<Source>,
 }
 
 /// What a standard asks for at one place.
@@ -78,7 +80,10 @@ pub(super) fn standard(file: &Row, kinds: &mut Names<Arc<AreaKind>>, faults: &mu
         same_rows(&rows, faults);
         let requires = row.list("requires").iter().filter_map(|c| c.str().map(str::to_owned)).collect();
         let labels = labels.clone();
-        let kind = row.words("name").map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows }));
+        let source = Arc::clone(&file.place.source);
+        let kind = row
+            .words("name")
+            .map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows, source }));
         kinds.declare(row, "id", kind, faults);
     }
 }
