@@ -63,7 +63,10 @@ fn the_demo_compiles_and_only_its_unconfirmed_numbers_are_remarked_on() {
     let compiled = compile(&demo(), &Extras::default()).unwrap();
     let warnings = codes(&compiled.warnings, Severity::Warning);
     assert!(warnings.iter().all(|code| *code == "unconfirmed"), "{}", compiled.warnings.render(false));
-    assert!(!warnings.is_empty());
+    for place in ["`cn-coal-face` at T0", "`cn-coal-face` at T1", "`cn-coal-heading` at T1", "`cn-gas-user`"]
+    {
+        assert!(compiled.warnings.iter().any(|f| f.message.contains(place)), "{place}");
+    }
 }
 
 #[test]
@@ -295,6 +298,27 @@ fn elements_know_what_is_written_and_what_tells_that_it_worked() {
 }
 
 #[test]
+fn contacts_are_named_after_their_signal_and_that_of_another_device_after_that_too() {
+    let site = demo_with("closed = \"closed\"\n", "closed = \"boiler-house-valve:open\"\n");
+    let plan = plan_of(&site);
+    let tags: Vec<&str> = plan.points.values().map(|p| p.tag.as_str()).collect();
+    assert!(tags.contains(&"bottle-room.valve.boiler-house-valve.open"), "{tags:?}");
+    assert!(tags.contains(&"bottle-room.valve.open"), "{tags:?}");
+
+    let profile = read("config/profiles/feed-breaker.toml").text;
+    let profile = profile.replace("feed-breaker", "own").replace("id = \"live\"", "id = \"readback\"");
+    let extras =
+        Extras { profiles: vec![Source { name: "own.toml".to_owned(), text: profile }], standards: vec![] };
+    let text = demo().text.replace("feed-breaker", "own").replace("live = \"live\"", "live = \"readback\"");
+    let site = Source { name: "site.toml".to_owned(), text };
+    let plan = compile(&site, &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+    let load = plan.elements.values().find(|e| e.tag.as_str() == "face.section").unwrap();
+    assert_eq!(plan.points[load.readback].tag.as_str(), "face.section.readback");
+    let feed = &plan.points[load.unsafe_contact.unwrap().point];
+    assert_eq!(feed.tag.as_str(), "face.section.face-section-switch.readback");
+}
+
+#[test]
 fn a_siren_is_switched_on_and_its_contact_tells_so() {
     let siren = "[[siren]]\nid = \"siren\"\ndevice = \"heading-switch\"\noutput = \"cut\"\non = \"!live\"\n\n[[load]]";
     let text = demo().text.replacen("[[load]]", siren, 1);
@@ -331,6 +355,8 @@ fn the_hash_follows_the_text_and_the_own_files_and_not_their_names() {
 fn own_folders_are_found_even_in_a_broken_file() {
     let folders = own_folders("[gateway]\nprofiles = \"profiles\"\nstandards = 5\n[x\n");
     assert_eq!((folders.profiles.as_deref(), folders.standards), (Some("profiles"), None));
+    assert_eq!(folders.state.as_deref(), Some("/var/lib/davy"), "the usual one");
+    assert_eq!(own_folders("[gateway]\nstate = 5\n").state, None);
     assert_eq!(own_folders("\u{0}[["), own_folders(""));
 }
 
@@ -373,6 +399,107 @@ fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
 }
 
 #[test]
+fn a_zero_that_drifts_is_borne_by_the_reader_and_not_by_the_range_as_well() {
+    let plan = plan_of(&demo());
+    let lows = plan.points.values().filter_map(|p| p.field.range).map(|(lo, _)| lo);
+    assert_eq!(lows.fold(0.0, f64::min), 0.0);
+}
+
+#[test]
+fn a_table_that_only_has_presets_changes_nothing() {
+    let written = "[telemetry]\nsnapshot_s = 60            # every value at least once a minute, changed or not\n\
+        max_mib = 64               # most telemetry that waits for the broker; alarms have a lane of their own\n";
+    let (none, empty) = (plan_of(&demo_with(written, "")), plan_of(&demo_with(written, "[telemetry]\n")));
+    assert_eq!(none.telemetry, empty.telemetry);
+}
+
+#[test]
+fn set_points_that_no_row_of_the_standard_fits_need_an_approval_too() {
+    let lax = "set_points = { unit = \"%vol\", alarm = 3.0, trip = 3.9 }\n";
+    let approval = "approved = { by = \"Wang Wei\", reason = \"procedure 17\" }\n";
+    let placeless = demo_with("place = \"T1\"\n", lax);
+    let renamed = demo_with("place = \"T1\"\n", &format!("place = \"T1\"\n{lax}"));
+    let renamed = Source { text: renamed.text.replace("\"methane\"", "\"ch4\""), ..renamed };
+    let in_lel = demo_with("profile = \"gas-2reg\"", "profile = \"lel-2reg\"");
+    let in_lel = Source {
+        text: in_lel.text.replacen("place = \"T0\"\n", &lax.replace("%vol", "%LEL").replace('3', "60"), 1),
+        ..in_lel
+    };
+    for (site, words) in [
+        (&placeless, "add place = …"),
+        (&renamed, "no standard names a gas `ch4`"),
+        (&in_lel, "methane in %vol"),
+    ] {
+        let faults = faults_of(site);
+        let fault = faults.iter().find(|f| f.code == "no-standard").unwrap();
+        assert_eq!(fault.severity, Severity::Error);
+        assert!(fault.help.contains(words) && fault.help.contains("approved ="), "{}", fault.help);
+    }
+    let approved = demo_with("place = \"T1\"\n", &format!("{lax}{approval}"));
+    let warnings = compile(&approved, &Extras::default()).unwrap().warnings;
+    assert!(warnings.iter().any(|f| f.code == "no-standard" && f.help.contains("Wang Wei")));
+}
+
+#[test]
+fn a_gas_that_the_area_kind_does_not_know_at_all_is_remarked_on() {
+    let oxygen = "\n[[gas]]\nid = \"oxygen\"\n\n[[gas]]\nid = \"methane\"";
+    let site = demo_with("\n[[gas]]\nid = \"methane\"", oxygen);
+    let old = "gas = \"methane\"\nplace = \"T2\"\n";
+    let new = "gas = \"oxygen\"\nset_points = { unit = \"%vol\", low_alarm = 19.5, low_trip = 18.0 }\n";
+    assert!(site.text.contains(old));
+    let text = site.text.replace(old, new).replace("face.t2:trip", "face.t2:low-trip");
+    let warnings = compile(&Source { text, ..site }, &Extras::default()).unwrap().warnings;
+    assert!(codes(&warnings, Severity::Warning).contains(&"no-standard"), "{}", warnings.render(false));
+}
+
+/// A standard with one area kind, `our-face`, and these rows of place, gas and trip.
+fn own_standard(rows: &[(&str, &str, f64)]) -> Extras {
+    let mut text =
+        "id = \"own\"\nname = \"our mine\"\n[[kind]]\nid = \"our-face\"\nname = \"our face\"\n".to_owned();
+    for (place, gas, trip) in rows {
+        let key = |name: &str, value: &str| match value {
+            "" => String::new(),
+            _ => format!("{name} = \"{value}\"\n"),
+        };
+        text += &format!(
+            "[[kind.set_points]]\n{}{}unit = \"%vol\"\ntrip = {trip:?}\nsource = \"x\"\nconfirmed = true\n",
+            key("place", place),
+            key("gas", gas)
+        );
+    }
+    Extras { profiles: vec![], standards: vec![Source { name: "own.toml".to_owned(), text }] }
+}
+
+#[test]
+fn the_most_particular_row_of_a_standard_counts_wherever_it_stands() {
+    let rows = [
+        ("", "", 0.9),
+        ("T1", "", 0.8),
+        ("", "methane", 0.7),
+        ("T1", "methane", 0.6),
+        ("T2", "oxygen", 20.0),
+    ];
+    let site = demo_with("cn-coal-face", "our-face");
+    let site = Source { text: site.text.replacen("place = \"T0\"\n", "", 1), ..site };
+    let trip = |rows: &[_], key| {
+        let plan = compile(&site, &own_standard(rows)).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+        plan.alarms[plan.alarm(key).unwrap()].limit.unwrap().set
+    };
+    let turned: Vec<_> = rows.into_iter().rev().collect();
+    for rows in [rows.as_slice(), turned.as_slice()] {
+        assert_eq!((trip(rows, "face.t0:trip"), trip(rows, "face.t1:trip")), (0.7, 0.6));
+        assert_eq!(trip(rows, "face.t2:trip"), 0.7, "a row without a place goes for any place");
+    }
+}
+
+#[test]
+fn two_rows_for_the_same_place_gas_and_unit_are_an_error() {
+    let twice = own_standard(&[("T1", "methane", 0.9), ("", "methane", 0.9), ("T1", "methane", 0.8)]);
+    let faults = compile(&demo(), &twice).expect_err("which of the two counts?");
+    assert_eq!(codes(&faults, Severity::Error), ["same-row"]);
+}
+
+#[test]
 fn what_a_compiler_can_not_know_is_a_warning() {
     let warned = |old: &str, new: &str, code: &str| {
         let compiled = compile(&demo_with(old, new), &Extras::default());
@@ -383,9 +510,13 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("travel_s = 3", "travel_s = 0.2", "travel-below-poll");
     warned("effects = [\"face.section\", \"face.return\"]", "effects = [\"face.section\"]", "idle-element");
     warned("id = \"lpg\"\nlel_pct_vol = 2.0", "id = \"lpg\"", "no-lel");
-    warned("link = \"tcp://127.0.0.1:15022\"", "link = \"tcp://127.0.0.1:15021\"", "same-link");
+    let again = "[[bus]]\nid = \"spare\"\nlink = \"tcp://127.0.0.1:15021\"\n\n[[bus]]\nid = \"heading\"";
+    warned("[[bus]]\nid = \"heading\"", again, "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
+    let slow = "poll_ms = 2000\ntimeout_ms = 1800\ngap_ms = 201";
+    warned("poll_ms = 500\ntimeout_ms = 300", slow, "slow-line");
+    warned("poll_ms = 500\ntimeout_ms = 300", "poll_ms = 2001\ntimeout_ms = 300", "slow-cause");
     warned(
         "[[destination]]\nid = \"control-room\"\nbroker = \"mqtt://127.0.0.1:1883\"\nprefix = \"davy\"",
         "",
@@ -395,6 +526,22 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("[[area]]\nid = \"face\"", idle, "missing-duty");
     let unread = "[[device]]\nid = \"spare\"\nbus = \"face\"\nunit = 99\nprofile = \"gas-2reg\"\narea = \"face\"\n\n[[device]]\nid = \"face-t0\"";
     warned("[[device]]\nid = \"face-t0\"", unread, "unread-device");
+}
+
+#[test]
+fn cells_between_value_and_status_that_the_profile_does_not_offer_are_remarked_on() {
+    let apart = |max_gap: u16, address: u16| {
+        let text = format!(
+            "id = \"own\"\nmax_gap = {max_gap}\n[[signal]]\nid = \"value\"\nspace = \"input\"\naddress = 0\n\
+            encoding = \"u16\"\nunit = \"%vol\"\nstatus = \"health\"\n[[status]]\nid = \"health\"\n\
+            space = \"input\"\naddress = {address}\nencoding = \"u16\"\ncodes = [{{ code = 0, quality = \"good\" }}]\n"
+        );
+        let extras =
+            Extras { profiles: vec![Source { name: "own.toml".to_owned(), text }], standards: vec![] };
+        let warnings = compile(&demo(), &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).warnings;
+        codes(&warnings, Severity::Warning).contains(&"gap-read")
+    };
+    assert!(apart(0, 4) && apart(2, 4) && !apart(3, 4) && !apart(0, 1) && !apart(0, 0));
 }
 
 // --- What broken files are answered --------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ use std::sync::Arc;
 const TRAVEL_VALVE: Span = Span::from_secs(10);
 const TRAVEL_OTHERS: Span = Span::from_secs(5);
 
+/// What the point that mirrors the written cell is called, after its element.
+const READBACK: &str = "readback";
+
 /// The cells that elements write, each with where that was said.
 type Written = BTreeMap<(DeviceId, Space, u16), Place>;
 
@@ -99,6 +102,11 @@ impl Compiler<'_> {
         let travel = row.number("travel_s").map(seconds);
         let travel_limit =
             travel.unwrap_or(if kind == ElementKind::Valve { TRAVEL_VALVE } else { TRAVEL_OTHERS });
+        if let (Some(contact), Some(key)) = (safe_contact, unsafe_key)
+            && unsafe_contact == Some(contact)
+        {
+            self.same_contact(row, safe_key, key);
+        }
         self.check_feedback(&draft, safe_key, unsafe_key, travel_limit);
         let readback = self.readback(&draft);
         let not_confirmed = self.not_confirmed(&draft);
@@ -145,9 +153,26 @@ impl Compiler<'_> {
             return None;
         }
         let what = found.name.clone().unwrap_or_else(|| Text::new(signal, signal));
-        let point = self.extra_point(draft, signal, &what, device, found.field.clone(), at)?;
+        // By its signal; the read-back, and contacts of other devices, must not be taken for it.
+        let suffix = match device == draft.device && signal != READBACK {
+            true => signal.to_owned(),
+            false => format!("{}.{signal}", self.plan.devices[device].tag),
+        };
+        let point = self.extra_point(draft, &suffix, &what, device, found.field.clone(), at)?;
         draft.contacts.insert((device, signal.to_owned()), point);
         Some(Contact { point, yes })
+    }
+
+    /// Both contacts would say yes at once, which is never believed.
+    fn same_contact(&mut self, row: &Row, one: &str, other: &str) {
+        let message =
+            format!("`{one}` and `{other}` are the same contact in the same sense: it could never confirm");
+        self.faults.push(
+            Fault::error("same-contact", row.at(other), message)
+                .label("the same contact")
+                .help(format!("name another signal, or leave `{other}` out; one contact that tells both is {other} = \"!…\""))
+                .other(&row.at(one), "first used here"),
+        );
     }
 
     /// The point that mirrors the written cell.
@@ -157,7 +182,7 @@ impl Compiler<'_> {
         let field =
             Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None };
         let what = Text::new("命令回读", "command read back");
-        self.extra_point(draft, "readback", &what, draft.device, field, draft.row.at("id"))
+        self.extra_point(draft, READBACK, &what, draft.device, field, draft.row.at("id"))
     }
 
     /// A point that an element brings along.

@@ -5,11 +5,11 @@ use super::shape::{HUGE, Key, Kind, Preset, Shape};
 use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
-const POSITIVE: Kind = Kind::Number(0.0, HUGE);
+const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
-const QUALITIES: Kind = Kind::OneOf(&[
+const QUALITY_NAMES: &[&str; 8] = &[
     "good",
     "warm-up",
     "calibrating",
@@ -18,10 +18,18 @@ const QUALITIES: Kind = Kind::OneOf(&[
     "sensor-fault",
     "out-of-service",
     "implausible",
-]);
+];
+const QUALITIES: Kind = Kind::OneOf(QUALITY_NAMES);
+/// Of what only speaks up when something is amiss.
+const AMISS: Kind = {
+    let [_good, amiss @ ..] = QUALITY_NAMES;
+    Kind::OneOf(amiss)
+};
 /// Poll periods: faster than 50 ms no serial line is, slower than 10 minutes no supervision.
 const POLL_MS: Kind = Kind::Integer(50, 600_000);
 const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
+/// Silence after an answer: a trip waits for it too. Slow converters want a tenth of a second, none wants a second.
+const GAP_MS: Kind = Kind::Integer(0, 1_000);
 /// Delays of an alarm, in seconds: an hour is no longer a delay.
 const DELAY_S: Kind = Kind::Number(0.0, 3_600.0);
 
@@ -54,6 +62,9 @@ pub(super) static SITE_FILE: Shape = Shape {
     ],
 };
 
+/// Where journal, buffer and command socket are, unless the site file says so.
+pub(super) const STATE_FOLDER: &str = "/var/lib/davy";
+
 static GATEWAY: Shape = Shape {
     what: "the gateway",
     keys: &[
@@ -61,8 +72,8 @@ static GATEWAY: Shape = Shape {
         Key::preset(
             "state",
             Kind::Str,
-            Preset::Str("/var/lib/davy"),
-            "the folder of journal, buffer and command socket",
+            Preset::Str(STATE_FOLDER),
+            "the folder of journal, buffer and command socket, from where this file lies",
         ),
         Key::preset(
             "outputs",
@@ -134,12 +145,7 @@ static BUS: Shape = Shape {
     keys: &[
         Key::must("id", Kind::Id, "names the line"),
         Key::must("link", Kind::Str, "how to reach it: \"tcp://host:port\""),
-        Key::preset(
-            "gap_ms",
-            Kind::Integer(0, 10_000),
-            Preset::Integer(0),
-            "silence between an answer and the next request",
-        ),
+        Key::preset("gap_ms", GAP_MS, Preset::Integer(0), "silence between an answer and the next request"),
         Key::preset(
             "timeout_ms",
             TIMEOUT_MS,
@@ -184,7 +190,7 @@ static POINT: Shape = Shape {
         Key::may("place", Kind::Str, "the place in the area by the standard's name for it, as \"T1\""),
         Key::may("area", Kind::Ref("an area"), "where it measures (default: where its device stands)"),
         Key::may("decimals", Kind::Integer(0, 6), "as displayed; set-points are compared so (default 2)"),
-        Key::may("deadband", POSITIVE, "smallest change that is told (default: one step of the display)"),
+        Key::may("deadband", NOT_NEGATIVE, "smallest change that is told (default: one step of the display)"),
         Key::may(
             "set_points",
             Kind::Table(&SET_POINTS),
@@ -210,20 +216,32 @@ static POINT: Shape = Shape {
     ],
 };
 
-static SET_POINTS: Shape = Shape {
-    what: "set-points",
-    keys: &[
-        Key::must("unit", UNITS, "the unit of these numbers; must be the point's"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
-    ],
-};
+/// The numbers of a point in a site file and of a row of a standard.
+macro_rules! set_points {
+    ($what:literal, [$($before:expr),* $(,)?], [$($after:expr),* $(,)?] $(,)?) => {
+        Shape {
+            what: $what,
+            keys: &[
+                $($before,)*
+                Key::may("warning", ANY, "at or above: early warning"),
+                Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+                Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+                Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
+                Key::may("low_warning", ANY, "at or below: early warning"),
+                Key::may("low_alarm", ANY, "at or below: alarm"),
+                Key::may("low_trip", ANY, "at or below: trip"),
+                Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+                $($after,)*
+            ],
+        }
+    };
+}
+
+static SET_POINTS: Shape = set_points!(
+    "set-points",
+    [Key::must("unit", UNITS, "the unit of these numbers; must be the point's")],
+    [],
+);
 
 static APPROVED: Shape = Shape {
     what: "an approval",
@@ -380,8 +398,12 @@ static SIGNAL: Shape = Shape {
 static SENTINEL: Shape = Shape {
     what: "a raw value that is no value",
     keys: &[
-        Key::must("raw", Kind::Integer(-2_147_483_648, 4_294_967_295), "the raw value"),
-        Key::must("quality", QUALITIES, "what it means"),
+        Key::must(
+            "raw",
+            Kind::Integer(-2_147_483_648, 4_294_967_295),
+            "the raw value, as the encoding reads it: -1, not 0xFFFF, for an i16",
+        ),
+        Key::must("quality", AMISS, "what it means"),
     ],
 };
 
@@ -409,8 +431,8 @@ static CODE: Shape = Shape {
 static FLAG: Shape = Shape {
     what: "a status bit",
     keys: &[
-        Key::must("bit", Kind::Integer(0, 15), "which bit, 0 is the lowest"),
-        Key::must("quality", QUALITIES, "what it says of the value when it is set"),
+        Key::must("bit", Kind::Integer(0, 15), "which bit; 0 is the lowest of the field"),
+        Key::must("quality", AMISS, "what it says of the value when it is set"),
     ],
 };
 
@@ -478,23 +500,34 @@ static AREA_KIND: Shape = Shape {
     ],
 };
 
-static STANDARD_ROW: Shape = Shape {
-    what: "a row of set-points",
-    keys: &[
+static STANDARD_ROW: Shape = set_points!(
+    "a row of set-points",
+    [
         Key::may("place", Kind::Str, "the place in the area, as \"T1\" (none: any place)"),
         Key::may("gas", Kind::Str, "the gas (none: any gas)"),
         Key::must("unit", UNITS, "the unit of these numbers"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+    ],
+    [
         Key::preset("max_on_delay_s", DELAY_S, Preset::Number(2.0), "longest on-delay that is not laxer"),
         Key::may("actions", Kind::Table(&BY_LEVEL), "what to do at each level"),
         Key::must("source", Kind::Str, "where the numbers are from"),
         Key::must("confirmed", Kind::Flag, "whether somebody checked them against that source"),
     ],
-};
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::point::{Quality, Unit};
+    use crate::model::register::Space;
+
+    #[test]
+    fn what_can_be_written_is_what_the_model_knows() {
+        let names = |kind: Kind| if let Kind::OneOf(names) = kind { names.to_vec() } else { Vec::new() };
+        assert_eq!(names(UNITS), Unit::ALL.map(Unit::as_str));
+        assert_eq!(names(QUALITIES), Quality::IN_PROFILES.map(Quality::as_str));
+        assert_eq!(names(SPACES), Space::ALL.map(Space::as_str));
+        let amiss: Vec<_> = Quality::IN_PROFILES.into_iter().filter(|q| *q != Quality::Good).collect();
+        assert_eq!(names(AMISS), amiss.into_iter().map(Quality::as_str).collect::<Vec<_>>());
+    }
+}

@@ -2,7 +2,7 @@
 //! fills a plan. Rows that are broken are told and left out; their names stay known.
 
 use super::blocks;
-use super::faults::{Fault, Faults, Place};
+use super::faults::{Fault, Faults, Place, Source};
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -33,9 +33,10 @@ pub(super) struct Compiler<'a> {
     pub(super) area_places: Table<AreaId, Place>,
     pub(super) buses: Names<BusId>,
     /// Default poll period and time-out of a bus, in milliseconds.
-    bus_timing: Table<BusId, (u64, u64)>,
+    bus_timing: Table<BusId, (Option<u64>, Option<u64>)>,
     links: BTreeMap<String, Place>,
-    units: BTreeMap<(BusId, u8), Place>,
+    /// Units by link, not by bus: two buses to one address reach the same devices.
+    units: BTreeMap<(String, u8), Place>,
     pub(super) devices: Names<DeviceId>,
     pub(super) profiles: Table<DeviceId, Arc<Profile>>,
     pub(super) device_places: Table<DeviceId, Place>,
@@ -45,8 +46,8 @@ pub(super) struct Compiler<'a> {
     actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
-    /// Rows of standards that the site uses and that nobody has confirmed.
-    pub(super) unconfirmed: BTreeSet<String>,
+    /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
+    pub(super) unconfirmed: BTreeSet<(String, usize)>,
 }
 
 impl<'a> Compiler<'a> {
@@ -77,8 +78,8 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The plan, as far as the file allows.
-    pub(super) fn compile(mut self) -> Plan {
+    /// The plan, as far as the file allows, and the profiles and standards that it was made with.
+    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>) {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -92,7 +93,12 @@ impl<'a> Compiler<'a> {
         self.emptiness();
         self.sizes();
         self.advice();
-        self.plan
+        let profiles = self.profiles.values().map(|profile| &profile.source);
+        let mut used: Vec<_> =
+            profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
+        used.sort_by_key(Arc::as_ptr);
+        used.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        (self.plan, used)
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {
@@ -149,12 +155,11 @@ impl<'a> Compiler<'a> {
         let bus = match (tag(row), link) {
             (Some(tag), Some(link)) => {
                 self.same_link(row, &link);
-                self.bus_timing
-                    .push((row.small("poll_ms").unwrap_or(1_000), row.small("timeout_ms").unwrap_or(500)));
+                self.bus_timing.push((row.small("poll_ms"), row.small("timeout_ms")));
                 Some(self.plan.buses.push(Bus {
                     tag,
                     link,
-                    gap: row.small("gap_ms").map_or(Span::ZERO, Span::from_ms),
+                    gap: row.small("gap_ms").map(Span::from_ms).unwrap_or_default(),
                 }))
             }
             _ => None,
@@ -163,8 +168,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn same_link(&mut self, row: &Row, link: &Link) {
-        let Some(first) = self.links.get(&link.to_string()) else {
-            self.links.insert(link.to_string(), row.at("link"));
+        let reached = same_address(link);
+        let Some(first) = self.links.get(&reached) else {
+            self.links.insert(reached, row.at("link"));
             return;
         };
         self.faults.push(
@@ -186,8 +192,8 @@ impl<'a> Compiler<'a> {
         let profile = self.library.profiles.find(row, "profile", self.faults).cloned();
         let (tag, unit, bus, area, profile) = (tag(row)?, row.small("unit")?, bus?, area?, profile?);
         let (bus_poll, bus_timeout) = self.bus_timing[bus];
-        let poll = row.small("poll_ms").unwrap_or(bus_poll);
-        let timeout = row.small("timeout_ms").unwrap_or(bus_timeout);
+        let poll = row.small("poll_ms").or(bus_poll)?;
+        let timeout = row.small("timeout_ms").or(bus_timeout)?;
         self.timing(row, poll, timeout);
         self.unit(row, bus, unit);
         let condition = Condition::CommLost;
@@ -222,11 +228,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
-        let Some(first) = self.units.get(&(bus, unit)) else {
-            self.units.insert((bus, unit), row.at("unit"));
+        let link = &self.plan.buses[bus].link;
+        let message = format!("two devices are unit {unit} at {link}");
+        let reached = (same_address(link), unit);
+        let Some(first) = self.units.get(&reached) else {
+            self.units.insert(reached, row.at("unit"));
             return;
         };
-        let message = format!("two devices are unit {unit} of bus `{}`", self.plan.buses[bus].tag);
         self.faults.push(
             Fault::error("same-unit", row.at("unit"), message)
                 .label("taken")
@@ -268,7 +276,7 @@ impl<'a> Compiler<'a> {
         }
         for (device, ids) in points.iter() {
             let fields = ids.iter().map(|id| &self.plan.points[*id].field);
-            let found = blocks::pack(fields, &self.profiles[device]);
+            let found = blocks::pack(fields, self.profiles[device].reach);
             for id in ids {
                 let point = &mut self.plan.points[*id];
                 point.block = blocks::block_of(&point.field, &found).unwrap_or_default();
@@ -312,6 +320,11 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// What two links to the same place have in common: names of hosts are written in any case.
+fn same_address(link: &Link) -> String {
+    link.to_string().to_ascii_lowercase()
+}
+
 /// The id of a row.
 pub(super) fn tag(row: &Row) -> Option<Tag> {
     row.str("id").and_then(Tag::new)
@@ -327,6 +340,11 @@ pub(super) fn mode(row: &Row, key: &str) -> Option<Mode> {
         "act" => Some(Mode::Act),
         _ => Some(Mode::Observe),
     }
+}
+
+/// The delay at `key`, which has a preset: it is missing only where it is written badly, and that has been told.
+pub(super) fn delay(row: &Row, key: &str) -> Span {
+    row.number(key).map(seconds).unwrap_or_default()
 }
 
 /// A number of seconds out of a file, to the millisecond.

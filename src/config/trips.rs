@@ -4,7 +4,7 @@ use super::faults::{Fault, nearest, one_of, quoted};
 use super::links::{self, Scheme};
 use super::names::Names;
 use super::read::{Cell, Row};
-use super::site::{Compiler, name, seconds, tag};
+use super::site::{Compiler, delay, name, tag};
 use crate::model::plan::{Destination, OnBad, Trip};
 use crate::model::table::{AlarmId, ElementId};
 use crate::model::time::Span;
@@ -35,9 +35,9 @@ impl Compiler<'_> {
             votes,
             causes,
             on_bad: if row.str("on_bad") == Some("alarm") { OnBad::Alarm } else { OnBad::Vote },
-            bad_delay: row.number("bad_delay_s").map_or(Span::ZERO, seconds),
+            bad_delay: delay(row, "bad_delay_s"),
             effects,
-            reset_hold: row.number("reset_hold_s").map_or(Span::ZERO, seconds),
+            reset_hold: delay(row, "reset_hold_s"),
         })
     }
 
@@ -207,7 +207,7 @@ impl Compiler<'_> {
             prefix: prefix?,
             user: row.str("user").map(str::to_owned),
             password_file: row.str("password_file").map(str::to_owned),
-            keep_alive: row.small("keep_alive_s").map_or(Span::from_secs(15), Span::from_secs),
+            keep_alive: row.small("keep_alive_s").map(Span::from_secs).unwrap_or_default(),
         })
     }
 
