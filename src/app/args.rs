@@ -33,6 +33,10 @@ pub enum Command {
     Ack(Ack),
     /// Reset a trip or a latched alarm of the running agent, once all its conditions are met.
     Reset(Reset),
+    /// Set an alarm of the running agent aside for a while, or for maintenance. No trip heeds that.
+    Shelve(Shelve),
+    /// End that an alarm is set aside.
+    Unshelve(Unshelve),
 }
 
 /// `davy demo`.
@@ -150,6 +154,44 @@ pub struct Ack {
 pub struct Reset {
     /// The trip's id, the alarm's key or the element's id, as `davy status` shows it.
     pub target: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy shelve`.
+#[derive(Debug, Args)]
+pub struct Shelve {
+    /// The alarm's key, as `davy status` shows it.
+    pub alarm: String,
+    /// For how long: at most 60 minutes, and 15 for the alarms of a trip.
+    #[arg(long, value_name = "N", required_unless_present = "out_of_service")]
+    pub minutes: Option<u32>,
+    /// For maintenance: until `davy unshelve`.
+    #[arg(long, conflicts_with = "minutes")]
+    pub out_of_service: bool,
+    /// Why; goes on record.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The second person, who has to agree where the alarm belongs to a trip.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy unshelve`.
+#[derive(Debug, Args)]
+pub struct Unshelve {
+    /// The alarm's key, as `davy status` shows it.
+    pub alarm: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

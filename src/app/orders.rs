@@ -1,6 +1,6 @@
-//! `davy status`, `davy ack` and `davy reset`: a person at the gateway talks to the running agent.
+//! `davy status`, `davy ack`, `davy shelve` and `davy reset`: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Reset, Status, Which};
+use super::args::{Ack, Reset, Shelve, Status, Unshelve, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -27,6 +27,26 @@ pub(super) fn ack(args: &Ack) -> ExitCode {
 /// `davy reset`.
 pub(super) fn reset(args: &Reset) -> ExitCode {
     put(&args.which, &json!({ "do": "reset", "target": args.target, "name": args.name }))
+}
+
+/// `davy shelve`.
+pub(super) fn shelve(args: &Shelve) -> ExitCode {
+    let question = match args.minutes {
+        Some(minutes) => {
+            json!({ "do": "shelve", "key": args.alarm, "minutes": minutes, "reason": args.reason,
+                "second": args.second, "name": args.name })
+        }
+        None => {
+            json!({ "do": "out-of-service", "key": args.alarm, "reason": args.reason, "second": args.second,
+                "name": args.name })
+        }
+    };
+    put(&args.which, &question)
+}
+
+/// `davy unshelve`.
+pub(super) fn unshelve(args: &Unshelve) -> ExitCode {
+    put(&args.which, &json!({ "do": "unshelve", "key": args.alarm, "name": args.name }))
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

@@ -225,6 +225,8 @@ impl Compiler<'_> {
             decimals: 0,
             deadband: 1.0,
             alarms: Vec::new(),
+            trend: None,
+            twin: None,
         }))
     }
 

@@ -6,6 +6,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod advice;
+mod alarms;
 mod blocks;
 mod elements;
 mod faults;

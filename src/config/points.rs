@@ -1,5 +1,6 @@
 //! Points and their alarms: which signal, which set-points, how they stand to the standard's.
 
+use super::alarms::About;
 use super::faults::{Fault, Faults, nearest, one_of, quoted};
 use super::limits::{Levels, check_order};
 use super::profile::Signal;
@@ -83,6 +84,15 @@ impl Compiler<'_> {
                 alarms.push(self.fault_alarm(id, &draft, Condition::OverRange));
             }
         }
+        let about = About {
+            tag: &draft.tag,
+            name: &draft.name,
+            area: draft.area,
+            subject: Subject::Point(id),
+            off_delay: delay(row, "off_delay_s"),
+        };
+        alarms.extend(self.further_alarms(row, draft.signal.unit, &about));
+        let asks_for_trend = row.has("rise_per_min") || row.has("forecast_min");
         self.plan.points.push(Point {
             tag: draft.tag,
             name: draft.name,
@@ -95,6 +105,8 @@ impl Compiler<'_> {
             decimals: draft.decimals,
             deadband: row.number("deadband").unwrap_or(step),
             alarms,
+            trend: asks_for_trend.then(|| delay(row, "trend_s")),
+            twin: None,
         })
     }
 

@@ -59,6 +59,7 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("siren", Kind::Tables(&SIREN, MAX_ROWS), "sirens, beacons and fans that are switched on"),
         Key::may("trip", Kind::Tables(&TRIP, MAX_ROWS), "cause and effect"),
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
+        Key::may("alarms", Kind::Table(&ALARMS), "how alarms are announced"),
     ],
 };
 
@@ -111,6 +112,24 @@ static TELEMETRY: Shape = Shape {
             Kind::Integer(1, 65_536),
             Preset::Integer(64),
             "most telemetry that waits for a broker",
+        ),
+    ],
+};
+
+static ALARMS: Shape = Shape {
+    what: "how alarms are announced",
+    keys: &[
+        Key::preset(
+            "escalate_s",
+            Kind::Number(0.0, 86_400.0),
+            Preset::Number(300.0),
+            "an alarm that nobody acknowledges for so long counts as one colour worse; 0: never",
+        ),
+        Key::may("siren", Kind::Ref("a siren"), "what sounds while an alarm is escalated"),
+        Key::may(
+            "again_min",
+            Kind::Number(1.0, 10_080.0),
+            "an acknowledged alarm that still stands after so many minutes is announced anew",
         ),
     ],
 };
@@ -172,6 +191,13 @@ static DEVICE: Shape = Shape {
         Key::must("area", Kind::Ref("an area"), "where it stands"),
         Key::may("poll_ms", POLL_MS, "how often it is asked (default: as its bus)"),
         Key::may("timeout_ms", TIMEOUT_MS, "how long its answer may take (default: as its bus)"),
+        Key::may("calibrated", Kind::Str, "the day of its last calibration, as \"2026-11-24\""),
+        Key::preset(
+            "calibrate_days",
+            Kind::Integer(1, 3_650),
+            Preset::Integer(15),
+            "after so many days it has to be calibrated again",
+        ),
     ],
 };
 
@@ -212,6 +238,30 @@ static POINT: Shape = Shape {
             DELAY_S,
             Preset::Number(5.0),
             "how long an alarm must be gone before it counts as gone",
+        ),
+        Key::may("rise_per_min", Kind::Number(1e-6, HUGE), "alarms when the value rises by so much a minute"),
+        Key::may(
+            "forecast_min",
+            Kind::Number(0.1, 1_440.0),
+            "alarms when the value, rising as it does, reaches its alarm within so many minutes",
+        ),
+        Key::preset(
+            "trend_s",
+            Kind::Number(5.0, 3_600.0),
+            Preset::Number(60.0),
+            "over how long the rise is taken",
+        ),
+        Key::may("twin", Kind::Ref("a point"), "another point that measures the same"),
+        Key::may("deviation", Kind::Number(1e-6, HUGE), "alarms when the twins differ by so much"),
+        Key::may(
+            "expect",
+            ANY,
+            "the value that it must have, as a set-point or an identity read back from the device",
+        ),
+        Key::may(
+            "suppressed_by",
+            Kind::List(&Kind::Str, 1, 16),
+            "alarms that say it already: while one of them stands, those of this point are not announced",
         ),
     ],
 };

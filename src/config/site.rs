@@ -1,6 +1,7 @@
 //! The compiler of a site: walks the tables of a site file in the order in which they refer to one another, and
 //! fills a plan. Rows that are broken are told and left out; their names stay known.
 
+use super::alarms::About;
 use super::blocks;
 use super::faults::{Fault, Faults, Place, Source};
 use super::library::Library;
@@ -87,6 +88,8 @@ impl<'a> Compiler<'a> {
         self.each("device", Self::device);
         self.each("point", Self::point_row);
         self.all_elements();
+        self.each("point", Self::relations);
+        self.announcing();
         self.blocks();
         self.each("trip", Self::trip_row);
         self.all_destinations();
@@ -212,6 +215,8 @@ impl<'a> Compiler<'a> {
             text: texts::line(&self.plan.areas[area].name, &name(row, &tag), &wrong),
             action,
         });
+        let (id, named) = (DeviceId::from_usize(self.plan.devices.len()), name(row, &tag));
+        let (stale_alarm, calibration) = self.device_alarms(row, &About::device(&tag, &named, area, id));
         self.device_places.push(row.at("id"));
         self.profiles.push(Arc::clone(&profile));
         Some(self.plan.devices.push(Device {
@@ -224,6 +229,8 @@ impl<'a> Compiler<'a> {
             timeout: Span::from_ms(timeout),
             blocks: Vec::new(),
             comm_alarm,
+            stale_alarm,
+            calibration,
         }))
     }
 

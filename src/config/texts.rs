@@ -1,7 +1,7 @@
 //! What operators read, in both languages, where neither the site nor its standard says it.
 
 use super::standard::AreaKind;
-use crate::model::alarm::Level;
+use crate::model::alarm::{Condition, Level};
 use crate::model::element::ElementKind;
 use crate::model::point::Text;
 
@@ -79,6 +79,52 @@ pub(super) fn comm_lost() -> (Text, Text) {
             "Check supply and cable; until it is back, measure by hand",
         ),
     )
+}
+
+/// What moves or differs, and what is starved or overdue.
+pub(super) fn further(condition: Condition) -> (Text, Text) {
+    match condition {
+        Condition::Rising => (
+            Text::new("上升过快", "rising fast"),
+            Text::new("查明来源, 加强通风", "Find the source, ventilate"),
+        ),
+        Condition::Forecast => (
+            Text::new("预计将达报警值", "will reach its alarm soon"),
+            Text::new(
+                "提前处置: 查明来源, 加强通风, 准备撤人",
+                "Act now: find the source, ventilate, prepare to withdraw",
+            ),
+        ),
+        Condition::Deviation => (
+            Text::new("两点读数不一致", "two that should agree do not"),
+            Text::new(
+                "现场比对, 标校读数错误的一个",
+                "Compare both on site and calibrate the one that is wrong",
+            ),
+        ),
+        Condition::Differs => (
+            Text::new("与场所文件不一致", "not what the site file says"),
+            Text::new(
+                "核对设备设定和身份: 谁在何时改动",
+                "Check the device's settings and identity: who changed them, and when",
+            ),
+        ),
+        Condition::Stale => (
+            Text::new("未按时轮询", "not asked in time"),
+            Text::new("线路过忙或停滞: 检查总线", "The line is too busy or stuck: check the bus"),
+        ),
+        Condition::CalibrationDue => (
+            Text::new("标校到期", "calibration due"),
+            Text::new("标校后在场所文件中登记日期", "Calibrate it and enter the date in the site file"),
+        ),
+        Condition::High(_)
+        | Condition::Low(_)
+        | Condition::Contact(_)
+        | Condition::SensorFault
+        | Condition::OverRange
+        | Condition::CommLost
+        | Condition::NotConfirmed => (Text::default(), Text::default()),
+    }
 }
 
 /// An element that was commanded and is not where it should be.

@@ -64,7 +64,7 @@ impl Compiler<'_> {
         sound.then_some(causes)
     }
 
-    fn cause(&mut self, cell: &Cell) -> Option<AlarmId> {
+    pub(super) fn cause(&mut self, cell: &Cell) -> Option<AlarmId> {
         let key = cell.str()?;
         if let Some(alarm) = self.alarms.get(key) {
             return Some(*alarm);

@@ -27,6 +27,9 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the answer may take, and what a peer waits for it at least.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Most characters of a reason or a name.
+const WORDS_MAX: usize = 200;
+
 /// Longest key of an alarm or id that is asked about: an id of 64, a colon and a condition. Orders are recorded, refused
 /// ones too, so that what can be no key is turned away at the door and fills no journal.
 const KEY_MAX: usize = 100;
@@ -137,6 +140,10 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let question: Value =
         serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
     let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
+    // What people write goes into the journal and onto terminals.
+    let words = |key: &str| {
+        text(key).map(|words| words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect::<String>())
+    };
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
     let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
@@ -151,9 +158,29 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         },
         "ack-all" => Verb::AcknowledgeAll,
         "reset" => Verb::Reset { target: id("target")? },
-        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset")),
+        "shelve" => Verb::Shelve {
+            key: id("key")?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
+            reason: words("reason").unwrap_or_default(),
+            second: words("second"),
+        },
+        "out-of-service" => Verb::TakeOut {
+            key: id("key")?,
+            reason: words("reason").unwrap_or_default(),
+            second: words("second"),
+        },
+        "unshelve" => Verb::TakeBack { key: id("key")? },
+        other => {
+            return Err(format!(
+                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve"
+            ));
+        }
     };
-    let name = text("name").map(|n| n.chars().filter(|c| !c.is_control()).take(64).collect());
+    let name = words("name").map(|name| name.chars().take(64).collect());
     Ok(Asked::Order { verb, name })
 }
 

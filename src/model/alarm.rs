@@ -1,5 +1,6 @@
 //! The nouns of alarm management (ISA-18.2 / IEC 62682).
 
+use super::time::Wall;
 use std::fmt;
 
 /// The three levels of a set-point.
@@ -30,11 +31,23 @@ pub enum Condition {
     CommLost,
     /// An element was commanded and is not in its safe state within its time limit.
     NotConfirmed,
+    /// The value rises faster than so much a minute.
+    Rising,
+    /// The value rises so that it reaches its alarm set-point within so many minutes.
+    Forecast,
+    /// Two points that measure the same differ by more than so much.
+    Deviation,
+    /// A value that must be what the site file says is another: a set-point or an identity was changed at the device.
+    Differs,
+    /// A device that was answering is no longer asked in time: the line is starved.
+    Stale,
+    /// A device is past its calibration date.
+    CalibrationDue,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 13] = [
+    pub const ALL: [Condition; 19] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -48,6 +61,12 @@ impl Condition {
         Condition::OverRange,
         Condition::CommLost,
         Condition::NotConfirmed,
+        Condition::Rising,
+        Condition::Forecast,
+        Condition::Deviation,
+        Condition::Differs,
+        Condition::Stale,
+        Condition::CalibrationDue,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -67,6 +86,12 @@ impl Condition {
             Condition::OverRange => "over-range",
             Condition::CommLost => "comm-lost",
             Condition::NotConfirmed => "not-confirmed",
+            Condition::Rising => "rising",
+            Condition::Forecast => "forecast",
+            Condition::Deviation => "deviation",
+            Condition::Differs => "differs",
+            Condition::Stale => "stale",
+            Condition::CalibrationDue => "calibration-due",
         }
     }
 
@@ -100,6 +125,16 @@ impl Colour {
     /// All four, worst first.
     pub const ALL: [Colour; 4] = [Colour::Red, Colour::Orange, Colour::Yellow, Colour::Blue];
 
+    /// The next worse one; red stays red.
+    #[must_use]
+    pub const fn worse(self) -> Colour {
+        match self {
+            Colour::Red | Colour::Orange => Colour::Red,
+            Colour::Yellow => Colour::Orange,
+            Colour::Blue => Colour::Yellow,
+        }
+    }
+
     /// As written in site files, payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -124,7 +159,9 @@ impl Colour {
 ///    └───────────────────────────────────── reset ──────────────────────┘
 /// ```
 ///
-/// Acknowledging never resets; a reset is refused while the condition holds.
+/// Acknowledging never resets; a reset is refused while the condition holds. Any alarm may be set aside (shelved,
+/// suppressed by design, out of service): its life goes on underneath and its occurrences are recorded, but it is not
+/// announced. When that ends, a condition that holds is announced as if it were new, acknowledged before or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum AlarmState {
     /// A: no condition, nothing to acknowledge.
@@ -140,17 +177,26 @@ pub enum AlarmState {
     LatchedUnacknowledged,
     /// F: condition gone, held until a person resets it.
     LatchedAcknowledged,
+    /// G: set aside by an operator for a while.
+    Shelved,
+    /// H: set aside by design, while another alarm says it already.
+    Suppressed,
+    /// I: set aside for maintenance.
+    OutOfService,
 }
 
 impl AlarmState {
     /// Every state.
-    pub const ALL: [AlarmState; 6] = [
+    pub const ALL: [AlarmState; 9] = [
         AlarmState::Normal,
         AlarmState::Unacknowledged,
         AlarmState::Acknowledged,
         AlarmState::ReturnedUnacknowledged,
         AlarmState::LatchedUnacknowledged,
         AlarmState::LatchedAcknowledged,
+        AlarmState::Shelved,
+        AlarmState::Suppressed,
+        AlarmState::OutOfService,
     ];
 
     /// As written in payloads and the journal.
@@ -163,6 +209,9 @@ impl AlarmState {
             AlarmState::ReturnedUnacknowledged => "returned-unacknowledged",
             AlarmState::LatchedUnacknowledged => "latched-unacknowledged",
             AlarmState::LatchedAcknowledged => "latched-acknowledged",
+            AlarmState::Shelved => "shelved",
+            AlarmState::Suppressed => "suppressed",
+            AlarmState::OutOfService => "out-of-service",
         }
     }
 
@@ -172,7 +221,7 @@ impl AlarmState {
         AlarmState::ALL.into_iter().find(|s| s.as_str() == text)
     }
 
-    /// Whether the condition holds.
+    /// Whether the condition holds. Of an alarm that is set aside its state does not tell.
     #[must_use]
     pub const fn is_active(self) -> bool {
         matches!(self, AlarmState::Unacknowledged | AlarmState::Acknowledged)
@@ -190,6 +239,57 @@ impl AlarmState {
     }
 }
 
+/// How and why an alarm is set aside. Votes and trips do not heed it: it silences people, never the protection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// How.
+    pub how: AsideHow,
+    /// When it ends by itself; `None` for what a person or the logic ends.
+    pub until: Option<Wall>,
+    /// For how many minutes at most: a clock that is set back does not prolong it.
+    pub minutes: Option<u32>,
+    /// Who did it; for suppression the key of the alarm that says it already.
+    pub by: String,
+    /// The second person, where two were needed.
+    pub second: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// How often this alarm was set aside by people so far.
+    pub count: u32,
+}
+
+/// The three ways in which an alarm is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsideHow {
+    /// By an operator, for a bounded time.
+    Shelved,
+    /// By design.
+    Suppressed,
+    /// For maintenance.
+    OutOfService,
+}
+
+impl AsideHow {
+    /// All three.
+    pub const ALL: [AsideHow; 3] = [AsideHow::Shelved, AsideHow::Suppressed, AsideHow::OutOfService];
+
+    /// The state that an alarm so set aside shows.
+    #[must_use]
+    pub const fn state(self) -> AlarmState {
+        match self {
+            AsideHow::Shelved => AlarmState::Shelved,
+            AsideHow::Suppressed => AlarmState::Suppressed,
+            AsideHow::OutOfService => AlarmState::OutOfService,
+        }
+    }
+
+    /// The way written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<AsideHow> {
+        AsideHow::ALL.into_iter().find(|how| how.state().as_str() == text)
+    }
+}
+
 /// What moved an alarm to another state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlarmCause {
@@ -203,9 +303,33 @@ pub enum AlarmCause {
     Reset,
     /// The site file no longer has this alarm.
     Removed,
+    /// A person, or the design, set it aside.
+    SetAside,
+    /// A person, or the design, took that back.
+    TakenBack,
+    /// The time for which it was set aside is over.
+    Expired,
+    /// Nobody acknowledged in time: it counts as one colour worse until somebody does.
+    Escalated,
+    /// Acknowledged long ago, and its condition still holds: it is announced anew.
+    Reannounced,
 }
 
 impl AlarmCause {
+    /// Every cause.
+    pub const ALL: [AlarmCause; 10] = [
+        AlarmCause::Occurred,
+        AlarmCause::Cleared,
+        AlarmCause::Acknowledged,
+        AlarmCause::Reset,
+        AlarmCause::Removed,
+        AlarmCause::SetAside,
+        AlarmCause::TakenBack,
+        AlarmCause::Expired,
+        AlarmCause::Escalated,
+        AlarmCause::Reannounced,
+    ];
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -215,6 +339,11 @@ impl AlarmCause {
             AlarmCause::Acknowledged => "acknowledged",
             AlarmCause::Reset => "reset",
             AlarmCause::Removed => "removed",
+            AlarmCause::SetAside => "set-aside",
+            AlarmCause::TakenBack => "taken-back",
+            AlarmCause::Expired => "expired",
+            AlarmCause::Escalated => "escalated",
+            AlarmCause::Reannounced => "reannounced",
         }
     }
 }

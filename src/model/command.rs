@@ -24,6 +24,31 @@ pub enum Verb {
     },
     /// Acknowledge every alarm that wants it.
     AcknowledgeAll,
+    /// Set an alarm aside for a while: it is not announced. Trips do not heed it.
+    Shelve {
+        /// The alarm's key.
+        key: String,
+        /// For how long, in minutes.
+        minutes: u32,
+        /// Why.
+        reason: String,
+        /// The second person, who is needed for the alarms of a trip.
+        second: Option<String>,
+    },
+    /// Set an alarm aside for maintenance, until it is taken back.
+    TakeOut {
+        /// The alarm's key.
+        key: String,
+        /// Why.
+        reason: String,
+        /// The second person, who is needed for the alarms of a trip.
+        second: Option<String>,
+    },
+    /// End that an alarm is set aside.
+    TakeBack {
+        /// The alarm's key.
+        key: String,
+    },
     /// Reset a trip (its id) or a latched alarm (its key).
     Reset {
         /// A trip's id or an alarm's key.
@@ -39,9 +64,20 @@ impl Verb {
             Verb::Acknowledge { key, occurrence: Some(n) } => format!("ack {key} --occurrence {n}"),
             Verb::Acknowledge { key, occurrence: None } => format!("ack {key}"),
             Verb::AcknowledgeAll => "ack --all".to_owned(),
+            Verb::Shelve { key, minutes, reason, second } => {
+                format!("shelve {key} --minutes {minutes}{} --reason {reason}", with_second(second))
+            }
+            Verb::TakeOut { key, reason, second } => {
+                format!("out-of-service {key}{} --reason {reason}", with_second(second))
+            }
+            Verb::TakeBack { key } => format!("unshelve {key}"),
             Verb::Reset { target } => format!("reset {target}"),
         }
     }
+}
+
+fn with_second(second: &Option<String>) -> String {
+    second.as_ref().map(|name| format!(" --second {name}")).unwrap_or_default()
 }
 
 /// The answer.

@@ -6,7 +6,8 @@ use super::element::{ElementKind, Mode};
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
-use super::time::Span;
+use super::time::{Span, Wall};
+use std::collections::BTreeMap;
 
 /// A whole site, ready to run.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -37,6 +38,21 @@ pub struct Plan {
     pub destinations: Table<DestinationId, Destination>,
     /// How telemetry is kept.
     pub telemetry: Telemetry,
+    /// How alarms are announced.
+    pub announcing: Announcing,
+    /// Alarms that are suppressed by design, with the alarms that say it already while they are active.
+    pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
+}
+
+/// How alarms are announced.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Announcing {
+    /// An alarm that nobody has acknowledged for so long counts as one colour worse.
+    pub escalate: Option<Span>,
+    /// What sounds while an alarm is escalated.
+    pub siren: Option<ElementId>,
+    /// An acknowledged alarm whose condition holds for so long is announced anew.
+    pub again: Option<Span>,
 }
 
 /// A part of the site.
@@ -103,6 +119,10 @@ pub struct Device {
     pub blocks: Vec<ReadBlock>,
     /// The alarm raised when it does not answer.
     pub comm_alarm: AlarmId,
+    /// The alarm raised when it is not asked in time.
+    pub stale_alarm: AlarmId,
+    /// When it has to be calibrated again at the latest, and the alarm that says so.
+    pub calibration: Option<(Wall, AlarmId)>,
 }
 
 /// A measured or sensed value.
@@ -130,6 +150,10 @@ pub struct Point {
     pub deadband: f64,
     /// The alarms on it, most severe last.
     pub alarms: Vec<AlarmId>,
+    /// Over how long its slope is taken, where an alarm asks for one.
+    pub trend: Option<Span>,
+    /// Another point that measures the same.
+    pub twin: Option<PointId>,
 }
 
 /// A gas, as the site file states it.

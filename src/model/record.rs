@@ -1,7 +1,7 @@
 //! Records: what happened, as it will be kept and told. A record names things by their keys, never by row number,
 //! because it outlives the site file that it was made under. How it is written down is `record/`'s business.
 
-use super::alarm::{AlarmCause, AlarmState, Colour};
+use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::time::{Now, Span, Wall};
@@ -59,6 +59,10 @@ pub enum Body {
     Trouble(Trouble),
     /// Data that could not be kept.
     Gap(Gap),
+    /// Alarms come so often, or stand so long, that they are a nuisance; or no longer.
+    Nuisance(Nuisance),
+    /// How many alarms there were.
+    AlarmRates(AlarmRates),
 }
 
 impl Body {
@@ -75,6 +79,8 @@ impl Body {
             Body::Command(_) => "command",
             Body::Trouble(_) => "trouble",
             Body::Gap(_) => "gap",
+            Body::Nuisance(_) => "nuisance",
+            Body::AlarmRates(_) => "alarm-rates",
         }
     }
 }
@@ -159,6 +165,62 @@ pub struct AlarmChange {
     pub action: Text,
     /// Who moved it, where a person did.
     pub who: Option<Who>,
+    /// How and why it is set aside, with the state that lies under that.
+    pub aside: Option<(Aside, AlarmState)>,
+}
+
+/// Alarms that are a nuisance (`ISA-18.2` / `EEMUA 191`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nuisance {
+    /// What kind.
+    pub kind: NuisanceKind,
+    /// The alarm's key; empty for a flood.
+    pub key: String,
+    /// It began (true) or is over (false).
+    pub raised: bool,
+    /// How many announcements, or for a stale alarm how many hours.
+    pub count: u64,
+    /// What this means.
+    pub text: Text,
+}
+
+/// The kinds of nuisance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NuisanceKind {
+    /// Ten and more in ten minutes, until there are fewer than five.
+    Flood,
+    /// One alarm three times in a minute.
+    Chattering,
+    /// One alarm active for more than a day.
+    Stale,
+}
+
+impl NuisanceKind {
+    /// All three.
+    pub const ALL: [NuisanceKind; 3] = [NuisanceKind::Flood, NuisanceKind::Chattering, NuisanceKind::Stale];
+
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NuisanceKind::Flood => "flood",
+            NuisanceKind::Chattering => "chattering",
+            NuisanceKind::Stale => "stale",
+        }
+    }
+}
+
+/// How many alarms were announced: the figures of `EEMUA 191`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AlarmRates {
+    /// In the last ten minutes.
+    pub ten_minutes: u64,
+    /// In the last hour.
+    pub hour: u64,
+    /// In the last day.
+    pub day: u64,
+    /// The most in any ten minutes of the last day, counted from the start of each.
+    pub worst_ten_minutes: u64,
 }
 
 /// A trip tripped or was reset.
@@ -298,14 +360,16 @@ pub struct Standing {
 }
 
 /// Where an alarm stood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlarmStanding {
     /// Its last occurrence.
     pub occurrence: u32,
-    /// Its last state.
+    /// Its last state, under what sets it aside.
     pub state: AlarmState,
     /// When it came into this state.
     pub since: Wall,
+    /// How and why it was set aside.
+    pub aside: Option<Aside>,
 }
 
 /// Where a trip stood.
@@ -324,7 +388,12 @@ impl Standing {
     pub fn apply(&mut self, record: &Record) {
         match &record.body {
             Body::Alarm(a) => {
-                let standing = AlarmStanding { occurrence: a.occurrence, state: a.to, since: record.at.wall };
+                let (state, aside) = match &a.aside {
+                    Some((aside, under)) => (*under, Some(aside.clone())),
+                    None => (a.to, None),
+                };
+                let standing =
+                    AlarmStanding { occurrence: a.occurrence, state, since: record.at.wall, aside };
                 self.alarms.insert(a.key.clone(), standing);
             }
             Body::Trip(t) => {
@@ -341,7 +410,9 @@ impl Standing {
             | Body::Element(_)
             | Body::Command(_)
             | Body::Trouble(_)
-            | Body::Gap(_) => {}
+            | Body::Gap(_)
+            | Body::Nuisance(_)
+            | Body::AlarmRates(_) => {}
         }
     }
 }

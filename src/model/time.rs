@@ -134,6 +134,21 @@ impl Wall {
         }
     }
 
+    /// The time gone by since `earlier`; zero where `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Wall) -> Span {
+        match self.0.checked_sub(earlier.0) {
+            Some(ms) if ms > 0 => Span::from_ms(ms.unsigned_abs()),
+            Some(_) | None => Span::ZERO,
+        }
+    }
+
+    /// `span` later, to the millisecond.
+    #[must_use]
+    pub fn after(self, span: Span) -> Wall {
+        Wall(self.0.saturating_add(i64::try_from(span.ms()).unwrap_or(i64::MAX)))
+    }
+
     /// The UTC day, as `2026-11-24`.
     #[must_use]
     pub fn day(self) -> String {

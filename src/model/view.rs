@@ -1,10 +1,10 @@
 //! The latest state of everything, for people to look at. Made by the judge, drawn by `views/`.
 
-use super::alarm::AlarmState;
+use super::alarm::{AlarmState, Aside};
 use super::element::{Demand, Phase, Position};
 use super::line::LineFault;
 use super::point::Reading;
-use super::record::Trouble;
+use super::record::{AlarmRates, Trouble};
 use super::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Now, Wall};
 
@@ -25,6 +25,8 @@ pub struct View {
     pub devices: Table<DeviceId, DeviceView>,
     /// What is wrong with Davy itself.
     pub troubles: Vec<Trouble>,
+    /// How many alarms there were.
+    pub rates: AlarmRates,
 }
 
 /// Where an alarm stands.
@@ -38,6 +40,10 @@ pub struct AlarmView {
     pub since: Wall,
     /// Worst value of this occurrence.
     pub peak: Option<f64>,
+    /// How and why it is set aside.
+    pub aside: Option<Aside>,
+    /// Nobody acknowledged it in time: it counts as one colour worse.
+    pub escalated: bool,
 }
 
 /// Where a trip stands.

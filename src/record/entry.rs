@@ -6,12 +6,12 @@
 //! ```
 
 use super::chain::Digest;
-use crate::model::alarm::AlarmState;
+use crate::model::alarm::{AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Record, Seq, Standing,
-    Started, TripChange, TripStanding, Trouble, Who,
+    AlarmChange, AlarmRates, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Nuisance,
+    Record, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
 };
 use crate::model::time::{Mono, Now, Wall};
 use serde_json::{Map, Value, json};
@@ -164,6 +164,8 @@ pub fn body(record: &Record) -> Value {
         Body::Command(b) => command(b),
         Body::Trouble(b) => trouble(b),
         Body::Gap(b) => gap(b),
+        Body::Nuisance(b) => nuisance(b),
+        Body::AlarmRates(b) => alarm_rates(b),
     }
 }
 
@@ -180,9 +182,14 @@ fn config(b: &ConfigChange) -> Value {
 }
 
 fn alarm(b: &AlarmChange) -> Value {
+    let (aside, under) = match &b.aside {
+        Some((aside, under)) => (set_aside(aside), *under),
+        None => (Value::Null, b.to),
+    };
     json!({
         "action": both(&b.action),
         "area": b.area,
+        "aside": aside,
         "cause": b.cause.as_str(),
         "colour": b.colour.as_str(),
         "from": b.from.as_str(),
@@ -193,10 +200,31 @@ fn alarm(b: &AlarmChange) -> Value {
         "set_point": b.set_point,
         "text": both(&b.text),
         "to": b.to.as_str(),
+        "under": under.as_str(),
         "unit": b.unit.as_str(),
         "value": b.value,
         "who": who(b.who.as_ref()),
     })
+}
+
+fn set_aside(aside: &Aside) -> Value {
+    json!({
+        "by": aside.by,
+        "count": aside.count,
+        "how": aside.how.state().as_str(),
+        "minutes": aside.minutes,
+        "reason": aside.reason,
+        "second": aside.second,
+        "until": aside.until.map(|until| until.to_string()),
+    })
+}
+
+fn nuisance(b: &Nuisance) -> Value {
+    json!({ "count": b.count, "key": b.key, "kind": b.kind.as_str(), "raised": b.raised, "text": both(&b.text) })
+}
+
+fn alarm_rates(b: &AlarmRates) -> Value {
+    json!({ "day": b.day, "hour": b.hour, "ten_minutes": b.ten_minutes, "worst_ten_minutes": b.worst_ten_minutes })
 }
 
 fn trip(b: &TripChange) -> Value {
@@ -265,7 +293,10 @@ fn who(w: Option<&Who>) -> Value {
 /// Where everything stands, as the bodies of one or more entries of kind [`STANDING`].
 #[must_use]
 pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
-    let alarm = |a: &AlarmStanding| json!({ "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() });
+    let alarm = |a: &AlarmStanding| {
+        let aside = a.aside.as_ref().map(set_aside);
+        json!({ "aside": aside, "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() })
+    };
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
     let alarms = standing.alarms.iter().map(|(key, a)| ("alarms", key, alarm(a)));
     let trips = standing.trips.iter().map(|(tag, t)| ("trips", tag, trip(t)));
@@ -325,9 +356,23 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
 }
 
 fn read_alarm(entry: &Entry) -> Option<(String, AlarmStanding)> {
-    let state = AlarmState::parse(entry.body.get("to")?.as_str()?)?;
-    let occurrence = read_occurrence(&entry.body)?;
-    Some((entry.key()?.to_owned(), AlarmStanding { occurrence, state, since: entry.at.wall }))
+    let aside = entry.body.get("aside").and_then(read_aside);
+    let state = entry.body.get("under").or_else(|| entry.body.get("to"))?;
+    let (state, occurrence) = (AlarmState::parse(state.as_str()?)?, read_occurrence(&entry.body)?);
+    Some((entry.key()?.to_owned(), AlarmStanding { occurrence, state, since: entry.at.wall, aside }))
+}
+
+fn read_aside(body: &Value) -> Option<Aside> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Aside {
+        how: AsideHow::parse(&text("how")?)?,
+        until: text("until").and_then(|until| Wall::parse(&until)),
+        minutes: body.get("minutes").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()),
+        by: text("by")?,
+        second: text("second"),
+        reason: text("reason")?,
+        count: body.get("count").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+    })
 }
 
 fn read_trip(body: &Value) -> Option<TripStanding> {
@@ -348,6 +393,7 @@ fn read_standing(body: &Value) -> Standing {
             occurrence: read_occurrence(a)?,
             state: AlarmState::parse(a.get("state")?.as_str()?)?,
             since: Wall::parse(a.get("since")?.as_str()?)?,
+            aside: a.get("aside").and_then(read_aside),
         })
     };
     let rows = |name| body.get(name).and_then(Value::as_object).into_iter().flatten();
@@ -417,6 +463,7 @@ mod tests {
             text: Text::new("甲烷超限", "methane \"high\"\n"),
             action: Text::new("撤人", "withdraw"),
             who: None,
+            aside: None,
         }
     }
 
@@ -471,7 +518,7 @@ mod tests {
     fn alarm_has_these_bytes() {
         assert_frozen(
             Body::Alarm(alarm_change()),
-            r#"{"action":{"en":"withdraw","zh":"撤人"},"area":"face","cause":"occurred","colour":"red","from":"normal","key":"face.t0:trip","occurrence":3,"peak":null,"quality":"good","set_point":1.5,"text":{"en":"methane \"high\"\n","zh":"甲烷超限"},"to":"unacknowledged","unit":"%vol","value":1.5,"who":null}"#,
+            r#"{"action":{"en":"withdraw","zh":"撤人"},"area":"face","aside":null,"cause":"occurred","colour":"red","from":"normal","key":"face.t0:trip","occurrence":3,"peak":null,"quality":"good","set_point":1.5,"text":{"en":"methane \"high\"\n","zh":"甲烷超限"},"to":"unacknowledged","under":"unacknowledged","unit":"%vol","value":1.5,"who":null}"#,
         );
     }
 
@@ -553,7 +600,7 @@ mod tests {
         standing.apply(&record(Body::Trip(trip_change())));
         assert_eq!(
             json!(standing_bodies(&standing)).to_string(),
-            r#"[{"alarms":{"face.t0:trip":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+            r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
         );
         let empty = standing_bodies(&Standing::default());
         assert_eq!(json!(empty).to_string(), r#"[{"alarms":{},"trips":{}}]"#);
@@ -567,7 +614,7 @@ mod tests {
         standing.apply(&record(Body::Trip(trip_change())));
         assert_eq!(
             json!(standing_bodies(&standing)).to_string().replace(&long, "long"),
-            r#"[{"alarms":{"long":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+            r#"[{"alarms":{"long":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
         );
     }
 

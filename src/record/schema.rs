@@ -4,10 +4,10 @@
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
 use super::payload::{Status, VERSION};
-use crate::model::alarm::{AlarmCause, AlarmState, Colour};
+use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
-use crate::model::record::{Lane, PreviousEnd};
+use crate::model::record::{Lane, NuisanceKind, PreviousEnd};
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -34,6 +34,7 @@ fn definitions() -> Value {
         ("who".to_owned(), object(json!({ "name": string(), "via": string() }))),
         ("utc".to_owned(), utc()),
         ("quality".to_owned(), quality()),
+        ("aside".to_owned(), aside()),
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
     ]);
@@ -46,7 +47,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 10] {
+fn bodies() -> [(&'static str, Value); 12] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -57,6 +58,8 @@ fn bodies() -> [(&'static str, Value); 10] {
         ("command", command()),
         ("trouble", trouble()),
         ("gap", gap()),
+        ("nuisance", nuisance()),
+        ("alarm-rates", alarm_rates()),
         ("standing", standing()),
     ]
 }
@@ -149,13 +152,6 @@ fn config() -> Value {
 }
 
 fn alarm() -> Value {
-    let causes = [
-        AlarmCause::Occurred,
-        AlarmCause::Cleared,
-        AlarmCause::Acknowledged,
-        AlarmCause::Reset,
-        AlarmCause::Removed,
-    ];
     let states = AlarmState::ALL.map(AlarmState::as_str);
     object(json!({
         "key": string(),
@@ -163,7 +159,7 @@ fn alarm() -> Value {
         "occurrence": whole("Which occurrence of this alarm: 1 is the first ever."),
         "from": one_of(states),
         "to": one_of(states),
-        "cause": one_of(causes.map(AlarmCause::as_str)),
+        "cause": one_of(AlarmCause::ALL.map(AlarmCause::as_str)),
         "colour": one_of(Colour::ALL.map(Colour::as_str)),
         "value": maybe("number"),
         "peak": maybe("number"),
@@ -173,6 +169,40 @@ fn alarm() -> Value {
         "text": reference("text"),
         "action": reference("text"),
         "who": maybe_reference("who"),
+        "aside": maybe_reference("aside"),
+        "under": one_of(states),
+    }))
+}
+
+/// How and why an alarm is set aside.
+fn aside() -> Value {
+    object(json!({
+        "how": one_of(AsideHow::ALL.map(|how| how.state().as_str())),
+        "by": string(),
+        "second": maybe("string"),
+        "reason": string(),
+        "until": maybe("string"),
+        "minutes": maybe("integer"),
+        "count": whole("How often people set this alarm aside so far."),
+    }))
+}
+
+fn nuisance() -> Value {
+    object(json!({
+        "kind": one_of(NuisanceKind::ALL.map(NuisanceKind::as_str)),
+        "key": string(),
+        "raised": { "type": "boolean" },
+        "count": whole("How many announcements; of a stale alarm how many hours."),
+        "text": reference("text"),
+    }))
+}
+
+fn alarm_rates() -> Value {
+    object(json!({
+        "ten_minutes": whole("Alarms announced in the last ten minutes."),
+        "hour": whole("In the last hour."),
+        "day": whole("In the last day."),
+        "worst_ten_minutes": whole("The most in any period of ten minutes of the last day."),
     }))
 }
 
@@ -261,6 +291,7 @@ fn standing_alarm() -> Value {
         "occurrence": whole("Its last occurrence."),
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
+        "aside": maybe_reference("aside"),
     }))
 }
 

@@ -1,15 +1,28 @@
-//! One alarm's life (ISA-18.2); the diagram stands at [`AlarmState`].
+//! One alarm's life (ISA-18.2); the diagram stands at [`AlarmState`]. Being set aside lies over it like a cloth: the
+//! life goes on underneath, because what was silenced must not be forgotten, and a trip must never be silenced.
 
 use super::rule::Verdict;
-use crate::model::alarm::{AlarmCause, AlarmState};
-use crate::model::plan::Alarm;
+use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
+use crate::model::plan::{Alarm, Announcing};
 use crate::model::record::AlarmStanding;
-use crate::model::time::{Mono, Now, Wall};
+use crate::model::time::{Mono, Now, Span, Wall};
+
+/// Occurrences within [`CHATTER_SPAN`] that make an alarm chatter (`ISA-18.2`: three in a minute).
+const CHATTER_COUNT: usize = 3;
+
+/// See [`CHATTER_COUNT`].
+const CHATTER_SPAN: Span = Span::from_secs(60);
 
 /// Where one alarm stands.
 #[derive(Clone, Debug)]
 pub(crate) struct AlarmLife {
-    pub(crate) state: AlarmState,
+    /// The state that it has, or would have if it were not set aside.
+    under: AlarmState,
+    aside: Option<Aside>,
+    /// When it stops being set aside.
+    aside_ends: Option<Mono>,
+    /// How often people set it aside.
+    set_aside: u32,
     pub(crate) occurrence: u32,
     pub(crate) since: Wall,
     /// When it last occurred, for first-out.
@@ -17,6 +30,12 @@ pub(crate) struct AlarmLife {
     pub(crate) verdict: Verdict,
     /// Worst value of this occurrence.
     pub(crate) peak: Option<f64>,
+    /// Nobody acknowledged this occurrence in time.
+    pub(crate) escalated: bool,
+    /// Since when it is announced as it is.
+    announced: Mono,
+    /// The occurrences before the last, latest first.
+    earlier: [Option<Mono>; CHATTER_COUNT - 1],
     breach_since: Option<Mono>,
     clear_since: Option<Mono>,
 }
@@ -30,32 +49,84 @@ pub(crate) struct Transition {
 
 impl AlarmLife {
     /// Goes on where the journal says it stopped.
-    pub(crate) fn restored(standing: Option<&AlarmStanding>) -> AlarmLife {
-        let AlarmStanding { occurrence, state, since } = standing.copied().unwrap_or_default();
+    pub(crate) fn restored(standing: Option<&AlarmStanding>, now: Now) -> AlarmLife {
+        let AlarmStanding { occurrence, state, since, aside } = standing.cloned().unwrap_or_default();
+        let left = |aside: &Aside| {
+            let most = Span::from_secs(u64::from(aside.minutes.unwrap_or_default()).saturating_mul(60));
+            aside.until.map(|until| until.since(now.wall).min(most))
+        };
         AlarmLife {
-            state,
+            under: state,
+            aside_ends: aside.as_ref().and_then(left).map(|left| now.mono + left),
+            set_aside: aside.as_ref().map_or(0, |a| a.count),
+            aside,
             occurrence,
             since,
             occurred: Mono::START,
             verdict: Verdict::Unknown,
             peak: None,
+            escalated: false,
+            announced: now.mono,
+            earlier: [None; CHATTER_COUNT - 1],
             breach_since: None,
             clear_since: None,
         }
     }
 
+    /// The state that people see.
+    pub(crate) fn state(&self) -> AlarmState {
+        self.aside.as_ref().map_or(self.under, |aside| aside.how.state())
+    }
+
+    /// The state that it would have if it were not set aside.
+    pub(crate) fn under(&self) -> AlarmState {
+        self.under
+    }
+
+    /// How and why it is set aside.
+    pub(crate) fn aside(&self) -> Option<&Aside> {
+        self.aside.as_ref()
+    }
+
+    /// Whether its condition holds, delays counted: what votes look at.
+    pub(crate) fn active(&self) -> bool {
+        self.under.is_active()
+    }
+
+    /// Whether somebody still has to acknowledge it, set aside or not.
+    pub(crate) fn unacknowledged(&self) -> bool {
+        self.under.wants_acknowledgement()
+    }
+
     /// Whether the condition counts as true so far, delays left aside.
     pub(crate) fn held(&self) -> bool {
-        self.state.is_active() || self.breach_since.is_some()
+        self.active() || self.breach_since.is_some()
     }
 
-    /// Whether a delay is running, so that time alone can move it.
-    pub(crate) fn is_timed(&self) -> bool {
-        self.breach_since.is_some() && !self.state.is_active() || self.clear_since.is_some()
+    /// Whether something is running out, so that time alone can move it.
+    pub(crate) fn is_timed(&self, announcing: &Announcing) -> bool {
+        self.breach_since.is_some() && !self.active()
+            || self.clear_since.is_some()
+            || self.aside_ends.is_some()
+            || self.next_announcement(announcing).is_some()
     }
 
-    /// Takes in a verdict.
-    pub(crate) fn step(&mut self, now: Now, alarm: &Alarm, verdict: Verdict) -> Option<Transition> {
+    /// Whether it has come so often of late that it is a nuisance.
+    pub(crate) fn chatters(&self, now: Mono) -> bool {
+        let first = self.earlier[CHATTER_COUNT - 2];
+        first.is_some_and(|first| {
+            self.occurred.since(first) <= CHATTER_SPAN && now.since(self.occurred) <= CHATTER_SPAN
+        })
+    }
+
+    /// Takes in a verdict, and the time.
+    pub(crate) fn step(
+        &mut self,
+        now: Now,
+        alarm: &Alarm,
+        announcing: &Announcing,
+        verdict: Verdict,
+    ) -> Option<Transition> {
         self.verdict = verdict;
         match verdict {
             Verdict::Breach => {
@@ -64,7 +135,7 @@ impl AlarmLife {
             }
             Verdict::Clear => {
                 self.breach_since = None;
-                if self.state.is_active() {
+                if self.active() {
                     self.clear_since.get_or_insert(now.mono);
                 }
             }
@@ -72,7 +143,7 @@ impl AlarmLife {
             Verdict::Unknown => self.clear_since = None,
         }
         if let Some(since) = self.breach_since
-            && !self.state.is_active()
+            && !self.active()
             && now.mono.since(since) >= alarm.on_delay
         {
             return Some(self.occur_due_to_breach(now));
@@ -82,10 +153,15 @@ impl AlarmLife {
         {
             return self.return_due_to_clear(now, alarm.latching);
         }
-        None
+        if self.aside_ends.is_some_and(|ends| now.mono >= ends) {
+            return self.take_back(now, AlarmCause::Expired);
+        }
+        self.announce(now, announcing)
     }
 
     fn occur_due_to_breach(&mut self, now: Now) -> Transition {
+        self.earlier.rotate_right(1);
+        self.earlier[0] = (self.occurred > Mono::START).then_some(self.occurred);
         self.occurrence = self.occurrence.saturating_add(1);
         self.occurred = now.mono;
         self.peak = None;
@@ -94,7 +170,7 @@ impl AlarmLife {
 
     fn return_due_to_clear(&mut self, now: Now, latching: bool) -> Option<Transition> {
         self.clear_since = None;
-        let to = match (self.state, latching) {
+        let to = match (self.under, latching) {
             (AlarmState::Unacknowledged, true) => AlarmState::LatchedUnacknowledged,
             (AlarmState::Unacknowledged, false) => AlarmState::ReturnedUnacknowledged,
             (AlarmState::Acknowledged, true) => AlarmState::LatchedAcknowledged,
@@ -103,32 +179,95 @@ impl AlarmLife {
                 AlarmState::Normal
                 | AlarmState::ReturnedUnacknowledged
                 | AlarmState::LatchedUnacknowledged
-                | AlarmState::LatchedAcknowledged,
+                | AlarmState::LatchedAcknowledged
+                | AlarmState::Shelved
+                | AlarmState::Suppressed
+                | AlarmState::OutOfService,
                 _,
             ) => return None,
         };
         Some(self.enter(now, to, AlarmCause::Cleared))
     }
 
+    /// When it is to be announced louder or anew, and by which cause.
+    fn next_announcement(&self, announcing: &Announcing) -> Option<(Mono, AlarmCause)> {
+        let after = |span: Option<Span>| span.map(|span| self.announced + span);
+        match self.state() {
+            AlarmState::Unacknowledged if !self.escalated => {
+                after(announcing.escalate).map(|at| (at, AlarmCause::Escalated))
+            }
+            AlarmState::Acknowledged => after(announcing.again).map(|at| (at, AlarmCause::Reannounced)),
+            AlarmState::Normal
+            | AlarmState::Unacknowledged
+            | AlarmState::ReturnedUnacknowledged
+            | AlarmState::LatchedUnacknowledged
+            | AlarmState::LatchedAcknowledged
+            | AlarmState::Shelved
+            | AlarmState::Suppressed
+            | AlarmState::OutOfService => None,
+        }
+    }
+
+    fn announce(&mut self, now: Now, announcing: &Announcing) -> Option<Transition> {
+        let (_, cause) = self.next_announcement(announcing).filter(|(at, _)| now.mono >= *at)?;
+        if cause == AlarmCause::Escalated {
+            self.escalated = true;
+            return Some(Transition { from: self.under, cause });
+        }
+        Some(self.enter(now, AlarmState::Unacknowledged, cause))
+    }
+
     /// A person acknowledges; `None` where there is nothing to acknowledge.
     pub(crate) fn acknowledge(&mut self, now: Now) -> Option<Transition> {
-        let to = match self.state {
+        let to = match self.under {
             AlarmState::Unacknowledged => AlarmState::Acknowledged,
             AlarmState::ReturnedUnacknowledged => AlarmState::Normal,
             AlarmState::LatchedUnacknowledged => AlarmState::LatchedAcknowledged,
-            AlarmState::Normal | AlarmState::Acknowledged | AlarmState::LatchedAcknowledged => return None,
+            AlarmState::Normal
+            | AlarmState::Acknowledged
+            | AlarmState::LatchedAcknowledged
+            | AlarmState::Shelved
+            | AlarmState::Suppressed
+            | AlarmState::OutOfService => return None,
         };
         Some(self.enter(now, to, AlarmCause::Acknowledged))
     }
 
     /// A person resets; `None` unless it is held, acknowledged, with its condition seen to be gone.
     pub(crate) fn reset(&mut self, now: Now) -> Option<Transition> {
-        (self.state == AlarmState::LatchedAcknowledged && self.verdict == Verdict::Clear)
+        (self.under == AlarmState::LatchedAcknowledged && self.verdict == Verdict::Clear)
             .then(|| self.enter(now, AlarmState::Normal, AlarmCause::Reset))
     }
 
+    /// Sets it aside, for `span` if it ends by itself. Setting aside what is set aside replaces how and why.
+    pub(crate) fn set_aside(&mut self, now: Now, mut aside: Aside, span: Option<Span>) -> Transition {
+        let from = self.state();
+        if aside.how != AsideHow::Suppressed {
+            self.set_aside = self.set_aside.saturating_add(1);
+        }
+        aside.count = self.set_aside;
+        self.aside_ends = span.map(|span| now.mono + span);
+        self.aside = Some(aside);
+        self.since = now.wall;
+        Transition { from, cause: AlarmCause::SetAside }
+    }
+
+    /// Ends being set aside. A condition that holds is announced as if it were new.
+    pub(crate) fn take_back(&mut self, now: Now, cause: AlarmCause) -> Option<Transition> {
+        let from = self.aside.take()?.how.state();
+        self.aside_ends = None;
+        if self.active() {
+            self.under = AlarmState::Unacknowledged;
+        }
+        (self.since, self.announced) = (now.wall, now.mono);
+        Some(Transition { from, cause })
+    }
+
     fn enter(&mut self, now: Now, to: AlarmState, cause: AlarmCause) -> Transition {
-        let from = std::mem::replace(&mut self.state, to);
+        let from = self.state();
+        self.under = to;
+        self.announced = now.mono;
+        self.escalated = false;
         self.since = now.wall;
         Transition { from, cause }
     }
@@ -159,15 +298,21 @@ mod tests {
         }
     }
 
+    /// Nothing is escalated, nothing is announced again.
+    const QUIET: Announcing = Announcing { escalate: None, siren: None, again: None };
+
     fn at(ms: u64) -> Now {
         Now { mono: Mono::from_us(ms * 1000), wall: Wall::from_ms(0) }
     }
 
     /// Drives an alarm by a script of (ms, verdict) and gives the states it went through.
     fn walk(latching: bool, script: &[(u64, Verdict)]) -> Vec<AlarmState> {
-        let mut life = AlarmLife::restored(None);
+        let mut life = AlarmLife::restored(None, at(0));
         let alarm = alarm(latching);
-        script.iter().filter_map(|(ms, v)| life.step(at(*ms), &alarm, *v).map(|_| life.state)).collect()
+        script
+            .iter()
+            .filter_map(|(ms, v)| life.step(at(*ms), &alarm, &QUIET, *v).map(|_| life.state()))
+            .collect()
     }
 
     #[test]
@@ -193,49 +338,57 @@ mod tests {
 
     #[test]
     fn acknowledging_never_resets_and_a_reset_needs_a_cleared_condition() {
-        let mut life = AlarmLife::restored(None);
+        let mut life = AlarmLife::restored(None, at(0));
         let alarm = alarm(true);
-        life.step(at(0), &alarm, Verdict::Breach);
-        life.step(at(200), &alarm, Verdict::Breach);
+        life.step(at(0), &alarm, &QUIET, Verdict::Breach);
+        life.step(at(200), &alarm, &QUIET, Verdict::Breach);
         assert_eq!(life.reset(at(210)), None);
         assert!(life.acknowledge(at(220)).is_some());
-        assert_eq!(life.state, AlarmState::Acknowledged);
+        assert_eq!(life.state(), AlarmState::Acknowledged);
         assert_eq!(life.reset(at(230)), None);
-        life.step(at(300), &alarm, Verdict::Clear);
-        life.step(at(1300), &alarm, Verdict::Clear);
-        assert_eq!(life.state, AlarmState::LatchedAcknowledged);
-        life.step(at(1400), &alarm, Verdict::Unknown);
+        life.step(at(300), &alarm, &QUIET, Verdict::Clear);
+        life.step(at(1300), &alarm, &QUIET, Verdict::Clear);
+        assert_eq!(life.state(), AlarmState::LatchedAcknowledged);
+        life.step(at(1400), &alarm, &QUIET, Verdict::Unknown);
         assert_eq!(life.reset(at(1410)), None, "unknown is not clear");
-        life.step(at(1500), &alarm, Verdict::Clear);
+        life.step(at(1500), &alarm, &QUIET, Verdict::Clear);
         assert!(life.reset(at(1510)).is_some());
-        assert_eq!(life.state, AlarmState::Normal);
+        assert_eq!(life.state(), AlarmState::Normal);
     }
 
     #[test]
     fn a_held_alarm_that_occurs_again_is_a_new_occurrence() {
-        let mut life = AlarmLife::restored(Some(&AlarmStanding {
-            occurrence: 7,
-            state: AlarmState::LatchedAcknowledged,
-            since: Wall::from_ms(5),
-        }));
+        let mut life = AlarmLife::restored(
+            Some(&AlarmStanding {
+                occurrence: 7,
+                state: AlarmState::LatchedAcknowledged,
+                since: Wall::from_ms(5),
+                aside: None,
+            }),
+            at(0),
+        );
         let alarm = alarm(true);
-        life.step(at(0), &alarm, Verdict::Breach);
-        let change = life.step(at(200), &alarm, Verdict::Breach).unwrap();
+        life.step(at(0), &alarm, &QUIET, Verdict::Breach);
+        let change = life.step(at(200), &alarm, &QUIET, Verdict::Breach).unwrap();
         assert_eq!(change.from, AlarmState::LatchedAcknowledged);
-        assert_eq!((life.state, life.occurrence), (AlarmState::Unacknowledged, 8));
+        assert_eq!((life.state(), life.occurrence), (AlarmState::Unacknowledged, 8));
     }
 
     #[test]
     fn a_restored_active_alarm_stays_until_its_condition_is_seen_gone() {
-        let standing =
-            AlarmStanding { occurrence: 1, state: AlarmState::Acknowledged, since: Wall::from_ms(5) };
-        let mut life = AlarmLife::restored(Some(&standing));
+        let standing = AlarmStanding {
+            occurrence: 1,
+            state: AlarmState::Acknowledged,
+            since: Wall::from_ms(5),
+            aside: None,
+        };
+        let mut life = AlarmLife::restored(Some(&standing), at(0));
         let alarm = alarm(false);
         for ms in [0, 60_000] {
-            assert_eq!(life.step(at(ms), &alarm, Verdict::Unknown), None);
+            assert_eq!(life.step(at(ms), &alarm, &QUIET, Verdict::Unknown), None);
         }
-        life.step(at(60_001), &alarm, Verdict::Clear);
-        assert!(life.step(at(61_001), &alarm, Verdict::Clear).is_some());
-        assert_eq!(life.state, AlarmState::Normal);
+        life.step(at(60_001), &alarm, &QUIET, Verdict::Clear);
+        assert!(life.step(at(61_001), &alarm, &QUIET, Verdict::Clear).is_some());
+        assert_eq!(life.state(), AlarmState::Normal);
     }
 }

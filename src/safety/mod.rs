@@ -3,11 +3,14 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]
 
 mod alarm;
+mod aside;
 mod cause_effect;
 mod element;
 mod orders;
+mod rates;
 mod rule;
 mod site;
+mod trend;
 mod watch;
 
 pub use site::{Effects, Input, Site};

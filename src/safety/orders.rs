@@ -2,7 +2,7 @@
 
 use super::cause_effect::Missing;
 use super::site::{Effects, Site};
-use crate::model::alarm::{AlarmState, Condition};
+use crate::model::alarm::{AlarmState, AsideHow, Condition};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::plan::{Limit, Subject};
 use crate::model::point::Text;
@@ -21,6 +21,15 @@ impl Site {
                 self.acknowledge(now, key, *occurrence, &order.who, &mut done)
             }
             Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
+            Verb::Shelve { key, minutes, reason, second } => {
+                let wanted = (AsideHow::Shelved, Some(*minutes));
+                self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
+            }
+            Verb::TakeOut { key, reason, second } => {
+                let wanted = (AsideHow::OutOfService, None);
+                self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
+            }
+            Verb::TakeBack { key } => self.take_back(now, key, &order.who, &mut done),
             Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
         };
         let refused = match &reply {
@@ -61,7 +70,7 @@ impl Site {
         match self.alarms[id].acknowledge(now) {
             None => refuse(
                 format!("{key}: 无需确认"),
-                format!("{key}: nothing to acknowledge, it is {}", self.alarms[id].state.as_str()),
+                format!("{key}: nothing to acknowledge, it is {}", self.alarms[id].state().as_str()),
             ),
             Some(moved) => {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
@@ -103,7 +112,7 @@ impl Site {
         if !self.trips[id].tripped {
             return refuse(format!("{} 未动作", trip.tag), format!("{} is not tripped", trip.tag));
         }
-        let missing = self.trips[id].missing(now.mono, trip, &self.causes(id));
+        let missing = self.trips[id].missing(now.mono, trip, &self.causes(now, id));
         if !missing.is_empty() {
             return Reply::Refused(missing.iter().map(|m| self.words_for(id, *m)).collect());
         }
@@ -161,7 +170,13 @@ impl Site {
             | Condition::SensorFault
             | Condition::OverRange
             | Condition::CommLost
-            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::NotConfirmed
+            | Condition::Rising
+            | Condition::Forecast
+            | Condition::Deviation
+            | Condition::Differs
+            | Condition::Stale
+            | Condition::CalibrationDue => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(
@@ -189,7 +204,7 @@ impl Site {
         let missing: Vec<Text> = acting
             .iter()
             .flat_map(|t| {
-                let missing = self.trips[*t].missing(now.mono, &plan.trips[*t], &self.causes(*t));
+                let missing = self.trips[*t].missing(now.mono, &plan.trips[*t], &self.causes(now, *t));
                 missing.into_iter().map(|m| self.words_for(*t, m)).collect::<Vec<_>>()
             })
             .collect();
@@ -207,7 +222,7 @@ impl Site {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
                 Reply::Done(Text::new(format!("已复位 {key}"), format!("reset {key}")))
             }
-            None => match self.alarms[id].state {
+            None => match self.alarms[id].under() {
                 AlarmState::Unacknowledged | AlarmState::Acknowledged => {
                     Reply::Refused(vec![self.words_for_unsafe(Some(&self.plan.alarms[id]))])
                 }
@@ -218,12 +233,15 @@ impl Site {
                     format!("{key}: 当前状态未知"),
                     format!("{key}: its condition can't be judged now (the reading is not good)"),
                 ),
-                AlarmState::Normal => refuse(format!("{key} 正常"), format!("{key} is normal")),
+                AlarmState::Normal
+                | AlarmState::Shelved
+                | AlarmState::Suppressed
+                | AlarmState::OutOfService => refuse(format!("{key} 正常"), format!("{key} is normal")),
             },
         }
     }
 }
 
-fn refuse(zh: String, en: String) -> Reply {
+pub(super) fn refuse(zh: String, en: String) -> Reply {
     Reply::Refused(vec![Text::new(zh, en)])
 }

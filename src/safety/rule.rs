@@ -1,6 +1,6 @@
 //! What one reading says of one alarm's condition. Three-valued: what is not known is neither clear nor a breach.
 
-use crate::model::alarm::Condition;
+use crate::model::alarm::{Condition, Level};
 use crate::model::plan::Limit;
 use crate::model::point::{Displayed, Doubt, Fault, Quality, Reading};
 
@@ -30,8 +30,15 @@ pub(crate) fn judge_point(
         Condition::Contact(_) => contact(limit, reading),
         Condition::SensorFault => sensor_fault(reading.quality),
         Condition::OverRange => over_range(reading.quality),
-        // Not about a reading: judged where their subject is known.
-        Condition::CommLost | Condition::NotConfirmed => Verdict::Unknown,
+        Condition::Differs => differs(limit, decimals, reading),
+        // Not about one reading alone: judged where what they are about is known.
+        Condition::CommLost
+        | Condition::NotConfirmed
+        | Condition::Rising
+        | Condition::Forecast
+        | Condition::Deviation
+        | Condition::Stale
+        | Condition::CalibrationDue => Verdict::Unknown,
     }
 }
 
@@ -125,6 +132,53 @@ fn over_range(quality: Quality) -> Verdict {
     }
 }
 
+/// Judges how fast a value rises. A forecast asks when it reaches `goal`, its alarm set-point, in minutes; once it is
+/// there the alarm itself speaks.
+pub(crate) fn judge_trend(
+    condition: Condition,
+    limit: Option<Limit>,
+    slope: Option<f64>,
+    goal: Option<f64>,
+    reading: &Reading,
+    held: bool,
+) -> Verdict {
+    let (Quality::Good, Some(value), Some(slope), Some(limit)) =
+        (reading.quality, reading.value, slope, limit)
+    else {
+        return Verdict::Unknown;
+    };
+    if condition == Condition::Rising {
+        return if slope >= limit.set { Verdict::Breach } else { returned(slope < limit.reset, held) };
+    }
+    let Some(goal) = goal else { return Verdict::Unknown };
+    let ahead = |minutes: f64| slope > 0.0 && value + slope * minutes >= goal;
+    if ahead(limit.set) { Verdict::Breach } else { returned(!ahead(limit.reset), held) }
+}
+
+/// Whether an alarm of this condition is what a forecast looks ahead to.
+pub(crate) fn is_forecast_of(condition: Condition) -> bool {
+    matches!(condition, Condition::High(Level::Alarm | Level::Trip))
+}
+
+/// Judges whether two points that measure the same agree.
+pub(crate) fn judge_deviation(limit: Option<Limit>, one: &Reading, other: &Reading, held: bool) -> Verdict {
+    let good = |r: &Reading| (r.quality == Quality::Good).then_some(r.value).flatten();
+    let (Some(one), Some(other), Some(limit)) = (good(one), good(other), limit) else {
+        return Verdict::Unknown;
+    };
+    let apart = (one - other).abs();
+    if apart >= limit.set { Verdict::Breach } else { returned(apart < limit.reset, held) }
+}
+
+/// A value that must be what the site file says: a set-point or an identity read back from the device.
+fn differs(limit: Option<Limit>, decimals: u8, reading: &Reading) -> Verdict {
+    match (reading.quality, sides(limit, decimals, reading)) {
+        (Quality::Good, Some((value, set, _))) if value != set => Verdict::Breach,
+        (Quality::Good, Some(_)) => Verdict::Clear,
+        (_, _) => Verdict::Unknown,
+    }
+}
+
 /// Whether a reading proves that a cause is on the safe side of its reset value: what a reset asks for.
 pub(crate) fn proves_safe(
     condition: Condition,
@@ -141,9 +195,16 @@ pub(crate) fn proves_safe(
                 sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value > reset)
             }
             Condition::Contact(_) => contact(limit, reading) == Verdict::Clear,
-            Condition::SensorFault | Condition::OverRange | Condition::CommLost | Condition::NotConfirmed => {
-                true
-            }
+            Condition::Differs => differs(limit, decimals, reading) == Verdict::Clear,
+            Condition::SensorFault
+            | Condition::OverRange
+            | Condition::CommLost
+            | Condition::NotConfirmed
+            | Condition::Rising
+            | Condition::Forecast
+            | Condition::Deviation
+            | Condition::Stale
+            | Condition::CalibrationDue => true,
         }
 }
 

@@ -3,7 +3,9 @@
 use super::alarm::{AlarmLife, Transition};
 use super::cause_effect::{Cause, TripLife, Vote};
 use super::element::{self, ElementLife};
+use super::rates::Rates;
 use super::rule::{self, Verdict};
+use super::trend::Trend;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
@@ -16,10 +18,13 @@ use crate::model::record::{
     Trouble, Who,
 };
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
-use crate::model::time::{Mono, Now};
+use crate::model::time::{Mono, Now, Span};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How often what moves by the hour is looked at.
+const MINUTE: Span = Span::from_secs(60);
 
 /// Everything that can reach the judge.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,8 +94,14 @@ pub struct Site {
     acting_on: Table<ElementId, Vec<TripId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
-    /// Alarms with a delay running: the only ones that time alone can move.
+    /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
+    /// Alarms that nobody has acknowledged in time.
+    escalated: BTreeSet<AlarmId>,
+    pub(super) rates: Rates,
+    trends: BTreeMap<PointId, Trend>,
+    /// When calibration dates and stale alarms are looked at next.
+    pub(super) minute_due: Mono,
     /// What was last told of each point.
     told: Table<PointId, Option<Reading>>,
     snapshot_due: Mono,
@@ -102,14 +113,19 @@ impl Site {
     pub fn new(plan: Arc<Plan>, standing: &Standing, now: Now) -> Site {
         let mut site = Site {
             watch: Watch::new(&plan),
-            alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key))),
+            alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
             acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
             stirred: plan.trips.ids().collect(),
-            timed: BTreeSet::new(),
+            // Every alarm may have something to run out from before the start; those that haven't drop out at once.
+            timed: plan.alarms.ids().collect(),
+            escalated: BTreeSet::new(),
+            rates: Rates::new(now.mono),
+            trends: plan.points.iter().filter_map(|(id, p)| Some((id, Trend::new(p.trend?)))).collect(),
+            minute_due: now.mono,
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
             plan,
@@ -144,10 +160,14 @@ impl Site {
             Input::Readings { device, readings } => {
                 let was_lost = self.watch.devices[device].fault.is_some();
                 self.watch.heard(device, &readings);
-                for (point, _) in &readings {
+                for (point, reading) in &readings {
+                    if let Some(trend) = self.trends.get_mut(point) {
+                        trend.add(reading);
+                    }
                     self.touch(*point, &mut touched);
                     self.sample(now, *point, effects);
                 }
+                touched.insert(plan.devices[device].stale_alarm);
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
                     touched.insert(plan.devices[device].comm_alarm);
                 }
@@ -182,11 +202,19 @@ impl Site {
                 for point in self.watch.sweep(&plan, now.mono) {
                     self.touch(point, &mut touched);
                     self.sample(now, point, effects);
-                    touched.insert(plan.devices[plan.points[point].device].comm_alarm);
+                    let device = &plan.devices[plan.points[point].device];
+                    touched.extend([device.comm_alarm, device.stale_alarm]);
                 }
                 touched.extend(self.timed.iter().copied());
+                touched.extend(plan.suppressed.keys());
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
+                self.nuisances(now, effects);
+                if now.mono >= self.minute_due {
+                    self.minute_due = now.mono + MINUTE;
+                    touched
+                        .extend(plan.devices.values().filter_map(|d| d.calibration).map(|(_, alarm)| alarm));
+                }
             }
         }
         touched
@@ -248,34 +276,39 @@ impl Site {
     fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
-            let verdict = self.verdict(id);
+            self.suppress(now, id, effects);
+            let verdict = self.verdict(now, id);
             self.note_peak(id);
-            let transition = self.alarms[id].step(now, &self.plan.alarms[id], verdict);
+            let (alarm, announcing) = (&self.plan.alarms[id], &self.plan.announcing);
+            let transition = self.alarms[id].step(now, alarm, announcing, verdict);
             if let Some(transition) = transition {
                 self.note_peak(id);
                 self.tell_alarm(now, id, transition, None, effects);
+                self.count(now, id, transition.cause, effects);
             }
-            if self.alarms[id].is_timed() {
-                self.timed.insert(id);
-            } else {
-                self.timed.remove(&id);
-            }
+            self.set_timer(id);
         }
     }
 
-    fn verdict(&self, id: AlarmId) -> Verdict {
+    /// Whether time alone can move it.
+    pub(super) fn set_timer(&mut self, id: AlarmId) {
+        if self.alarms[id].is_timed(&self.plan.announcing) {
+            self.timed.insert(id);
+        } else {
+            self.timed.remove(&id);
+        }
+    }
+
+    fn verdict(&self, now: Now, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
         match alarm.subject {
-            Subject::Point(point) => {
-                let decimals = self.plan.points[point].decimals;
-                let held = self.alarms[id].held();
-                rule::judge_point(alarm.condition, alarm.limit, decimals, &self.watch.readings[point], held)
+            Subject::Point(point) => self.verdict_of_point(id, point),
+            Subject::Device(device) if alarm.condition == Condition::Stale => self.watch.staleness(device),
+            Subject::Device(device) if alarm.condition == Condition::CalibrationDue => {
+                let due = self.plan.devices[device].calibration;
+                if due.is_some_and(|(due, _)| now.wall >= due) { Verdict::Breach } else { Verdict::Clear }
             }
-            Subject::Device(device) => match &self.watch.devices[device] {
-                _ if self.watch.is_lost(device) => Verdict::Breach,
-                state if state.fault.is_some() => Verdict::Unknown,
-                _ => Verdict::Clear,
-            },
+            Subject::Device(device) => self.watch.silence(device),
             Subject::Element(element) => match self.elements[element].phase {
                 Phase::Failed => Verdict::Breach,
                 Phase::Idle | Phase::Confirmed => Verdict::Clear,
@@ -284,27 +317,38 @@ impl Site {
         }
     }
 
+    fn verdict_of_point(&self, id: AlarmId, point: PointId) -> Verdict {
+        let (alarm, row) = (&self.plan.alarms[id], &self.plan.points[point]);
+        let (reading, held) = (&self.watch.readings[point], self.alarms[id].held());
+        if matches!(alarm.condition, Condition::Rising | Condition::Forecast) {
+            let slope = self.trends.get(&point).and_then(Trend::per_minute);
+            let ahead = |a: &AlarmId| {
+                Some(&self.plan.alarms[*a]).filter(|a| rule::is_forecast_of(a.condition))?.limit
+            };
+            let goal = row.alarms.iter().filter_map(ahead).map(|limit| limit.set).reduce(f64::min);
+            return rule::judge_trend(alarm.condition, alarm.limit, slope, goal, reading, held);
+        }
+        if alarm.condition == Condition::Deviation {
+            let judge = |twin| rule::judge_deviation(alarm.limit, reading, &self.watch.readings[twin], held);
+            return row.twin.map_or(Verdict::Unknown, judge);
+        }
+        rule::judge_point(alarm.condition, alarm.limit, row.decimals, reading, held)
+    }
+
     fn note_peak(&mut self, id: AlarmId) {
         let alarm = &self.plan.alarms[id];
         let Subject::Point(point) = alarm.subject else { return };
         let Some(value) = self.watch.readings[point].value else { return };
         let life = &mut self.alarms[id];
-        if life.state.is_active() {
-            let worse = |peak: f64| match alarm.condition {
-                Condition::Low(_) => value.min(peak),
-                Condition::High(_)
-                | Condition::Contact(_)
-                | Condition::SensorFault
-                | Condition::OverRange
-                | Condition::CommLost
-                | Condition::NotConfirmed => value.max(peak),
-            };
+        if life.active() {
+            let is_low = matches!(alarm.condition, Condition::Low(_));
+            let worse = |peak: f64| if is_low { value.min(peak) } else { value.max(peak) };
             life.peak = Some(life.peak.map_or(value, worse));
         }
     }
 
     pub(super) fn tell_alarm(
-        &self,
+        &mut self,
         now: Now,
         id: AlarmId,
         moved: Transition,
@@ -313,6 +357,11 @@ impl Site {
     ) {
         let alarm = &self.plan.alarms[id];
         let life = &self.alarms[id];
+        if life.escalated {
+            self.escalated.insert(id);
+        } else {
+            self.escalated.remove(&id);
+        }
         let (reading, unit) = match alarm.subject {
             Subject::Point(p) => (Some(self.watch.readings[p]), self.plan.points[p].unit),
             Subject::Device(_) | Subject::Element(_) => (None, Unit::State),
@@ -322,9 +371,9 @@ impl Site {
             area: self.plan.areas[alarm.area].tag.to_string(),
             occurrence: life.occurrence,
             from: moved.from,
-            to: life.state,
+            to: life.state(),
             cause: moved.cause,
-            colour: alarm.colour,
+            colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
             value: reading.and_then(|r| r.value),
             peak: life.peak,
             unit,
@@ -333,6 +382,7 @@ impl Site {
             text: alarm.text.clone(),
             action: alarm.action.clone(),
             who,
+            aside: life.aside().map(|aside| (aside.clone(), life.under())),
         };
         effects.record(now, Body::Alarm(change));
     }
@@ -344,7 +394,7 @@ impl Site {
         // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
         // for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
-            let causes = self.causes(id);
+            let causes = self.causes(now, id);
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
                 self.trip_due_to(now, id, &causes, &votes, effects);
             }
@@ -354,7 +404,12 @@ impl Site {
         }
     }
 
-    pub(super) fn causes(&self, id: TripId) -> Vec<Cause> {
+    /// Whether an alarm is a cause of any trip.
+    pub(super) fn causes_any(&self, id: AlarmId) -> bool {
+        !self.caused_by[id].is_empty()
+    }
+
+    pub(super) fn causes(&self, now: Now, id: TripId) -> Vec<Cause> {
         let cause = |alarm_id: &AlarmId| {
             let (alarm, life) = (&self.plan.alarms[*alarm_id], &self.alarms[*alarm_id]);
             let safe = match alarm.subject {
@@ -362,13 +417,13 @@ impl Site {
                     let decimals = self.plan.points[p].decimals;
                     rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
                 }
-                Subject::Device(_) | Subject::Element(_) => self.verdict(*alarm_id) == Verdict::Clear,
+                Subject::Device(_) | Subject::Element(_) => self.verdict(now, *alarm_id) == Verdict::Clear,
             };
             Cause {
-                active: life.state.is_active().then_some(life.occurred),
-                known: self.verdict(*alarm_id) != Verdict::Unknown,
+                active: life.active().then_some(life.occurred),
+                known: self.verdict(now, *alarm_id) != Verdict::Unknown,
                 safe,
-                unacknowledged: life.state.wants_acknowledgement(),
+                unacknowledged: life.unacknowledged(),
             }
         };
         self.plan.trips[id].causes.iter().map(cause).collect()
@@ -418,7 +473,8 @@ impl Site {
     }
 
     fn demanded(&self, id: ElementId) -> Demand {
-        let stands = self.elements[id].found_tripped || self.demanding(id).next().is_some();
+        let sounds = self.plan.announcing.siren == Some(id) && !self.escalated.is_empty();
+        let stands = self.elements[id].found_tripped || sounds || self.demanding(id).next().is_some();
         if stands { Demand::Trip } else { Demand::None }
     }
 
@@ -436,7 +492,7 @@ impl Site {
             self.tell_element(now, id, effects);
         }
         // The alarm follows the phase at once: "commanded, not confirmed" must not wait for a tick.
-        if news || self.alarms[element.not_confirmed].is_timed() {
+        if news || self.timed.contains(&element.not_confirmed) {
             self.judge(now, BTreeSet::from([element.not_confirmed]), effects);
         }
     }
@@ -464,8 +520,14 @@ impl Site {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let mut standing = Standing::default();
-        for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0) {
-            let alarm = AlarmStanding { occurrence: life.occurrence, state: life.state, since: life.since };
+        for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
+        {
+            let alarm = AlarmStanding {
+                occurrence: life.occurrence,
+                state: life.under(),
+                since: life.since,
+                aside: life.aside().cloned(),
+            };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
         for (id, life) in self.trips.iter().filter(|(_, life)| life.occurrence > 0) {
@@ -521,6 +583,14 @@ impl Site {
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
+        next.rates = self.rates.taken_over(|id| plan.alarm(&self.plan.alarms[id].key));
+        for (id, trend) in &mut next.trends {
+            let was =
+                self.plan.points.find(|p| p.tag == plan.points[*id].tag && p.trend == plan.points[*id].trend);
+            if let Some(old) = was.and_then(|was| self.trends.get(&was)) {
+                *trend = old.clone();
+            }
+        }
         self.hand_on_alarms_and_votes(&mut next);
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
@@ -534,11 +604,10 @@ impl Site {
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
             }
         }
-        for (id, life) in self.alarms.iter() {
-            let gone = plan.alarm(&self.plan.alarms[id].key).is_none();
-            if gone && life.state != AlarmState::Normal {
-                let moved = Transition { from: life.state, cause: AlarmCause::Removed };
-                self.tell_removed(now, id, moved, effects);
+        for id in self.plan.alarms.ids().collect::<Vec<_>>() {
+            let (from, gone) = (self.alarms[id].state(), plan.alarm(&self.plan.alarms[id].key).is_none());
+            if gone && from != AlarmState::Normal {
+                self.tell_removed(now, id, Transition { from, cause: AlarmCause::Removed }, effects);
             }
         }
         *self = next;
@@ -564,12 +633,13 @@ impl Site {
         }
     }
 
-    fn tell_removed(&self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
+    fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
         let mut told = Effects::default();
         self.tell_alarm(now, id, moved, None, &mut told);
         for mut record in told.records {
             if let Body::Alarm(change) = &mut record.body {
                 change.to = AlarmState::Normal;
+                change.aside = None;
             }
             effects.records.push(record);
         }
@@ -582,10 +652,12 @@ impl Site {
             at: now,
             points: self.watch.readings.clone(),
             alarms: self.alarms.map(|_, life| AlarmView {
-                state: life.state,
+                state: life.state(),
                 occurrence: life.occurrence,
                 since: life.since,
                 peak: life.peak,
+                aside: life.aside().cloned(),
+                escalated: life.escalated,
             }),
             trips: self.trips.map(|_, life| TripView {
                 tripped: life.tripped,
@@ -600,6 +672,7 @@ impl Site {
             }),
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
+            rates: self.rates.figures(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What each point is taken to read, and whether its device is heard: silence becomes bad, never the last value.
 
+use super::rule::Verdict;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Fault, Quality, Reading};
@@ -85,10 +86,20 @@ impl Watch {
         stale
     }
 
-    /// Whether the device is lost: silent for two requests, or one of its points went stale.
-    pub(crate) fn is_lost(&self, device: DeviceId) -> bool {
+    /// Whether the device is lost: silent for two requests, or not asked in time.
+    pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
+        match &self.devices[device] {
+            _ if self.staleness(device) == Verdict::Breach => Verdict::Breach,
+            state if state.failures >= FAILURES_TO_LOSE => Verdict::Breach,
+            state if state.fault.is_some() => Verdict::Unknown,
+            _ => Verdict::Clear,
+        }
+    }
+
+    /// Whether one of the device's points went stale although nothing failed: it is not asked in time.
+    pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
         let is_stale = |id: &PointId| self.readings[*id].quality == Quality::Bad(Fault::Stale);
-        self.devices[device].failures >= FAILURES_TO_LOSE || self.points_of[device].iter().any(is_stale)
+        if self.points_of[device].iter().any(is_stale) { Verdict::Breach } else { Verdict::Clear }
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.

@@ -32,13 +32,25 @@ pub const fn state_zh(state: AlarmState) -> &'static str {
         AlarmState::ReturnedUnacknowledged => "已恢复未确认",
         AlarmState::LatchedUnacknowledged => "保持未确认",
         AlarmState::LatchedAcknowledged => "保持待复位",
+        AlarmState::Shelved => "已搁置",
+        AlarmState::Suppressed => "逻辑抑制",
+        AlarmState::OutOfService => "停用",
     }
 }
 
 /// The worst colour among the alarms of an area that are not normal.
 #[must_use]
 pub fn area_colour(plan: &Plan, view: &View, area: AreaId) -> Option<Colour> {
-    standing(plan, view).filter(|id| plan.alarms[*id].area == area).map(|id| plan.alarms[id].colour).min()
+    standing(plan, view)
+        .filter(|id| plan.alarms[*id].area == area)
+        .map(|id| alarm_colour(plan, view, id))
+        .min()
+}
+
+/// An alarm's colour: one worse while nobody has acknowledged it in time.
+fn alarm_colour(plan: &Plan, view: &View, id: AlarmId) -> Colour {
+    let colour = plan.alarms[id].colour;
+    if view.alarms[id].escalated { colour.worse() } else { colour }
 }
 
 fn standing<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = AlarmId> + 'a {
@@ -50,7 +62,12 @@ fn worst_first(plan: &Plan, view: &View) -> Vec<AlarmId> {
     let mut alarms: Vec<AlarmId> = standing(plan, view).collect();
     alarms.sort_by_key(|id| {
         let a = &view.alarms[*id];
-        (!a.state.wants_acknowledgement(), plan.alarms[*id].colour, std::cmp::Reverse(a.since))
+        (
+            a.aside.is_some(),
+            !a.state.wants_acknowledgement(),
+            alarm_colour(plan, view, *id),
+            std::cmp::Reverse(a.since),
+        )
     });
     alarms
 }
@@ -115,7 +132,7 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
     writeln!(out, "\n报警 Alarms: {}", alarms.len())?;
     for id in alarms {
         let (alarm, state) = (&plan.alarms[id], &view.alarms[id]);
-        let (zh, en, ansi) = colour_words(Some(alarm.colour));
+        let (zh, en, ansi) = colour_words(Some(alarm_colour(plan, view, id)));
         writeln!(out, "  {} {}  #{}", paint.on(&format!("▲ {zh} {en}"), ansi), alarm.key, state.occurrence)?;
         writeln!(out, "      {} / {}", alarm.text.zh, alarm.text.en)?;
         writeln!(
@@ -126,6 +143,14 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
             state.since,
             peak(plan, id, state.peak)
         )?;
+        if let Some(aside) = &state.aside {
+            let until = aside.until.map(|until| format!(" until {until}")).unwrap_or_default();
+            let second = aside.second.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+            writeln!(out, "      ⏸ {}{second}: {}{until}  (×{})", aside.by, aside.reason, aside.count)?;
+        }
+        if state.escalated {
+            writeln!(out, "      ! 长时间无人确认 / nobody has acknowledged in time")?;
+        }
         writeln!(out, "      → {} / {}", alarm.action.zh, alarm.action.en)?;
     }
     for (id, trip) in plan.trips.iter().filter(|(id, _)| view.trips[*id].tripped) {

@@ -49,6 +49,8 @@ impl Builder {
             timeout: self.timeout,
             blocks,
             comm_alarm,
+            stale_alarm: comm_alarm,
+            calibration: None,
         })
     }
 
@@ -113,6 +115,8 @@ impl Builder {
             decimals: 2,
             deadband: 0.0,
             alarms: Vec::new(),
+            trend: None,
+            twin: None,
         })
     }
 

@@ -236,6 +236,7 @@ pub(crate) fn alarm(key: &str, occurrence: u32) -> Record {
         text: Text::new("甲烷超限", "methane high"),
         action: Text::new("撤人", "withdraw"),
         who: None,
+        aside: None,
     };
     Record { at: now(), body: Body::Alarm(change) }
 }

@@ -1,11 +1,12 @@
 //! The schema against what the journal, telemetry and payloads really write.
 
 use super::*;
+use crate::model::alarm::Aside;
 use crate::model::element::Demand;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Record, Sample, Seq,
-    Standing, Started, TripChange, TripStanding, Trouble, Who,
+    AlarmChange, AlarmRates, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Nuisance,
+    NuisanceKind, Record, Sample, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
 };
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
@@ -40,6 +41,23 @@ fn records() -> Vec<Record> {
         text: text.clone(),
         action: text.clone(),
         who: None,
+        aside: None,
+    };
+    let aside = Aside {
+        how: AsideHow::Shelved,
+        until: Some(Wall::from_ms(7)),
+        minutes: Some(10),
+        by: "li".to_owned(),
+        second: None,
+        reason: "calibration".to_owned(),
+        count: 1,
+    };
+    let nuisance = Nuisance {
+        kind: NuisanceKind::Chattering,
+        key: alarm.key.clone(),
+        raised: true,
+        count: 3,
+        text: text.clone(),
     };
     let trip = TripChange {
         tag: "gas-off".to_owned(),
@@ -89,7 +107,10 @@ fn records() -> Vec<Record> {
         Body::Ended { reason: "SIGTERM".to_owned() },
         Body::Config(config),
         Body::Alarm(AlarmChange { value: None, set_point: None, who: Some(who.clone()), ..alarm.clone() }),
+        Body::Alarm(AlarmChange { aside: Some((aside, AlarmState::Acknowledged)), ..alarm.clone() }),
         Body::Alarm(alarm),
+        Body::Nuisance(nuisance),
+        Body::AlarmRates(AlarmRates { ten_minutes: 1, hour: 2, day: 3, worst_ten_minutes: 2 }),
         Body::Trip(TripChange { first_out: None, who: Some(who), ..trip.clone() }),
         Body::Trip(trip),
         Body::Element(ElementChange { elapsed: None, demand: Demand::None, ..element.clone() }),
@@ -103,7 +124,8 @@ fn records() -> Vec<Record> {
 }
 
 fn standing() -> Standing {
-    let alarm = AlarmStanding { occurrence: 1, state: AlarmState::Normal, since: Wall::from_ms(0) };
+    let alarm =
+        AlarmStanding { occurrence: 1, state: AlarmState::Normal, since: Wall::from_ms(0), aside: None };
     let trip = TripStanding { occurrence: 1, tripped: false, first_out: None };
     Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
@@ -149,8 +171,8 @@ fn every_payload_is_described_by_the_schema() {
 
 #[test]
 fn a_snapshot_in_parts_is_described_too() {
-    let [(_, alarm)] = standing().alarms.into_iter().collect::<Vec<_>>()[..] else { panic!("one alarm") };
-    let alarms = (0..1000).map(|n| (format!("a{n}:trip"), alarm)).collect();
+    let alarm = standing().alarms.into_values().next().expect("one alarm");
+    let alarms = (0..1000).map(|n| (format!("a{n}:trip"), alarm.clone())).collect();
     let lines = Chain::start("gw-1", 0xFF).snapshot(Now::default(), &Standing { alarms, ..standing() });
     let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.last().unwrap()["body"]["part"], events.len());

@@ -1,0 +1,353 @@
+//! The life of alarms as people meet it (ISA-18.2): shelved, suppressed, out of service, escalated, announced again;
+//! and the conditions beyond set-points. One site, one judge, virtual time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that finds no site fails"
+)]
+
+use davy::config::{self, Extras, Source};
+use davy::model::alarm::{AlarmCause, AlarmState, Colour};
+use davy::model::command::{Order, Reply, Verb};
+use davy::model::element::Demand;
+use davy::model::plan::Plan;
+use davy::model::point::{Quality, Reading};
+use davy::model::record::{AlarmChange, Body, NuisanceKind, Record, Who};
+use davy::model::table::{AlarmId, PointId};
+use davy::model::time::{Mono, Now, Span, Wall};
+use davy::safety::{Effects, Input, Site};
+use std::sync::Arc;
+
+/// The wall clock at the start: 2026-11-24, noon.
+const NOON: i64 = 1_795_521_600_000;
+
+/// A judge with its plan, its time and everything that it has recorded.
+struct Desk {
+    plan: Arc<Plan>,
+    site: Site,
+    now: Now,
+    records: Vec<Record>,
+}
+
+impl Desk {
+    /// The demo's site with `changes` made to its file, heard once and calm.
+    fn new(changes: &[(&str, &str)]) -> Desk {
+        let mut text = include_str!("../config/demo.toml").to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let source = Source { name: "site.toml".to_owned(), text };
+        let plan = match config::compile(&source, &Extras::default()) {
+            Ok(compiled) => Arc::new(compiled.plan),
+            Err(faults) => panic!("{}", faults.render(false)),
+        };
+        let now = Now { mono: Mono::START, wall: Wall::from_ms(NOON) };
+        let site = Site::new(Arc::clone(&plan), &Default::default(), now);
+        let mut desk = Desk { plan, site, now, records: Vec::new() };
+        desk.calm();
+        desk
+    }
+
+    /// Every point of every device reads what is no danger.
+    fn calm(&mut self) {
+        for device in self.plan.devices.ids().collect::<Vec<_>>() {
+            let points: Vec<_> = self.plan.points_of(device).map(|(id, p)| (id, p.tag.to_string())).collect();
+            let calm = |tag: &str| match tag {
+                "heading.fan" => 1.0,
+                "heading.duct" => 8.0,
+                _ if tag.ends_with(".live") || tag.ends_with(".open") => 1.0,
+                _ => 0.0,
+            };
+            let readings = points.iter().map(|(id, tag)| (*id, self.good(calm(tag)))).collect();
+            self.input(Input::Readings { device, readings });
+        }
+    }
+
+    fn good(&self, value: f64) -> Reading {
+        Reading { value: Some(value), quality: Quality::Good, at: self.now.mono }
+    }
+
+    fn point(&self, tag: &str) -> PointId {
+        self.plan.points.find(|p| p.tag.as_str() == tag).unwrap()
+    }
+
+    fn reads(&mut self, tag: &str, value: f64) {
+        let id = self.point(tag);
+        let (device, readings) = (self.plan.points[id].device, vec![(id, self.good(value))]);
+        self.input(Input::Readings { device, readings });
+    }
+
+    fn input(&mut self, input: Input) -> Option<Reply> {
+        let mut effects = Effects::default();
+        self.site.handle(self.now, input, &mut effects);
+        self.records.extend(effects.records);
+        effects.reply
+    }
+
+    /// Lets time pass, with the tick, while every value stays as it is and is read again each second.
+    fn pass(&mut self, span: Span) {
+        let end = self.now.mono + span;
+        while self.now.mono < end {
+            let step = Span::from_ms(100);
+            self.now = Now { mono: self.now.mono + step, wall: self.now.wall.after(step) };
+            if self.now.mono.us().is_multiple_of(1_000_000) {
+                self.read_again();
+            }
+            self.input(Input::Tick);
+        }
+    }
+
+    fn read_again(&mut self) {
+        let view = self.site.view(self.now);
+        for device in self.plan.devices.ids().collect::<Vec<_>>() {
+            let points = self.plan.points_of(device).map(|(id, _)| id);
+            let readings = points.map(|id| (id, Reading { at: self.now.mono, ..view.points[id] })).collect();
+            self.input(Input::Readings { device, readings });
+        }
+    }
+
+    fn order(&mut self, name: &str, verb: Verb) -> Reply {
+        let who = Who { name: name.to_owned(), via: "local".to_owned() };
+        self.input(Input::Order(Order { who, verb })).unwrap()
+    }
+
+    fn shelve(&mut self, key: &str, minutes: u32, second: Option<&str>) -> Reply {
+        let (reason, second) = ("work at the sensor".to_owned(), second.map(str::to_owned));
+        self.order("li", Verb::Shelve { key: key.to_owned(), minutes, reason, second })
+    }
+
+    fn ack(&mut self, key: &str) -> Reply {
+        self.order("li", Verb::Acknowledge { key: key.to_owned(), occurrence: None })
+    }
+
+    fn alarm(&self, key: &str) -> AlarmId {
+        self.plan.alarm(key).unwrap_or_else(|| panic!("no alarm {key}"))
+    }
+
+    fn state(&self, key: &str) -> AlarmState {
+        self.site.view(self.now).alarms[self.alarm(key)].state
+    }
+
+    /// Every change of one alarm so far.
+    fn changes(&self, key: &str) -> Vec<&AlarmChange> {
+        let changes = self.records.iter().filter_map(|r| match &r.body {
+            Body::Alarm(change) => Some(change),
+            _ => None,
+        });
+        changes.filter(|change| change.key == key).collect()
+    }
+
+    fn causes(&self, key: &str) -> Vec<AlarmCause> {
+        self.changes(key).iter().map(|a| a.cause).collect()
+    }
+
+    fn nuisances(&self, kind: NuisanceKind) -> Vec<bool> {
+        let of_kind = |r: &Record| match &r.body {
+            Body::Nuisance(n) if n.kind == kind => Some(n.raised),
+            _ => None,
+        };
+        self.records.iter().filter_map(of_kind).collect()
+    }
+}
+
+const CO: &str = "boiler-house.co:alarm";
+
+#[test]
+fn shelving_silences_an_alarm_for_a_bounded_time_and_its_end_tells_what_still_holds() {
+    let mut desk = Desk::new(&[]);
+    desk.reads("boiler-house.co", 120.0);
+    assert_eq!(desk.state(CO), AlarmState::Unacknowledged);
+    desk.ack(CO);
+    assert!(matches!(desk.shelve(CO, 10, None), Reply::Done(_)));
+    assert_eq!(desk.state(CO), AlarmState::Shelved);
+    desk.pass(Span::from_secs(599));
+    assert_eq!(desk.state(CO), AlarmState::Shelved);
+    desk.pass(Span::from_secs(2));
+    assert_eq!(desk.state(CO), AlarmState::Unacknowledged, "never silently acknowledged");
+    let expected =
+        [AlarmCause::Occurred, AlarmCause::Acknowledged, AlarmCause::SetAside, AlarmCause::Expired];
+    assert_eq!(desk.causes(CO), expected);
+    let (aside, under) = desk.changes(CO)[2].aside.clone().unwrap();
+    assert_eq!((under, aside.count, aside.by.as_str()), (AlarmState::Acknowledged, 1, "li"));
+    assert_eq!(aside.until, Some(Wall::from_ms(NOON + 600_000)));
+}
+
+#[test]
+fn what_happens_to_a_shelved_alarm_is_recorded_with_one_begin_and_one_end() {
+    let mut desk = Desk::new(&[]);
+    desk.shelve(CO, 30, None);
+    desk.reads("boiler-house.co", 120.0);
+    desk.reads("boiler-house.co", 0.0);
+    desk.pass(Span::from_secs(5));
+    assert_eq!(desk.state(CO), AlarmState::Shelved);
+    assert_eq!(desk.causes(CO), [AlarmCause::SetAside, AlarmCause::Occurred, AlarmCause::Cleared]);
+    desk.order("li", Verb::TakeBack { key: CO.to_owned() });
+    assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged, "gas that came and went is not forgotten");
+}
+
+#[test]
+fn the_alarms_of_a_trip_are_shelved_by_two_for_a_quarter_of_an_hour_and_trip_all_the_same() {
+    let mut desk = Desk::new(&[]);
+    let key = "face.t1:trip";
+    let Reply::Refused(why) = desk.shelve(key, 16, None) else { panic!("one person, too long") };
+    assert_eq!(why.len(), 2, "everything that stands against it: {why:?}");
+    assert!(matches!(desk.shelve(key, 15, Some("li")), Reply::Refused(_)), "the same person twice");
+    assert!(matches!(desk.shelve(key, 15, Some("wang")), Reply::Done(_)));
+    desk.reads("face.t1", 1.6);
+    let view = desk.site.view(desk.now);
+    assert!(view.trips[desk.plan.trip("face-cut").unwrap()].tripped);
+    assert!(view.elements.values().any(|e| e.demand == Demand::Trip));
+}
+
+#[test]
+fn that_a_cut_is_not_confirmed_can_not_be_set_aside() {
+    let mut desk = Desk::new(&[]);
+    assert!(matches!(desk.shelve("face.section:not-confirmed", 5, Some("wang")), Reply::Refused(_)));
+}
+
+#[test]
+fn what_is_shelved_stays_so_over_a_restart_for_the_time_that_was_left_however_the_clock_was_set() {
+    for (clock_off_ms, left_s) in [(0, 540), (-3_600_000, 600), (600_000, 0)] {
+        let mut desk = Desk::new(&[]);
+        desk.shelve(CO, 10, None);
+        desk.pass(Span::from_secs(60));
+        let standing = desk.site.standing();
+        let wall = Wall::from_ms(desk.now.wall.ms() + clock_off_ms);
+        desk.now = Now { mono: Mono::START, wall };
+        desk.site = Site::new(Arc::clone(&desk.plan), &standing, desk.now);
+        if left_s > 0 {
+            desk.input(Input::Tick);
+            assert_eq!(desk.state(CO), AlarmState::Shelved, "{clock_off_ms}");
+        }
+        desk.pass(Span::from_secs(left_s + 1));
+        assert_ne!(desk.state(CO), AlarmState::Shelved, "{clock_off_ms}");
+    }
+}
+
+#[test]
+fn an_alarm_suppressed_by_design_is_silent_only_while_the_other_speaks() {
+    let mut desk = Desk::new(&[(
+        "id = \"heading.duct\"",
+        "id = \"heading.duct\"\nsuppressed_by = [\"heading.fan:contact-trip\"]",
+    )]);
+    let key = "heading.duct:low-alarm";
+    desk.reads("heading.fan", 0.0);
+    desk.reads("heading.duct", 2.5);
+    desk.input(Input::Tick);
+    assert_eq!(desk.state(key), AlarmState::Suppressed);
+    assert!(matches!(desk.order("li", Verb::TakeBack { key: key.to_owned() }), Reply::Refused(_)));
+    desk.reads("heading.fan", 1.0);
+    desk.pass(Span::from_secs(2));
+    assert_eq!(desk.state(key), AlarmState::Unacknowledged, "the fan runs and the duct is still low");
+}
+
+#[test]
+fn nobody_who_acknowledges_makes_it_one_colour_worse_and_sounds_the_siren() {
+    let siren = "\n[[siren]]\nid = \"horn\"\ndevice = \"boiler-house-valve\"\noutput = \"close\"\n\n[alarms]\nescalate_s = 120\nsiren = \"horn\"\nagain_min = 30\n\n[[trip]]\nid = \"bottle-room-shutoff\"";
+    let mut desk = Desk::new(&[
+        ("\n[[trip]]\nid = \"bottle-room-shutoff\"", siren),
+        (
+            "[[valve]]\nid = \"boiler-house.valve\"\nname = { zh = \"天然气紧急切断阀\", en = \"gas shut-off valve\" }\ndevice = \"boiler-house-valve\"\noutput = \"close\"\nclosed = \"closed\"\nopen = \"open\"\ntravel_s = 3\n",
+            "",
+        ),
+        ("effects = [\"boiler-house.valve\"]", "effects = [\"bottle-room.valve\"]"),
+    ]);
+    let horn = desk.plan.elements.find(|e| e.tag.as_str() == "horn").unwrap();
+    desk.reads("boiler-house.co", 120.0);
+    desk.pass(Span::from_secs(119));
+    assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::None);
+    desk.pass(Span::from_secs(2));
+    let last = *desk.changes(CO).last().unwrap();
+    assert_eq!((last.cause, last.colour), (AlarmCause::Escalated, Colour::Orange));
+    assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::Trip);
+    desk.order("li", Verb::AcknowledgeAll);
+    desk.input(Input::Tick);
+    assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::None);
+    desk.pass(Span::from_secs(30 * 60 + 1));
+    assert_eq!(desk.changes(CO).last().unwrap().cause, AlarmCause::Reannounced);
+    assert_eq!(desk.state(CO), AlarmState::Unacknowledged);
+}
+
+#[test]
+fn a_late_acknowledgement_does_not_acknowledge_a_newer_occurrence() {
+    let mut desk = Desk::new(&[]);
+    for _ in 0..2 {
+        desk.reads("boiler-house.co", 120.0);
+        desk.reads("boiler-house.co", 0.0);
+        desk.pass(Span::from_secs(3));
+    }
+    let late = Verb::Acknowledge { key: CO.to_owned(), occurrence: Some(1) };
+    assert!(matches!(desk.order("li", late), Reply::Refused(_)));
+    assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged);
+}
+
+#[test]
+fn an_alarm_three_times_in_a_minute_chatters_and_ten_alarms_in_ten_minutes_are_a_flood() {
+    let mut desk = Desk::new(&[]);
+    desk.pass(Span::from_secs(1));
+    for _ in 0..3 {
+        desk.reads("boiler-house.co", 120.0);
+        desk.reads("boiler-house.co", 0.0);
+        desk.pass(Span::from_secs(3));
+    }
+    assert_eq!(desk.nuisances(NuisanceKind::Chattering), [true, true], "its warning and its alarm");
+    desk.pass(Span::from_secs(61));
+    assert_eq!(desk.nuisances(NuisanceKind::Chattering), [true, true, false, false]);
+    for tag in ["face.t0", "face.t1", "face.t2", "heading.t1"] {
+        desk.reads(tag, 1.6);
+    }
+    desk.input(Input::Tick);
+    assert_eq!(desk.nuisances(NuisanceKind::Flood), [true]);
+    desk.pass(Span::from_secs(601));
+    assert_eq!(desk.nuisances(NuisanceKind::Flood), [true, false]);
+    assert!(desk.site.view(desk.now).rates.day >= 10);
+}
+
+#[test]
+fn a_fast_rise_alarms_before_the_set_point_and_a_forecast_says_that_it_will_be_reached() {
+    let keys = "id = \"face.t1\"\nrise_per_min = 0.1\nforecast_min = 10";
+    let mut desk = Desk::new(&[("id = \"face.t1\"", keys)]);
+    desk.pass(Span::from_secs(60));
+    assert_eq!(desk.state("face.t1:rising"), AlarmState::Normal);
+    for s in 0..60 {
+        desk.pass(Span::from_secs(1));
+        desk.reads("face.t1", 0.2 + f64::from(s) * 0.15 / 60.0);
+    }
+    assert_eq!(desk.state("face.t1:rising"), AlarmState::Unacknowledged);
+    assert_eq!(desk.state("face.t1:forecast"), AlarmState::Unacknowledged);
+    assert_eq!(desk.state("face.t1:warning"), AlarmState::Normal);
+    desk.pass(Span::from_secs(120));
+    assert_eq!(desk.state("face.t1:rising"), AlarmState::ReturnedUnacknowledged);
+}
+
+#[test]
+fn twins_that_disagree_and_a_set_point_that_was_changed_at_the_device_alarm() {
+    let mut desk = Desk::new(&[
+        ("id = \"face.t1\"", "id = \"face.t1\"\ntwin = \"face.t0\"\ndeviation = 0.3"),
+        ("id = \"face.t2\"", "id = \"face.t2\"\nexpect = 0.25"),
+    ]);
+    desk.reads("face.t0", 0.2);
+    desk.reads("face.t1", 0.5);
+    assert_eq!(desk.state("face.t1:deviation"), AlarmState::Unacknowledged);
+    desk.reads("face.t2", 0.25);
+    desk.pass(Span::from_secs(2));
+    desk.ack("face.t2:differs");
+    assert_eq!(desk.state("face.t2:differs"), AlarmState::Normal);
+    desk.reads("face.t2", 0.26);
+    assert_eq!(desk.state("face.t2:differs"), AlarmState::Unacknowledged);
+}
+
+#[test]
+fn a_calibration_date_that_has_passed_alarms_on_its_day() {
+    let change = ("id = \"face-t1\"", "id = \"face-t1\"\ncalibrated = \"2026-11-10\"\ncalibrate_days = 15");
+    let mut desk = Desk::new(&[change]);
+    let key = "face-t1:calibration-due";
+    desk.pass(Span::from_secs(61));
+    assert_eq!(desk.state(key), AlarmState::Normal);
+    desk.now.wall = desk.now.wall.after(Span::from_secs(12 * 3_600));
+    desk.pass(Span::from_secs(61));
+    assert_eq!(desk.state(key), AlarmState::Unacknowledged);
+}
