@@ -1,7 +1,9 @@
 //! The running agent: its rooms wired together, in the order in which they must start and end.
 
+mod home;
 mod office;
 
+use self::home::Home;
 use self::office::Office;
 use crate::io::buffer::{self, Buffer};
 use crate::io::clock::Clock;
@@ -12,7 +14,6 @@ use crate::io::room::{self, Door, RoomGone};
 use crate::model::plan::Plan;
 use crate::model::record::{Body, ConfigChange, Record, Started};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -76,8 +77,8 @@ pub struct Agent {
     clock: Clock,
     /// For waiting on the rooms from outside.
     runtime: Runtime,
-    /// Held to the end: so long the folder belongs to this agent.
-    _state: State,
+    /// Held to the end: so long the folders belong to this agent.
+    _held: Vec<State>,
 }
 
 impl Agent {
@@ -86,13 +87,11 @@ impl Agent {
     /// # Errors
     /// [`StartError`], in words for whoever started it.
     pub fn start(plan: &Arc<Plan>, clock: Clock) -> Result<Agent, StartError> {
-        let dir = PathBuf::from(&plan.state_dir);
-        let state = State::lock(&dir).map_err(StartError::State)?;
         let boot = boot_id(clock);
         let (buffer, desk) = buffer::channel();
         let grown = buffer.clone();
-        let opened = Journal::open(&dir, &plan.gateway, boot, clock, move |_| grown.journal_grew())
-            .map_err(StartError::Journal)?;
+        let Home { dir, held, opened, trouble } =
+            Home::open(plan, boot, clock, move |_| grown.journal_grew())?;
         let journal = opened.journal;
         let system = |what: &'static str| {
             move |e: std::io::Error| {
@@ -116,6 +115,9 @@ impl Agent {
             clock,
         };
         let (door, safety) = room::start(start).map_err(system("the safety room"))?;
+        if let Some(trouble) = trouble {
+            door.tell(trouble);
+        }
 
         let tell = door.clone();
         let setup = buffer::Setup {
@@ -133,9 +135,18 @@ impl Agent {
 
         let (plan_tx, plan_rx) = watch::channel(Arc::clone(plan));
         let (stop, stopped) = watch::channel(false);
-        let socket = local::open(&dir).map_err(StartError::System)?;
-        let office =
-            Office { door: door.clone(), buffer: buffer.clone(), plan: plan_rx, stop: stopped, clock, boot };
+        let socket_dir = held.first().map_or(dir, |state| state.dir().to_owned());
+        // Now, so that it is there once the agent runs.
+        let socket = local::open(&socket_dir);
+        let office = Office {
+            door: door.clone(),
+            buffer: buffer.clone(),
+            plan: plan_rx,
+            stop: stopped,
+            clock,
+            boot,
+            socket_dir,
+        };
         let office = std::thread::Builder::new()
             .name("davy-office".to_owned())
             .spawn(move || office.stay_open(socket))
@@ -151,7 +162,7 @@ impl Agent {
             stop,
             clock,
             runtime,
-            _state: state,
+            _held: held,
         })
     }
 
@@ -188,8 +199,8 @@ impl Agent {
         let detail = match &outcome {
             Ok(()) if self.replan_buffer(plan) => "taken".to_owned(),
             Ok(()) => {
-                "taken; the buffer does not answer and goes on with the old destinations and max_bytes until the next \
-                 reload or start"
+                "taken; but the buffer does not answer: it may go on with the old destinations and max_bytes until the \
+                 next reload or start"
                     .to_owned()
             }
             Err(why) => why.join("; "),

@@ -454,7 +454,8 @@ mod tests {
         while journal.offer(fill()).is_ok() {}
         let (buffer, _desk) = buffer::channel();
         let (plan, standing) = (Arc::new(Plan::default()), Standing::default());
-        let start = Start { plan, standing, first: vec![note(1)], journal, buffer, clock };
+        let first = vec![note(1)];
+        let start = Start { plan, standing, first, journal: journal.clone(), buffer, clock };
         let (door, thread) = super::start(start).unwrap();
         (2..=300).for_each(|n| door.tell(note(n)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -464,6 +465,7 @@ mod tests {
         door.tell(note(301));
         assert_eq!(door.left(), [note(301)], "and what comes too late is not lost either");
         drop(disk);
+        journal.close(Duration::from_secs(30)).unwrap();
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -174,7 +174,7 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// What lives as long as the agent.
+/// What lives as long as the destination is told.
 struct Uplink<F: Fn(Trouble)> {
     destination: Destination,
     password: Option<PasswordFile>,

@@ -35,9 +35,9 @@ def as_nobody(tmp_path):
     folder.chmod(0o755)
     copy = shutil.copy(DAVY, folder / "davy")
 
-    def run(*args):
-        argv = [copy, *map(str, args)]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=30, user=NOBODY, group=NOBODY, extra_groups=[])
+    def run(*args, **kwargs):
+        argv, nobody = [copy, *map(str, args)], {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        return subprocess.run(argv, capture_output=True, text=True, timeout=30, **nobody, **kwargs)
 
     run.folder = folder
     yield run
@@ -291,7 +291,7 @@ def test_a_state_folder_in_use_is_refused_with_the_process_that_has_it(room):
     room.end()
 
 
-def test_a_state_folder_that_cannot_be_written_is_refused_with_words(as_nobody, tmp_path):
+def test_where_no_folder_can_be_written_the_start_is_refused_with_words(as_nobody, tmp_path):
     folder = getattr(as_nobody, "folder", tmp_path)
     locked = folder / "locked"
     locked.mkdir()
@@ -301,10 +301,27 @@ def test_a_state_folder_that_cannot_be_written_is_refused_with_words(as_nobody, 
     for state in (locked / "state", in_the_way / "state", in_the_way):
         site = folder / "site.toml"
         site.write_text(bottle_room(1, 1).replace("STATE", str(state)))
-        done = as_nobody("run", "--config", site)
+        done = as_nobody("run", "--config", site, env={**os.environ, "TMPDIR": str(in_the_way)})
         assert done.returncode == 1, done
         assert "state folder" in done.stderr and str(state) in done.stderr, done.stderr
         assert "panicked" not in done.stderr
+
+
+def test_without_its_state_folder_an_agent_still_trips_and_says_so(bench, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    link = bench.plant().link()
+    units = [link.unit(n) for n in (1, 2, 3)]
+    agent = bench.davy(bottle_room(link.port, free_port()))
+    agent.state.write_text("in the way")
+    agent.start()
+    agent.state = tmp_path / "davy-test-gw"
+    agent.await_start().wait_good("gas.lpg-1", "gas.lpg-2")
+    assert "state-folder" in [trouble["code"] for trouble in agent.status()["troubles"]]
+    assert str(agent.state) in agent.log()
+    units[0].gas(30.0)
+    wait_until(lambda: units[2].coils[0], "the valve is shut")
+    agent.end()
+    assert agent.recorded("trip", tag="shutoff", tripped=True)
 
 
 def test_a_state_folder_of_something_else_is_left_alone(tmp_path):
@@ -444,7 +461,8 @@ def test_json_logs_are_one_object_a_line_and_name_bus_and_device(bench):
 
 
 def test_json_logs_say_why_it_does_not_start(tmp_path):
-    for site, code in (("no site file", 2), (bottle_room(1, 1).replace("STATE", "/dev/null/state"), 1)):
+    (tmp_path / "FORMAT").write_text("davy state 999\n")
+    for site, code in (("no site file", 2), (bottle_room(1, 1).replace("STATE", str(tmp_path)), 1)):
         path = tmp_path / "site.toml"
         path.write_text(site)
         done = davy("run", "--log-format", "json", "--config", path)

@@ -22,6 +22,9 @@ use tokio::task::{JoinError, JoinSet};
 /// Pause before a room that broke down is opened again.
 const REOPEN: Duration = Duration::from_secs(1);
 
+/// Pause before a command socket that could not be opened is tried again.
+const REOPEN_SOCKET: Duration = Duration::from_secs(5);
+
 /// A room that has stayed open this long after it broke down works again.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
@@ -33,11 +36,12 @@ pub(super) struct Office {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) clock: Clock,
     pub(super) boot: u64,
+    pub(super) socket_dir: PathBuf,
 }
 
 impl Office {
-    /// Works until it is told to stop.
-    pub(super) fn stay_open(self, socket: UnixListener) {
+    /// Works until it is told to stop, with a command socket that has been opened, or could not be yet.
+    pub(super) fn stay_open(self, socket: Result<UnixListener, String>) {
         let mut socket = Some(socket);
         loop {
             let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -72,14 +76,10 @@ impl Office {
     }
 
     /// One working day: until the stop, or until something breaks.
-    pub(super) async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
-        let socket = match socket {
-            Some(socket) => socket,
-            None => local::open(PathBuf::from(&self.plan.borrow().state_dir).as_path())?,
-        };
+    pub(super) async fn day(&self, socket: Option<Result<UnixListener, String>>) -> Result<(), String> {
         let (mut stop, mut plan) = (self.stop.clone(), self.plan.clone());
         let mut desk = JoinSet::new();
-        desk.spawn(local::serve(socket, self.door.clone()));
+        desk.spawn(take_orders(socket, self.socket_dir.clone(), self.door.clone()));
         let mut steady = std::pin::pin!(tokio::time::sleep(STEADY_AFTER));
         let mut uplinks = Uplinks::new(self.identity(&plan.borrow()));
         let broken = |e: JoinError| format!("an uplink ended: {e}");
@@ -108,6 +108,35 @@ impl Office {
             config_hash: plan.config_hash.clone(),
             boot: format!("{:016x}", self.boot),
         }
+    }
+}
+
+/// Serves the command socket; where there can't be one, tries again. Neither protecting nor telling waits for it.
+async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: PathBuf, door: Door) {
+    let tell = |raised, text| {
+        door.tell(Body::Trouble(Trouble { code: "command-socket", detail: String::new(), raised, text }));
+    };
+    let mut said = false;
+    loop {
+        match socket.take().unwrap_or_else(|| local::open(&dir)) {
+            Ok(socket) => {
+                said = false;
+                tell(false, Text::new("命令套接字恢复正常", "the command socket works again"));
+                local::serve(socket, door.clone()).await;
+            }
+            Err(why) => {
+                // In the log too: without the socket nobody can ask for the status.
+                if !std::mem::replace(&mut said, true) {
+                    tracing::error!(why, "nobody can ask for the status, acknowledge or reset");
+                }
+                let zh = format!("无法打开命令套接字, 无法查询、确认或复位: {why}");
+                tell(
+                    true,
+                    Text::new(zh, format!("nobody can ask for the status, acknowledge or reset: {why}")),
+                );
+            }
+        }
+        tokio::time::sleep(REOPEN_SOCKET).await;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::point::{Quality, Reading, Tag};
 use crate::model::record::{Lane, Sample, Seq, Trouble};
 use crate::model::table::Table;
 use crate::model::time::{Mono, Wall};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 
 /// The demo's site with a state folder of this test's own, where nothing answers on any line or at any broker.
@@ -162,18 +162,25 @@ fn an_office_that_was_opened_again_and_holds_is_no_trouble_any_more() {
     let (door, buffer) = (agent.door.clone(), agent.buffer.clone());
     // What the door is told from here on stays there to be looked at.
     agent.stop("the test looks at another office").unwrap();
+    let socket_dir = PathBuf::from(&plan.state_dir);
     let ((_plan, plan_rx), (_stop, stop)) = (watch::channel(Arc::clone(&plan)), watch::channel(false));
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let office =
-            Office { door: door.clone(), buffer, plan: plan_rx, stop, clock: Clock::start(), boot: 1 };
+        let office = Office {
+            door: door.clone(),
+            buffer,
+            plan: plan_rx,
+            stop,
+            clock: Clock::start(),
+            boot: 1,
+            socket_dir,
+        };
         let day = office.day(None);
         assert!(tokio::time::timeout(Duration::from_secs(200), day).await.is_err(), "it stays open");
     });
     let told = door.left();
-    let [Body::Trouble(Trouble { code: "office", raised: false, .. })] = &told[..] else {
-        panic!("{told:?}")
-    };
+    let office = |body: &&Body| matches!(body, Body::Trouble(Trouble { code: "office", raised: false, .. }));
+    assert_eq!(told.iter().filter(office).count(), 1, "{told:?}");
     std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
 
@@ -211,6 +218,53 @@ fn a_reload_changes_the_bound_on_telemetry() {
     agent.replan(&Arc::new(plan.clone())).unwrap();
     fill(10_000);
     wait("the gap", || gaps(&plan) > 0);
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&plan.state_dir).unwrap();
+}
+
+#[test]
+fn without_a_place_for_its_journal_an_agent_still_protects_and_says_so() {
+    for journal_only in [false, true] {
+        let mut plan = site("homeless");
+        let dir = PathBuf::from(&plan.state_dir);
+        plan.gateway = format!("test-{journal_only}-{}", std::process::id());
+        let spare = std::env::temp_dir().join(format!("davy-{}", plan.gateway));
+        std::fs::create_dir_all(&dir).unwrap();
+        // A file in the way of a folder stands for a disk that can't be used.
+        std::fs::write(dir.join("journal"), "in the way").unwrap();
+        if !journal_only {
+            plan.state_dir = dir.join("journal").display().to_string();
+        }
+        let plan = Arc::new(plan);
+        let agent = Agent::start(&plan, Clock::start()).unwrap();
+        wait("the trouble", || {
+            let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+            view.troubles.iter().any(|t| t.code == "state-folder" && t.text.en.contains(&plan.state_dir))
+        });
+        assert!(!agent.is_broken());
+        assert!(Agent::start(&plan, Clock::start()).is_err(), "a second agent is refused here too");
+        agent.stop("the test ends").unwrap();
+        let spare_plan = Plan { state_dir: spare.display().to_string(), ..Plan::default() };
+        let kinds: Vec<_> = journal(&spare_plan).into_iter().map(|(kind, _)| kind).collect();
+        assert!(kinds.iter().any(|kind| kind == "trouble"), "{kinds:?}");
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::remove_dir_all(&spare).unwrap();
+    }
+}
+
+#[test]
+fn a_command_socket_that_can_not_be_opened_is_a_trouble_until_it_can() {
+    let plan = site("socket");
+    let in_the_way = PathBuf::from(&plan.state_dir).join(local::NAME);
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let agent = Agent::start(&Arc::new(plan.clone()), Clock::start()).unwrap();
+    let troubles = || {
+        let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+        view.troubles.iter().filter(|t| t.code == "command-socket").count()
+    };
+    wait("the trouble", || troubles() == 1);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    wait("the end of the trouble", || troubles() == 0);
     agent.stop("the test ends").unwrap();
     std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
