@@ -31,7 +31,7 @@ pub(super) struct Reach {
 
 impl Reach {
     fn of(file: &Row) -> Reach {
-        // Both have presets: one of no cells at all is one that was written badly and has been told.
+        // Both have presets: they are missing only where they are written badly, which has been told.
         let (max_registers, max_gap) = (file.small("max_registers"), file.small("max_gap"));
         Reach { max_registers: max_registers.unwrap_or(u16::MAX), max_gap: max_gap.unwrap_or(u16::MAX) }
     }
