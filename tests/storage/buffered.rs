@@ -127,10 +127,13 @@ fn a_store_that_is_gone_or_shorter_is_told_and_nothing_told_is_told_again() {
         }
         let site = stopped.started(&dir);
         assert_eq!(ask(site.buffer.cursors("room")).unwrap(), HALFWAY);
+        let told = site.told.clone();
+        let site = site.restarted(&dir);
         site.buffer.keep(vec![sample(0, 600)]).unwrap();
         wait("the next block", || blocks(&site.buffer, 1) == [4]);
-        let told = site.told.clone();
+        let again = site.told.clone();
         site.stopped();
+        assert_eq!(again.all(), [], "told once");
         let [gap] = &told.gaps(Lane::Telemetry)[..] else { panic!("{:?}", told.all()) };
         assert!(gap.reason.contains("blocks 2 to 3"), "{}", gap.reason);
         assert_eq!(
@@ -138,6 +141,20 @@ fn a_store_that_is_gone_or_shorter_is_told_and_nothing_told_is_told_again() {
             (!shorter, !shorter)
         );
     }
+}
+
+#[test]
+fn blocks_that_all_had_are_no_loss_for_a_destination_that_comes_later() {
+    let dir = TempDir::new();
+    let site = halfway(&dir).started(&dir);
+    site.buffer.acked("room", Lane::Telemetry, 3);
+    let late = |setup: &mut buffer::Setup| setup.destinations.push("late".to_owned());
+    let site = site.stopped().started_with(&dir, late);
+    site.buffer.keep(vec![sample(0, 600)]).unwrap();
+    wait("the next block", || blocks(&site.buffer, 0) == [4]);
+    let told = site.told.clone();
+    site.stopped();
+    assert_eq!(told.all(), []);
 }
 
 #[test]

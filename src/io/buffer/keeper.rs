@@ -228,6 +228,8 @@ impl Keeper {
 
     /// Brings the ledger to disk, where that has another one.
     fn keep_ledger(&mut self) -> io::Result<()> {
+        let forgotten = self.acked_by_all().unwrap_or(0);
+        self.ledger.forgotten = self.ledger.forgotten.max(forgotten);
         if self.kept.as_ref() != Some(&self.ledger) {
             self.ledger.write(&self.ledger_path())?;
             self.kept = Some(self.ledger.clone());
@@ -303,13 +305,14 @@ impl Keeper {
         let now = self.setup.clock.now().wall;
         let lost = |reason| Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason };
         let fresh = fresh && self.had_store;
-        let there = self.acked_by_all().map(|acked| acked.max(last_block));
-        if let Some(there) = there.filter(|there| *there < self.stored_block) {
+        let there = self.ledger.forgotten.max(last_block);
+        if there < self.stored_block && self.is_owed(self.stored_block) {
             self.gaps.add(lost(format!(
                 "telemetry blocks {} to {}, not yet sent, are in the buffer no more; how many values is not known",
                 there.saturating_add(1),
                 self.stored_block
             )));
+            self.ledger.forgotten = self.stored_block;
         } else if fresh && !self.numbering {
             self.gaps.add(lost(
                 "telemetry not yet sent is lost with the buffer; how much is not known".to_owned(),
@@ -366,7 +369,7 @@ impl Keeper {
             reason = why,
             "buffer: the store was set aside, a fresh one is filled from the journal"
         );
-        self.stored_block = 0;
+        self.ledger.forgotten = self.ledger.forgotten.max(std::mem::take(&mut self.stored_block));
         self.rebuilding = true;
         self.trouble(
             "buffer-damaged",

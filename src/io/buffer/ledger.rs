@@ -4,7 +4,7 @@
 //! missing is noticed.
 //!
 //! ```text
-//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}}}
+//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}},"forgotten":4800}
 //! <SHA-256 of the line above>
 //! ```
 
@@ -26,6 +26,8 @@ const BYTES_MAX: u64 = 1024 * 1024;
 pub(super) struct Ledger {
     /// The last number that was given to a block.
     pub(super) blocks: u64,
+    /// Blocks up to this one are not missed where they are in no store: all had them, or their loss was told.
+    pub(super) forgotten: u64,
     /// What each destination has taken.
     pub(super) cursors: BTreeMap<String, Cursors>,
 }
@@ -51,7 +53,8 @@ impl Ledger {
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let cursor = |at: &Cursors| json!({ "events": at.events.0, "telemetry": at.telemetry });
         let cursors: BTreeMap<_, _> = self.cursors.iter().map(|(name, at)| (name, cursor(at))).collect();
-        let line = json!({ "blocks": self.blocks, "cursors": cursors }).to_string();
+        let line =
+            json!({ "blocks": self.blocks, "cursors": cursors, "forgotten": self.forgotten }).to_string();
         replace(path, format!("{line}\n{}\n", Digest::of(line.as_bytes())).as_bytes())
     }
 
@@ -82,7 +85,8 @@ fn parse(text: &str) -> Option<Ledger> {
     };
     let rows = value.get("cursors")?.as_object()?;
     let cursors: Option<_> = rows.iter().map(|(name, at)| Some((name.clone(), cursor(at)?))).collect();
-    Some(Ledger { blocks: value.get("blocks")?.as_u64()?, cursors: cursors? })
+    let number = |name| value.get(name)?.as_u64();
+    Some(Ledger { blocks: number("blocks")?, forgotten: number("forgotten")?, cursors: cursors? })
 }
 
 #[cfg(test)]
@@ -95,7 +99,11 @@ mod tests {
         let path = std::env::temp_dir().join(format!("davy-ledger-{}", std::process::id()));
         assert_eq!(Ledger::read(&path).unwrap(), None);
         let at = Cursors { events: Seq(4990), telemetry: 4800 };
-        let ledger = Ledger { blocks: 5000, cursors: BTreeMap::from([("room \"1\"".to_owned(), at)]) };
+        let ledger = Ledger {
+            blocks: 5000,
+            forgotten: 4800,
+            cursors: BTreeMap::from([("room \"1\"".to_owned(), at)]),
+        };
         ledger.write(&path).unwrap();
         ledger.write(&path).unwrap();
         assert_eq!(Ledger::read(&path).unwrap(), Some(ledger));
