@@ -152,6 +152,8 @@ impl Keeper {
         if let Some(store) = self.store.take() {
             store.close();
         }
+        // Once more: what came to the store is known only now. Otherwise the next start does without it.
+        self.keep_ledger().unwrap_or_default();
     }
 
     /// How long there is nothing to do but to wait for questions.
@@ -222,7 +224,12 @@ impl Keeper {
     fn recall(&mut self) {
         let mut ledger = match Ledger::read(&self.ledger_path()) {
             Ok(Some(ledger)) => ledger,
-            Ok(None) => return,
+            Ok(None) if self.setup.journal.found() > Seq(0) => return,
+            Ok(None) => {
+                // At once: whoever finds a journal without a ledger then knows that one was lost. Where the disk refuses,
+                // it is tried again with each save.
+                return self.keep_ledger().unwrap_or_default();
+            }
             Err(e) => {
                 return tracing::warn!(error = %e, "buffer: the ledger can't be read, the store may know");
             }
@@ -230,6 +237,7 @@ impl Keeper {
         if self.is_ahead(ledger.last_event()) {
             ledger.cursors.values_mut().for_each(|at| at.events = Seq(0));
         }
+        self.had_store = ledger.blocks > 0 || ledger.last_event() > Seq(0);
         self.stored_block = ledger.blocks;
         self.ledger = ledger;
         self.numbering = true;
@@ -237,6 +245,9 @@ impl Keeper {
 
     /// Brings the ledger to disk, where that has another one.
     fn keep_ledger(&mut self) -> io::Result<()> {
+        let forgotten = self.acked_by_all().unwrap_or(0);
+        self.ledger.forgotten = self.ledger.forgotten.max(forgotten);
+        self.ledger.stored = if self.store.is_some() { self.stored_block } else { self.ledger.blocks };
         if self.kept.as_ref() != Some(&self.ledger) {
             self.ledger.write(&self.ledger_path())?;
             self.kept = Some(self.ledger.clone());
@@ -312,13 +323,17 @@ impl Keeper {
         let now = self.setup.clock.now().wall;
         let lost = |reason| Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason };
         let fresh = fresh && self.had_store;
-        let there = self.acked_by_all().map(|acked| acked.max(last_block));
-        if let Some(there) = there.filter(|there| *there < self.stored_block) {
+        let there = self.ledger.forgotten.max(last_block);
+        // Those that wait in memory are not lost.
+        let waiting = self.blocks.front().map_or(u64::MAX, |block| block.seq.saturating_sub(1));
+        let stored = self.ledger.stored.min(waiting);
+        if there < stored && self.is_owed(stored) {
             self.gaps.add(lost(format!(
                 "telemetry blocks {} to {}, not yet sent, are in the buffer no more; how many values is not known",
                 there.saturating_add(1),
-                self.stored_block
+                stored
             )));
+            self.ledger.forgotten = stored;
         } else if fresh && !self.numbering {
             self.gaps.add(lost(
                 "telemetry not yet sent is lost with the buffer; how much is not known".to_owned(),
@@ -375,7 +390,7 @@ impl Keeper {
             reason = why,
             "buffer: the store was set aside, a fresh one is filled from the journal"
         );
-        self.stored_block = 0;
+        self.ledger.forgotten = self.ledger.forgotten.max(std::mem::take(&mut self.stored_block));
         self.rebuilding = true;
         self.trouble(
             "buffer-damaged",

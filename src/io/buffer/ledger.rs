@@ -4,7 +4,7 @@
 //! missing is noticed.
 //!
 //! ```text
-//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}}}
+//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}},"forgotten":4800,"stored":4999}
 //! <SHA-256 of the line above>
 //! ```
 
@@ -26,6 +26,11 @@ const BYTES_MAX: u64 = 1024 * 1024;
 pub(super) struct Ledger {
     /// The last number that was given to a block.
     pub(super) blocks: u64,
+    /// The last block that must be there later: it came to the store, or waits in memory for one that refuses. Others
+    /// were on their way, and a kill takes the telemetry of a second in any case.
+    pub(super) stored: u64,
+    /// Blocks up to this one are not missed where they are in no store: all had them, or their loss was told.
+    pub(super) forgotten: u64,
     /// What each destination has taken.
     pub(super) cursors: BTreeMap<String, Cursors>,
 }
@@ -51,7 +56,9 @@ impl Ledger {
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let cursor = |at: &Cursors| json!({ "events": at.events.0, "telemetry": at.telemetry });
         let cursors: BTreeMap<_, _> = self.cursors.iter().map(|(name, at)| (name, cursor(at))).collect();
-        let line = json!({ "blocks": self.blocks, "cursors": cursors }).to_string();
+        let Ledger { blocks, stored, forgotten, .. } = self;
+        let line = json!({ "blocks": blocks, "cursors": cursors, "forgotten": forgotten, "stored": stored })
+            .to_string();
         replace(path, format!("{line}\n{}\n", Digest::of(line.as_bytes())).as_bytes())
     }
 
@@ -82,7 +89,13 @@ fn parse(text: &str) -> Option<Ledger> {
     };
     let rows = value.get("cursors")?.as_object()?;
     let cursors: Option<_> = rows.iter().map(|(name, at)| Some((name.clone(), cursor(at)?))).collect();
-    Some(Ledger { blocks: value.get("blocks")?.as_u64()?, cursors: cursors? })
+    let number = |name| value.get(name)?.as_u64();
+    Some(Ledger {
+        blocks: number("blocks")?,
+        stored: number("stored")?,
+        forgotten: number("forgotten")?,
+        cursors: cursors?,
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +108,12 @@ mod tests {
         let path = std::env::temp_dir().join(format!("davy-ledger-{}", std::process::id()));
         assert_eq!(Ledger::read(&path).unwrap(), None);
         let at = Cursors { events: Seq(4990), telemetry: 4800 };
-        let ledger = Ledger { blocks: 5000, cursors: BTreeMap::from([("room \"1\"".to_owned(), at)]) };
+        let ledger = Ledger {
+            blocks: 5000,
+            stored: 4999,
+            forgotten: 4800,
+            cursors: BTreeMap::from([("room \"1\"".to_owned(), at)]),
+        };
         ledger.write(&path).unwrap();
         ledger.write(&path).unwrap();
         assert_eq!(Ledger::read(&path).unwrap(), Some(ledger));

@@ -42,7 +42,7 @@ impl Keeper {
 
     pub(super) fn telemetry(&mut self, after: u64, max: usize) -> Vec<StoredBlock> {
         let (max, through) = (max.min(ANSWER_MAX), self.marks.borrow().telemetry);
-        if self.store.is_none() && after < self.stored_block {
+        if self.store.is_none() && after.max(self.ledger.forgotten) < self.stored_block {
             return Vec::new(); // They lie in a store that is out of reach for now: later ones must not overtake.
         }
         let mut told = self.with_store(|store| store.blocks(after, through, max)).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Keeper {
     }
 
     /// Whether a destination has not yet taken block `seq`.
-    fn is_owed(&self, seq: u64) -> bool {
+    pub(super) fn is_owed(&self, seq: u64) -> bool {
         self.acked_by_all().is_some_and(|acked| seq > acked)
     }
 
