@@ -10,6 +10,7 @@ mod orders;
 mod rates;
 mod rule;
 mod site;
+mod tell;
 mod trend;
 mod watch;
 

@@ -12,10 +12,9 @@ use crate::model::command::{Order, Reply};
 use crate::model::element::{Demand, Phase};
 use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
-use crate::model::point::{Quality, Reading, Unit};
+use crate::model::point::Reading;
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding,
-    Trouble, Who,
+    AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding, Trouble, Who,
 };
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
@@ -97,14 +96,14 @@ pub struct Site {
     /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// Alarms that nobody has acknowledged in time.
-    escalated: BTreeSet<AlarmId>,
+    pub(super) escalated: BTreeSet<AlarmId>,
     pub(super) rates: Rates,
     trends: BTreeMap<PointId, Trend>,
     /// When calibration dates and stale alarms are looked at next.
     pub(super) minute_due: Mono,
     /// What was last told of each point.
-    told: Table<PointId, Option<Reading>>,
-    snapshot_due: Mono,
+    pub(super) told: Table<PointId, Option<Reading>>,
+    pub(super) snapshot_due: Mono,
 }
 
 impl Site {
@@ -240,37 +239,6 @@ impl Site {
         effects.record(now, Body::Trouble(trouble));
     }
 
-    // Telemetry: what changed beyond its deadband, and everything once in a while.
-
-    fn sample(&mut self, now: Now, point: PointId, effects: &mut Effects) {
-        let reading = self.watch.readings[point];
-        let deadband = self.plan.points[point].deadband;
-        let is_news = self.told[point].is_none_or(|told| {
-            told.quality != reading.quality
-                || match (told.value, reading.value) {
-                    (Some(a), Some(b)) => (a - b).abs() >= deadband && a != b,
-                    (a, b) => a.is_some() != b.is_some(),
-                }
-        });
-        if is_news {
-            self.told[point] = Some(reading);
-            let point = self.plan.points[point].tag.clone();
-            effects.samples.push(Sample { point, reading, wall: now.wall });
-        }
-    }
-
-    fn snapshot(&mut self, now: Now, effects: &mut Effects) {
-        if now.mono < self.snapshot_due {
-            return;
-        }
-        self.snapshot_due = now.mono + self.plan.telemetry.snapshot;
-        for (point, reading) in self.watch.readings.iter() {
-            self.told[point] = Some(*reading);
-            let point = self.plan.points[point].tag.clone();
-            effects.samples.push(Sample { point, reading: *reading, wall: now.wall });
-        }
-    }
-
     // Judge: every alarm concerned takes a step.
 
     fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
@@ -345,46 +313,6 @@ impl Site {
             let worse = |peak: f64| if is_low { value.min(peak) } else { value.max(peak) };
             life.peak = Some(life.peak.map_or(value, worse));
         }
-    }
-
-    pub(super) fn tell_alarm(
-        &mut self,
-        now: Now,
-        id: AlarmId,
-        moved: Transition,
-        who: Option<Who>,
-        effects: &mut Effects,
-    ) {
-        let alarm = &self.plan.alarms[id];
-        let life = &self.alarms[id];
-        if life.escalated {
-            self.escalated.insert(id);
-        } else {
-            self.escalated.remove(&id);
-        }
-        let (reading, unit) = match alarm.subject {
-            Subject::Point(p) => (Some(self.watch.readings[p]), self.plan.points[p].unit),
-            Subject::Device(_) | Subject::Element(_) => (None, Unit::State),
-        };
-        let change = AlarmChange {
-            key: alarm.key.clone(),
-            area: self.plan.areas[alarm.area].tag.to_string(),
-            occurrence: life.occurrence,
-            from: moved.from,
-            to: life.state(),
-            cause: moved.cause,
-            colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
-            value: reading.and_then(|r| r.value),
-            peak: life.peak,
-            unit,
-            quality: reading.map_or(Quality::Good, |r| r.quality),
-            set_point: alarm.limit.map(|l| l.set),
-            text: alarm.text.clone(),
-            action: alarm.action.clone(),
-            who,
-            aside: life.aside().map(|aside| (aside.clone(), life.under())),
-        };
-        effects.record(now, Body::Alarm(change));
     }
 
     // Act: trips, then the demands that follow from them.
@@ -630,18 +558,6 @@ impl Site {
             let old_keys: Vec<&str> = old_causes.map(|a| self.plan.alarms[*a].key.as_str()).collect();
             let keys = trip.causes.iter().map(|a| plan.alarms[*a].key.as_str());
             next.trips[id].take_over(keys, &self.trips[was], &old_keys);
-        }
-    }
-
-    fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
-        let mut told = Effects::default();
-        self.tell_alarm(now, id, moved, None, &mut told);
-        for mut record in told.records {
-            if let Body::Alarm(change) = &mut record.body {
-                change.to = AlarmState::Normal;
-                change.aside = None;
-            }
-            effects.records.push(record);
         }
     }
 
