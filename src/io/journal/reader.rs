@@ -1,5 +1,5 @@
 //! Reads the journal while it is being written: entries after a number, in order, up to what is recorded. What can't
-//! be read, a line or the rest of a file, is a hole in the page and is passed over: it must not hold up what follows.
+//! be read, a line or a stretch of a file, is a hole in the page and is passed over: it must not hold up what follows.
 //! Whoever reads tells of it; the journal's own start does so only for the newest files, which it sets aside.
 
 use super::JournalState;
@@ -101,11 +101,7 @@ impl JournalReader {
                     return Ok(reading.page);
                 }
                 Ok(None) => {}
-                Err(e) if e.raw_os_error().is_some_and(|code| OUR_LACKS.contains(&code)) => return Err(e),
-                Err(e) => {
-                    tracing::warn!(file = %file.path.display(), error = %e, "journal: a file can't be read");
-                    reading.pass_over(&file);
-                }
+                Err(e) => reading.pass_over_error(&file, e)?,
             }
             offset = 0;
         }
@@ -136,12 +132,19 @@ impl Reading {
         let mut lines = Lines::open(&file.path, offset)?;
         let mut line = Vec::new();
         loop {
-            match lines.next(&mut line)? {
-                Line::Whole => {}
-                Line::Torn(_) | Line::End => return Ok(None),
-                Line::TooLong => {
+            match lines.next(&mut line) {
+                Ok(Line::Whole) => {}
+                Ok(Line::Torn(_) | Line::End) => return Ok(None),
+                Ok(Line::TooLong) => {
                     self.pass_over(file);
                     return Ok(None);
+                }
+                Err(e) => {
+                    self.pass_over_error(file, e)?;
+                    match lines.skip()? {
+                        Some(_) => continue,
+                        None => return Ok(None),
+                    }
                 }
             }
             match Entry::parse(&line) {
@@ -173,6 +176,16 @@ impl Reading {
             hole.count = hole.count.max(before.0.saturating_sub(self.seen.0));
         }
         self.seen = self.seen.max(before);
+    }
+
+    /// A file that can't be read is passed over, unless the error says nothing about the file.
+    fn pass_over_error(&mut self, file: &Place, error: io::Error) -> io::Result<()> {
+        if error.raw_os_error().is_some_and(|code| OUR_LACKS.contains(&code)) {
+            return Err(error);
+        }
+        tracing::warn!(file = %file.path.display(), error = %error, "journal: a file can't be read");
+        self.pass_over(file);
+        Ok(())
     }
 
     /// What can't be read of a file that was set aside was told then.

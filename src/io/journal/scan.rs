@@ -141,7 +141,15 @@ impl Walk {
                 Ok(Line::Torn(_)) if line.contains(&0) => "zeros in place of entries".to_owned(),
                 Ok(Line::Torn(bytes)) => break bytes,
                 Ok(Line::TooLong) => "longer than any entry is".to_owned(),
-                Err(e) => format!("can't be read: {e}"),
+                Err(e) => {
+                    let what = format!("can't be read: {e}");
+                    if let Some(bytes) = lines.skip()? {
+                        self.unreadable((bytes / LINE_MIN_BYTES).max(1), &mut faults);
+                        faults.add(number, what);
+                        continue;
+                    }
+                    what
+                }
             };
             let rest = fs::metadata(&place.path)?.len().saturating_sub(lines.offset);
             self.unreadable((rest / LINE_MIN_BYTES).max(1), &mut faults);
