@@ -373,6 +373,15 @@ fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
 }
 
 #[test]
+fn the_start_hold_is_a_minute_and_can_only_be_made_longer() {
+    assert_eq!(plan_of(&demo()).start_hold, Span::from_secs(60));
+    let longer = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 120");
+    assert_eq!(plan_of(&longer).start_hold, Span::from_secs(120));
+    let shorter = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 59");
+    assert_eq!(codes(&faults_of(&shorter), Severity::Error), ["out-of-bounds"]);
+}
+
+#[test]
 fn what_a_compiler_can_not_know_is_a_warning() {
     let warned = |old: &str, new: &str, code: &str| {
         let compiled = compile(&demo_with(old, new), &Extras::default());

@@ -76,6 +76,8 @@ struct World {
     states: BTreeMap<String, (AlarmState, u32)>,
     tripped: BTreeMap<String, bool>,
     records: Vec<Record>,
+    /// When the judge was last started.
+    started: Mono,
     resets_done: u64,
     trips_seen: u64,
 }
@@ -100,6 +102,7 @@ impl World {
             states: BTreeMap::new(),
             tripped: BTreeMap::new(),
             records: Vec::new(),
+            started: now.mono,
             resets_done: 0,
             trips_seen: 0,
             plan,
@@ -305,6 +308,8 @@ impl World {
                 Some(Reply::Done(_)) => {
                     assert!(was, "{trip} was reset and did not stand");
                     assert!(safe, "{trip} was reset while a cause was not proven safe");
+                    let up = self.now.mono.since(self.started);
+                    assert!(up >= Span::from_secs(60), "{trip} was reset {up} after the start");
                     self.resets_done += 1;
                 }
                 Some(Reply::Refused(why)) => assert!(!why.is_empty(), "a refusal without a reason"),
@@ -322,6 +327,7 @@ impl World {
         assert_eq!(standing, self.site.standing(), "the records fold to what the judge holds");
         let tripped: Vec<bool> = self.site.demands().iter().map(|d| *d == Demand::Trip).collect();
         self.site = Site::new(Arc::clone(&self.plan), &standing, self.now);
+        self.started = self.now.mono;
         for (n, was) in tripped.into_iter().enumerate() {
             assert!(!was || self.site.demands()[n] == Demand::Trip, "a restart lifted a demand");
         }

@@ -24,6 +24,8 @@ const POLL_MS: Kind = Kind::Integer(50, 600_000);
 const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
 /// Delays of an alarm, in seconds: an hour is no longer a delay.
 const DELAY_S: Kind = Kind::Number(0.0, 3_600.0);
+/// AQ 6201 keeps everything locked for a minute after power-on; a site may ask for more.
+const START_HOLD_S: Kind = Kind::Number(60.0, 3_600.0);
 
 /// A text in both languages.
 pub(super) static WORDS: Shape = Shape {
@@ -74,6 +76,12 @@ static GATEWAY: Shape = Shape {
             "profiles",
             Kind::Str,
             "a folder with profiles of the site's own, from where this file lies",
+        ),
+        Key::preset(
+            "start_hold_s",
+            START_HOLD_S,
+            Preset::Number(60.0),
+            "for so long after a start no reset is taken; longer than 60 s if you like, never shorter",
         ),
         Key::may(
             "standards",

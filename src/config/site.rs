@@ -107,6 +107,7 @@ impl<'a> Compiler<'a> {
             self.plan.gateway = row.str("id").unwrap_or_default().to_owned();
             self.plan.state_dir = row.str("state").unwrap_or_default().to_owned();
             self.mode = mode(row, "outputs").unwrap_or_default();
+            self.plan.start_hold = row.number("start_hold_s").map_or(Span::ZERO, seconds);
         }
         if let Some(name) = self.root.table("site").and_then(|row| row.words("name")) {
             self.plan.name = name;

@@ -19,6 +19,8 @@ pub struct Plan {
     pub config_hash: String,
     /// Folder of journal, buffer and command socket.
     pub state_dir: String,
+    /// For so long after a start no reset is taken.
+    pub start_hold: Span,
     /// Areas of the site.
     pub areas: Table<AreaId, Area>,
     /// Lines and links.

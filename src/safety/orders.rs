@@ -8,7 +8,7 @@ use crate::model::plan::{Limit, Subject};
 use crate::model::point::Text;
 use crate::model::record::{Body, CommandDone, Who};
 use crate::model::table::{AlarmId, ElementId, TripId};
-use crate::model::time::Now;
+use crate::model::time::{Now, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -103,9 +103,10 @@ impl Site {
         if !self.trips[id].tripped {
             return refuse(format!("{} 未动作", trip.tag), format!("{} is not tripped", trip.tag));
         }
-        let missing = self.trips[id].missing(now.mono, trip, &self.causes(id));
+        let missing = self.start_hold(now).into_iter().chain(self.missing(now, id));
+        let missing: Vec<Text> = missing.collect();
         if !missing.is_empty() {
-            return Reply::Refused(missing.iter().map(|m| self.words_for(id, *m)).collect());
+            return Reply::Refused(missing);
         }
         self.trips[id].reset();
         self.tell_trip(now, id, Vec::new(), Some(who.clone()), effects);
@@ -115,6 +116,23 @@ impl Site {
             }
         }
         Reply::Done(Text::new(format!("已复位 {}", trip.tag), format!("reset {}", trip.tag)))
+    }
+
+    /// Everything that a reset of this trip still lacks, in words.
+    fn missing(&self, now: Now, id: TripId) -> Vec<Text> {
+        let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.causes(id));
+        missing.into_iter().map(|m| self.words_for(id, m)).collect()
+    }
+
+    /// A gateway that has just started knows too little of the world to let anything go.
+    fn start_hold(&self, now: Now) -> Option<Text> {
+        let left = (self.started + self.plan.start_hold).since(now.mono);
+        (left > Span::ZERO).then(|| {
+            Text::new(
+                format!("启动闭锁, 还须 {left}"),
+                format!("no reset is taken so soon after the start; another {left}"),
+            )
+        })
     }
 
     /// The alarms that a reset of this trip resets with it: every one on the points of its causes, lower levels too,
@@ -186,13 +204,8 @@ impl Site {
         if !self.elements[id].found_tripped {
             return refuse(format!("{tag} 未动作"), format!("{tag} is not tripped"));
         }
-        let missing: Vec<Text> = acting
-            .iter()
-            .flat_map(|t| {
-                let missing = self.trips[*t].missing(now.mono, &plan.trips[*t], &self.causes(*t));
-                missing.into_iter().map(|m| self.words_for(*t, m)).collect::<Vec<_>>()
-            })
-            .collect();
+        let missing = acting.iter().flat_map(|t| self.missing(now, *t));
+        let missing: Vec<Text> = self.start_hold(now).into_iter().chain(missing).collect();
         if !missing.is_empty() {
             return Reply::Refused(missing);
         }

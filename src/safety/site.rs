@@ -94,6 +94,8 @@ pub struct Site {
     /// What was last told of each point.
     told: Table<PointId, Option<Reading>>,
     snapshot_due: Mono,
+    /// When the first judge of this run began; a reload is no start.
+    pub(super) started: Mono,
 }
 
 impl Site {
@@ -112,6 +114,7 @@ impl Site {
             timed: BTreeSet::new(),
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
+            started: now.mono,
             plan,
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
@@ -521,6 +524,7 @@ impl Site {
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
+        next.started = self.started;
         self.hand_on_alarms_and_votes(&mut next);
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
