@@ -12,9 +12,10 @@
 use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{Limit, Plan, Subject};
+use davy::model::plan::{Limit, Member, OnBad, Plan, Subject};
 use davy::model::point::Unit;
 use davy::model::register::Space;
+use davy::model::table::AlarmId;
 use davy::model::time::Span;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -300,7 +301,7 @@ fn a_siren_is_switched_on_and_its_contact_tells_so() {
     let text = demo().text.replacen("[[load]]", siren, 1);
     let text = text.replace("effects = [\"heading.supply\"]", "effects = [\"siren\"]");
     let (start, end) =
-        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# --- Cause and").unwrap());
+        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# A lock keeps").unwrap());
     let text = format!("{}{}", &text[..start], &text[end..]);
     let plan = plan_of(&Source { name: "siren.toml".to_owned(), text });
     let siren = plan.elements.values().find(|e| e.tag.as_str() == "siren").unwrap();
@@ -346,12 +347,8 @@ fn a_site_can_bring_a_profile_and_a_standard_of_its_own() {
         standards: vec![named("standards/own.toml", standard)],
     };
     let text = demo().text.replacen("gas-2reg", "own-head", 1).replace("cn-coal-face", "our-face");
-    let text = text
-        .replace("place = \"T0\"\n", "")
-        .replace("place = \"T1\"\noff", "off")
-        .replace("place = \"T2\"\n", "");
     let text =
-        text.replace("name = { zh = \"掘进面甲烷T1\", en = \"methane T1, heading\" }", "place = \"T1\"");
+        ["T0", "T1", "T2"].iter().fold(text, |text, p| text.replacen(&format!("place = \"{p}\"\n"), "", 1));
     let plan = match compile(&named("site.toml", &text), &extras) {
         Ok(compiled) => compiled.plan,
         Err(faults) => panic!("{}", faults.render(false)),
@@ -382,6 +379,48 @@ fn the_start_hold_is_a_minute_and_can_only_be_made_longer() {
 }
 
 #[test]
+fn a_trips_votes_name_backwards_only_and_its_reset_asks_for_causes_and_permissives() {
+    let plan = plan_of(&demo());
+    let trip = |tag: &str| &plan.trips[plan.trip(tag).unwrap()];
+    let key = |id: &AlarmId| plan.alarms[*id].key.as_str();
+    let lock = trip("heading-fan-lock");
+    let causes: Vec<_> = lock.causes.iter().map(key).collect();
+    assert_eq!(causes, ["heading.fan:contact-trip", "heading.t1:lock", "heading.t2:lock"]);
+    let [gas, own] = lock.groups.as_slice() else { panic!("{:?}", lock.groups) };
+    assert_eq!((gas.votes, gas.members.as_slice()), (1, [Member::Cause(1), Member::Cause(2)].as_slice()));
+    assert_eq!((own.votes, own.members.as_slice()), (2, [Member::Cause(0), Member::Group(0)].as_slice()));
+    assert_eq!((own.on_bad, lock.reset_needs.as_slice()), (OnBad::Ignore, [1, 2].as_slice()));
+    let limit = plan.alarms[lock.causes[1]].limit;
+    assert_eq!(limit, Some(Limit { set: 3.01, reset: 1.5 }), "above 3.0 %, unlocked below 1.5 %");
+
+    let cut = trip("heading-cut");
+    let permissives: Vec<_> = cut.permissives.iter().map(key).collect();
+    assert_eq!(permissives, ["heading.t1:alarm", "heading.t2:alarm"]);
+    assert_eq!(cut.reset_needs, (0..6).collect::<Vec<_>>());
+    assert_eq!(cut.groups[0].on_bad, OnBad::Vote, "a device at fault cuts the power");
+}
+
+#[test]
+fn a_group_that_many_name_is_counted_once_in_each_trip() {
+    let mut text = demo().text;
+    text.push_str("\n[[group]]\nid = \"g0\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\"]\n");
+    for n in 1..200 {
+        text.push_str(&format!(
+            "[[group]]\nid = \"g{n}\"\nwhen = [\"g{}\", \"g0\", \"face.t2:trip\"]\n",
+            n - 1
+        ));
+    }
+    let text = text.replace("\"g0\", \"g0\"", "\"g0\"").replacen(
+        "vote = \"1oo3\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\", \"face.t2:trip\"]",
+        "when = [\"g199\"]",
+        1,
+    );
+    let plan = plan_of(&Source { name: "deep.toml".to_owned(), text });
+    let cut = &plan.trips[plan.trip("face-cut").unwrap()];
+    assert_eq!((cut.groups.len(), cut.causes.len()), (201, 3));
+}
+
+#[test]
 fn what_a_compiler_can_not_know_is_a_warning() {
     let warned = |old: &str, new: &str, code: &str| {
         let compiled = compile(&demo_with(old, new), &Extras::default());
@@ -394,6 +433,9 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("id = \"lpg\"\nlel_pct_vol = 2.0", "id = \"lpg\"", "no-lel");
     warned("link = \"tcp://127.0.0.1:15022\"", "link = \"tcp://127.0.0.1:15021\"", "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
+    warned("reset_hold_s = 2", "reset_hold_s = 2\ndelay_s = 2.5", "slow-trip");
+    let group = "[[group]]\nid = \"nobody\"\nwhen = [\"face.t0:trip\"]\n\n[[group]]";
+    warned("[[group]]", group, "idle-group");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
     warned(
         "[[destination]]\nid = \"control-room\"\nbroker = \"mqtt://127.0.0.1:1883\"\nprefix = \"davy\"",

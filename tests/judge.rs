@@ -259,7 +259,7 @@ impl World {
             let set = Displayed::new(limit.set, row.decimals).unwrap();
             let breach = reading.quality == Quality::Good
                 && displayed.is_some_and(|v| match definition.condition {
-                    Condition::High(_) => v >= set,
+                    Condition::High(_) | Condition::Lock => v >= set,
                     Condition::Low(_) => v <= set,
                     Condition::Contact(_) => v == set,
                     _ => false,
@@ -275,8 +275,9 @@ impl World {
     /// Whether every cause of a trip reads good and beyond its reset value, by the second account.
     fn proven_safe(&self, trip: usize) -> bool {
         let (_, trip) = self.plan.trips.iter().nth(trip).unwrap();
-        trip.causes.iter().all(|cause| {
-            let alarm = &self.plan.alarms[*cause];
+        let inputs: Vec<_> = trip.inputs().collect();
+        trip.reset_needs.iter().all(|n| {
+            let alarm = &self.plan.alarms[inputs[*n]];
             let Subject::Point(point) = alarm.subject else { return true };
             let row = &self.plan.points[point];
             let (Some(reading), Some(limit)) = (self.told.get(&point), alarm.limit) else { return false };
@@ -286,7 +287,7 @@ impl World {
             let reset = Displayed::new(limit.reset, row.decimals).unwrap();
             reading.quality == Quality::Good
                 && match alarm.condition {
-                    Condition::High(_) => value < reset,
+                    Condition::High(_) | Condition::Lock => value < reset,
                     Condition::Low(_) => value > reset,
                     _ => value != Displayed::new(limit.set, row.decimals).unwrap(),
                 }
@@ -395,7 +396,8 @@ impl World {
                 let tick = Span::from_ms(STEP_MS);
                 since.is_some_and(|s| delay == Span::ZERO || self.now.mono.since(*s) > delay + tick)
             });
-            if over && trip.votes == 1 {
+            let any_one = trip.groups.len() == 1 && trip.groups[0].votes == 1 && trip.delay == Span::ZERO;
+            if over && any_one {
                 for effect in &trip.effects {
                     let demand = self.site.demands()[effect.to_usize()];
                     assert_eq!(demand, Demand::Trip, "{}: over the limit and nothing is demanded", trip.tag);

@@ -9,6 +9,7 @@ mod advice;
 mod blocks;
 mod elements;
 mod faults;
+mod groups;
 mod library;
 mod limits;
 mod links;

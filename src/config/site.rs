@@ -3,6 +3,7 @@
 
 use super::blocks;
 use super::faults::{Fault, Faults, Place};
+use super::groups::Ballot;
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -45,6 +46,9 @@ pub(super) struct Compiler<'a> {
     actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
+    /// Votes that others name, and what they are made of.
+    pub(super) group_names: Names<usize>,
+    pub(super) groups: Vec<Option<Ballot>>,
     /// Rows of standards that the site uses and that nobody has confirmed.
     pub(super) unconfirmed: BTreeSet<String>,
 }
@@ -71,8 +75,10 @@ impl<'a> Compiler<'a> {
             points: Names::new("point"),
             alarms: BTreeMap::new(),
             actions: BTreeSet::new(),
-            elements: Names::new("valve, load or siren"),
+            elements: Names::new("valve, load, siren or lock"),
             trips: Names::new("trip"),
+            group_names: Names::new("group"),
+            groups: Vec::new(),
             unconfirmed: BTreeSet::new(),
         }
     }
@@ -87,7 +93,9 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::point_row);
         self.all_elements();
         self.blocks();
+        self.all_groups();
         self.each("trip", Self::trip_row);
+        self.idle_groups();
         self.all_destinations();
         self.emptiness();
         self.sizes();

@@ -30,11 +30,13 @@ pub enum Condition {
     CommLost,
     /// An element was commanded and is not in its safe state within its time limit.
     NotConfirmed,
+    /// At or above the value at which something is locked, as a fan in gas that it must not stir.
+    Lock,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 13] = [
+    pub const ALL: [Condition; 14] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -48,6 +50,7 @@ impl Condition {
         Condition::OverRange,
         Condition::CommLost,
         Condition::NotConfirmed,
+        Condition::Lock,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -67,6 +70,7 @@ impl Condition {
             Condition::OverRange => "over-range",
             Condition::CommLost => "comm-lost",
             Condition::NotConfirmed => "not-confirmed",
+            Condition::Lock => "lock",
         }
     }
 

@@ -191,7 +191,7 @@ fn trip() -> Value {
 }
 
 fn element() -> Value {
-    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren];
+    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren, ElementKind::Lock];
     let phases = [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed];
     let positions =
         [Position::Unknown, Position::Safe, Position::Unsafe, Position::Travelling, Position::Conflict];

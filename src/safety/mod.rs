@@ -8,6 +8,7 @@ mod element;
 mod orders;
 mod rule;
 mod site;
+mod trips;
 mod watch;
 
 pub use site::{Effects, Input, Site};

@@ -120,7 +120,7 @@ impl Site {
 
     /// Everything that a reset of this trip still lacks, in words.
     fn missing(&self, now: Now, id: TripId) -> Vec<Text> {
-        let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.causes(id));
+        let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.inputs(id));
         missing.into_iter().map(|m| self.words_for(id, m)).collect()
     }
 
@@ -148,7 +148,7 @@ impl Site {
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
-        let alarm = |n: usize| self.plan.trips[id].causes.get(n).map(|a| &self.plan.alarms[*a]);
+        let alarm = |n: usize| self.plan.trips[id].inputs().nth(n).map(|a| &self.plan.alarms[a]);
         match missing {
             Missing::Hold(left) => Text::new(
                 format!("条件已满足, 还须保持 {left}"),
@@ -159,6 +159,13 @@ impl Site {
                 Text::new(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
             }
             Missing::NotSafe(n) => self.words_for_unsafe(alarm(n)),
+            Missing::Bypassed(n) => {
+                let key = alarm(n).map_or("", |a| &a.key);
+                Text::new(
+                    format!("{key} 已旁路, 不能证明安全"),
+                    format!("{key} is bypassed, and what is bypassed proves nothing: `davy unbypass {key}`"),
+                )
+            }
         }
     }
 
@@ -173,7 +180,9 @@ impl Site {
         let limit = |l: Limit| format!("{:.decimals$} {unit}", l.reset);
         let limit = alarm.limit.map(limit).unwrap_or_default();
         let (wanted_zh, wanted_en) = match alarm.condition {
-            Condition::High(_) => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Condition::High(_) | Condition::Lock => {
+                (format!("须低于 {limit}"), format!("must be below {limit}"))
+            }
             Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
             Condition::Contact(_)
             | Condition::SensorFault

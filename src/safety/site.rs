@@ -1,7 +1,7 @@
 //! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
 use super::alarm::{AlarmLife, Transition};
-use super::cause_effect::{Cause, TripLife, Vote};
+use super::cause_effect::TripLife;
 use super::element::{self, ElementLife};
 use super::rule::{self, Verdict};
 use super::watch::Watch;
@@ -12,8 +12,7 @@ use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::{Quality, Reading, Unit};
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding,
-    Trouble, Who,
+    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripStanding, Trouble, Who,
 };
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now};
@@ -83,7 +82,7 @@ pub struct Site {
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
     troubles: Vec<Trouble>,
-    /// The trips that each alarm is a cause of.
+    /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
     /// The trips that act on each element.
     acting_on: Table<ElementId, Vec<TripId>>,
@@ -108,8 +107,8 @@ impl Site {
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
             troubles: Vec::new(),
-            caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
-            acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
+            caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
+            acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
             stirred: plan.trips.ids().collect(),
             timed: BTreeSet::new(),
             told: plan.points.map(|_, _| None),
@@ -199,7 +198,7 @@ impl Site {
         touched.extend(self.plan.points[point].alarms.iter().copied());
     }
 
-    /// The trips that `alarm` is a cause of take their next step.
+    /// The trips that look at `alarm` take their next step.
     fn stir(&mut self, alarm: AlarmId) {
         self.stirred.extend(self.caused_by[alarm].iter().copied());
     }
@@ -266,7 +265,7 @@ impl Site {
         }
     }
 
-    fn verdict(&self, id: AlarmId) -> Verdict {
+    pub(super) fn verdict(&self, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
         match alarm.subject {
             Subject::Point(point) => {
@@ -296,6 +295,7 @@ impl Site {
             let worse = |peak: f64| match alarm.condition {
                 Condition::Low(_) => value.min(peak),
                 Condition::High(_)
+                | Condition::Lock
                 | Condition::Contact(_)
                 | Condition::SensorFault
                 | Condition::OverRange
@@ -347,72 +347,14 @@ impl Site {
         // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
         // for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
-            let causes = self.causes(id);
-            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
-                self.trip_due_to(now, id, &causes, &votes, effects);
+            let inputs = self.inputs(id);
+            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
+                self.trip_due_to(now, id, &inputs, &votes, effects);
             }
         }
         for id in plan.elements.ids() {
             self.drive(now, id, effects);
         }
-    }
-
-    pub(super) fn causes(&self, id: TripId) -> Vec<Cause> {
-        let cause = |alarm_id: &AlarmId| {
-            let (alarm, life) = (&self.plan.alarms[*alarm_id], &self.alarms[*alarm_id]);
-            let safe = match alarm.subject {
-                Subject::Point(p) => {
-                    let decimals = self.plan.points[p].decimals;
-                    rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
-                }
-                Subject::Device(_) | Subject::Element(_) => self.verdict(*alarm_id) == Verdict::Clear,
-            };
-            Cause {
-                active: life.state.is_active().then_some(life.occurred),
-                known: self.verdict(*alarm_id) != Verdict::Unknown,
-                safe,
-                unacknowledged: life.state.wants_acknowledgement(),
-            }
-        };
-        self.plan.trips[id].causes.iter().map(cause).collect()
-    }
-
-    fn trip_due_to(&mut self, now: Now, id: TripId, causes: &[Cause], votes: &[Vote], effects: &mut Effects) {
-        let trip = &self.plan.trips[id];
-        let voting = || trip.causes.iter().zip(causes).zip(votes).filter(|(_, vote)| **vote != Vote::No);
-        let key = |alarm: &AlarmId| self.plan.alarms[*alarm].key.clone();
-        // Causes that are true come before those that are merely not known; among the true, the earliest.
-        let first = voting().min_by_key(|((_, cause), _)| (cause.active.is_none(), cause.active));
-        self.trips[id].first_out = first.map(|((alarm, _), _)| key(alarm));
-        let told = voting().map(|((alarm, _), vote)| match vote {
-            Vote::True | Vote::No => key(alarm),
-            Vote::Bad => format!("{} (bad)", key(alarm)),
-        });
-        let causes = told.collect();
-        self.tell_trip(now, id, causes, None, effects);
-    }
-
-    pub(super) fn tell_trip(
-        &self,
-        now: Now,
-        id: TripId,
-        causes: Vec<String>,
-        who: Option<Who>,
-        effects: &mut Effects,
-    ) {
-        let (trip, life) = (&self.plan.trips[id], &self.trips[id]);
-        let change = TripChange {
-            tag: trip.tag.to_string(),
-            area: self.plan.areas[trip.area].tag.to_string(),
-            occurrence: life.occurrence,
-            tripped: life.tripped,
-            first_out: life.first_out.clone(),
-            causes,
-            effects: trip.effects.iter().map(|e| self.plan.elements[*e].tag.to_string()).collect(),
-            text: trip.name.clone(),
-            who,
-        };
-        effects.record(now, Body::Trip(change));
     }
 
     /// The trips that demand an element now.
@@ -561,9 +503,9 @@ impl Site {
         }
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
-            let old_causes = self.plan.trips[was].causes.iter();
-            let old_keys: Vec<&str> = old_causes.map(|a| self.plan.alarms[*a].key.as_str()).collect();
-            let keys = trip.causes.iter().map(|a| plan.alarms[*a].key.as_str());
+            let old_inputs = self.plan.trips[was].inputs();
+            let old_keys: Vec<&str> = old_inputs.map(|a| self.plan.alarms[a].key.as_str()).collect();
+            let keys = trip.inputs().map(|a| plan.alarms[a].key.as_str());
             next.trips[id].take_over(keys, &self.trips[was], &old_keys);
         }
     }
@@ -612,11 +554,11 @@ impl Site {
 fn trips_by<I: Row, T>(
     plan: &Plan,
     table: &Table<I, T>,
-    list: impl Fn(&Trip) -> &Vec<I>,
+    list: impl Fn(&Trip) -> Vec<I>,
 ) -> Table<I, Vec<TripId>> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
-        list(trip).iter().for_each(|row| trips[*row].push(id));
+        list(trip).into_iter().for_each(|row| trips[row].push(id));
     }
     trips
 }

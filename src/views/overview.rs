@@ -174,7 +174,11 @@ const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str,
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
-        (ElementKind::Load | ElementKind::Siren, Position::Travelling) => ("动作中", "switching"),
+        (ElementKind::Lock, Position::Safe) => ("闭锁", "locked"),
+        (ElementKind::Lock, Position::Unsafe) => ("未闭锁", "free"),
+        (ElementKind::Load | ElementKind::Siren | ElementKind::Lock, Position::Travelling) => {
+            ("动作中", "switching")
+        }
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
     }
