@@ -235,6 +235,10 @@ fn every_alarm_and_its_subject_name_each_other() {
     for (id, alarm) in plan.alarms.iter() {
         let (tag, condition) = alarm.key.split_once(':').unwrap();
         assert_eq!(Condition::parse(condition), Some(alarm.condition), "{}", alarm.key);
+        if alarm.condition == Condition::BypassActive {
+            assert!(plan.bypassable.values().any(|b| b.alarm == id), "{}", alarm.key);
+            continue;
+        }
         match alarm.subject {
             Subject::Point(p) => {
                 assert_eq!(plan.points[p].tag.as_str(), tag);
@@ -398,6 +402,19 @@ fn a_trips_votes_name_backwards_only_and_its_reset_asks_for_causes_and_permissiv
     assert_eq!(permissives, ["heading.t1:alarm", "heading.t2:alarm"]);
     assert_eq!(cut.reset_needs, (0..6).collect::<Vec<_>>());
     assert_eq!(cut.groups[0].on_bad, OnBad::Vote, "a device at fault cuts the power");
+}
+
+#[test]
+fn every_cause_may_be_bypassed_by_two_persons_unless_the_file_says_otherwise() {
+    let rule = |plan: &Plan, key: &str| plan.bypassable.get(&plan.alarm(key).unwrap()).map(|b| b.two_persons);
+    let as_shipped = plan_of(&demo());
+    assert_eq!(rule(&as_shipped, "face.t1:trip"), Some(true));
+    assert_eq!(rule(&as_shipped, "face.t1:alarm"), None, "it votes nowhere");
+    assert!(as_shipped.alarm("face.t1:bypass-active").is_some());
+    let never = plan_of(&demo_with("vote = \"2oo2\"", "vote = \"2oo2\"\nbypass = \"never\""));
+    assert_eq!(rule(&never, "heading.fan:contact-trip"), None, "the strictest of its trips holds");
+    let one = plan_of(&demo_with("vote = \"1oo3\"", "vote = \"1oo3\"\nbypass = \"one-person\""));
+    assert_eq!(rule(&one, "face.t1:trip"), Some(false));
 }
 
 #[test]

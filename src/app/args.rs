@@ -33,6 +33,10 @@ pub enum Command {
     Ack(Ack),
     /// Reset a trip or a latched alarm of the running agent, once all its conditions are met.
     Reset(Reset),
+    /// Take a cause out of the votes for a while, as for calibration. Alarmed while it lasts; ends by itself.
+    Bypass(Bypass),
+    /// Let a bypassed cause vote again before its time.
+    Unbypass(Unbypass),
 }
 
 /// `davy demo`.
@@ -150,6 +154,41 @@ pub struct Ack {
 pub struct Reset {
     /// The trip's id, the alarm's key or the element's id, as `davy status` shows it.
     pub target: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy bypass`.
+#[derive(Debug, Args)]
+pub struct Bypass {
+    /// The cause: the alarm's key, as `bottle-room.lpg-1:trip`.
+    pub cause: String,
+    /// For how long: 1 to 480.
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub minutes: u32,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The second person who stands for it, where the site file asks for one.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy unbypass`.
+#[derive(Debug, Args)]
+pub struct Unbypass {
+    /// The cause: the alarm's key.
+    pub cause: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

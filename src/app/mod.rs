@@ -32,6 +32,8 @@ pub fn main() -> ExitCode {
         Command::Status(args) => orders::status(&args),
         Command::Ack(args) => orders::ack(&args),
         Command::Reset(args) => orders::reset(&args),
+        Command::Bypass(args) => orders::bypass(&args),
+        Command::Unbypass(args) => orders::unbypass(&args),
     }
 }
 

@@ -358,6 +358,12 @@ static TRIP: Shape = Shape {
             Preset::Number(0.0),
             "how long the vote must stand before it trips; for gas at most 2 s",
         ),
+        Key::preset(
+            "bypass",
+            Kind::OneOf(&["two-persons", "one-person", "never"]),
+            Preset::Str("two-persons"),
+            "who may take one of its causes out of the vote for a while; one at a time",
+        ),
         Key::may(
             "permissive",
             Kind::List(&Kind::Ref("an alarm (\"point:alarm\")"), 0, 64),

@@ -11,6 +11,7 @@ use super::profile::Profile;
 use super::read::Row;
 use super::standard::AreaKind;
 use super::texts;
+use super::trips::BypassRule;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
 use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Plan, Subject, Telemetry};
@@ -49,6 +50,8 @@ pub(super) struct Compiler<'a> {
     /// Votes that others name, and what they are made of.
     pub(super) group_names: Names<usize>,
     pub(super) groups: Vec<Option<Ballot>>,
+    /// Who may bypass each cause.
+    pub(super) bypass_rules: BTreeMap<AlarmId, BypassRule>,
     /// Rows of standards that the site uses and that nobody has confirmed.
     pub(super) unconfirmed: BTreeSet<String>,
 }
@@ -79,6 +82,7 @@ impl<'a> Compiler<'a> {
             trips: Names::new("trip"),
             group_names: Names::new("group"),
             groups: Vec::new(),
+            bypass_rules: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
         }
     }
@@ -96,6 +100,7 @@ impl<'a> Compiler<'a> {
         self.all_groups();
         self.each("trip", Self::trip_row);
         self.idle_groups();
+        self.bypass_alarms();
         self.all_destinations();
         self.emptiness();
         self.sizes();

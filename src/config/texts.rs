@@ -81,6 +81,17 @@ pub(super) fn lock() -> (Text, Text) {
     )
 }
 
+/// A cause that a person has taken out of the votes.
+pub(super) fn bypass_active() -> (Text, Text) {
+    (
+        Text::new("旁路中, 不参与切断", "bypassed: it trips nothing"),
+        Text::new(
+            "现场用便携仪连续监测; 完成后立即解除旁路",
+            "Measure on site with a portable instrument all the while; end the bypass as soon as you are done",
+        ),
+    )
+}
+
 /// A device that does not answer.
 pub(super) fn comm_lost() -> (Text, Text) {
     (

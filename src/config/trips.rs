@@ -6,20 +6,45 @@ use super::links::{self, Scheme};
 use super::names::Names;
 use super::read::{Cell, Row};
 use super::site::{Compiler, name, seconds, tag};
-use crate::model::alarm::Condition;
+use super::texts;
+use crate::model::alarm::{Colour, Condition};
 use crate::model::element::ElementKind;
-use crate::model::plan::{Destination, Group, OnBad, Subject, Trip};
+use crate::model::plan::{Alarm, Bypassable, Destination, Group, OnBad, Subject, Trip};
+use crate::model::point::Text;
 use crate::model::table::{AlarmId, ElementId};
 use crate::model::time::Span;
 
 /// Longest delay of a vote on gas that is taken without a word: the software's share of the response time.
 const MAX_GAS_DELAY: Span = Span::from_secs(2);
 
+/// Who may bypass a cause; the strictest of the trips that it votes in holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BypassRule {
+    OnePerson,
+    TwoPersons,
+    Never,
+}
+
+impl BypassRule {
+    fn named(name: &str) -> BypassRule {
+        match name {
+            "never" => BypassRule::Never,
+            "one-person" => BypassRule::OnePerson,
+            _ => BypassRule::TwoPersons,
+        }
+    }
+}
+
 impl Compiler<'_> {
     pub(super) fn trip_row(&mut self, row: &Row) {
         let trip = self.trip(row);
         self.trips.declare(row, "id", Some(()), self.faults);
         if let Some(trip) = trip {
+            let rule = row.str("bypass").unwrap_or_default();
+            for cause in &trip.causes {
+                let strictest = self.bypass_rules.entry(*cause).or_insert(BypassRule::OnePerson);
+                *strictest = BypassRule::named(rule).max(*strictest);
+            }
             self.plan.trips.push(trip);
         }
     }
@@ -53,6 +78,44 @@ impl Compiler<'_> {
         };
         self.check_delay(row, &trip);
         Some(trip)
+    }
+
+    /// For each cause that may be bypassed the alarm that stands meanwhile: one for each point, device or element.
+    pub(super) fn bypass_alarms(&mut self) {
+        let condition = Condition::BypassActive;
+        let (wrong, action) = texts::bypass_active();
+        for (cause, rule) in std::mem::take(&mut self.bypass_rules) {
+            if rule == BypassRule::Never {
+                continue;
+            }
+            let Alarm { subject, area, .. } = self.plan.alarms[cause];
+            let (tag, name) = match subject {
+                Subject::Point(id) => (&self.plan.points[id].tag, self.plan.points[id].name.clone()),
+                Subject::Device(id) => {
+                    let tag = &self.plan.devices[id].tag;
+                    (tag, Text::new(tag.as_str(), tag.as_str()))
+                }
+                Subject::Element(id) => (&self.plan.elements[id].tag, self.plan.elements[id].name.clone()),
+            };
+            let key = format!("{tag}:{condition}");
+            let alarm = self.alarms.get(&key).copied().unwrap_or_else(|| {
+                self.alarm(Alarm {
+                    key,
+                    subject,
+                    area,
+                    condition,
+                    limit: None,
+                    on_delay: Span::ZERO,
+                    off_delay: Span::ZERO,
+                    latching: false,
+                    colour: Colour::Orange,
+                    text: texts::line(&self.plan.areas[area].name, &name, &wrong),
+                    action: action.clone(),
+                })
+            });
+            let two_persons = rule == BypassRule::TwoPersons;
+            self.plan.bypassable.insert(cause, Bypassable { two_persons, alarm });
+        }
     }
 
     /// The alarms at `key`; none where it is not written.

@@ -31,6 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// ones too, so that what can be no key is turned away at the door and fills no journal.
 const KEY_MAX: usize = 100;
 
+/// Longest name of a person, in characters.
+const NAME_MAX: usize = 64;
+
+/// Longest reason, in characters: two lines.
+const REASON_MAX: usize = 200;
+
 /// Peers served at once: a handful of terminals.
 const PEERS_MAX: usize = 16;
 
@@ -140,6 +146,10 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
     let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
+    // What people write goes into the journal: no control characters, and not without end.
+    let said = |key: &str, max: usize| -> Option<String> {
+        text(key).map(|t| t.chars().filter(|c| !c.is_control()).take(max).collect())
+    };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
         "ack" => Verb::Acknowledge {
@@ -151,9 +161,20 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         },
         "ack-all" => Verb::AcknowledgeAll,
         "reset" => Verb::Reset { target: id("target")? },
-        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset")),
+        "bypass" => Verb::Bypass {
+            target: id("target")?,
+            minutes: question
+                .get("minutes")
+                .filter(|m| !m.is_null())
+                .map(|m| m.as_u64().and_then(|m| u32::try_from(m).ok()).ok_or("`minutes` is no number"))
+                .transpose()?,
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
+        },
+        "unbypass" => Verb::Unbypass { target: id("target")? },
+        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset, bypass, unbypass")),
     };
-    let name = text("name").map(|n| n.chars().filter(|c| !c.is_control()).take(64).collect());
+    let name = said("name", NAME_MAX);
     Ok(Asked::Order { verb, name })
 }
 

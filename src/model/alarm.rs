@@ -32,11 +32,13 @@ pub enum Condition {
     NotConfirmed,
     /// At or above the value at which something is locked, as a fan in gas that it must not stir.
     Lock,
+    /// A cause is bypassed: it does not vote.
+    BypassActive,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 14] = [
+    pub const ALL: [Condition; 15] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -51,6 +53,7 @@ impl Condition {
         Condition::CommLost,
         Condition::NotConfirmed,
         Condition::Lock,
+        Condition::BypassActive,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -71,6 +74,7 @@ impl Condition {
             Condition::CommLost => "comm-lost",
             Condition::NotConfirmed => "not-confirmed",
             Condition::Lock => "lock",
+            Condition::BypassActive => "bypass-active",
         }
     }
 

@@ -7,6 +7,7 @@ use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::Span;
+use std::collections::BTreeMap;
 
 /// A whole site, ready to run.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -39,6 +40,17 @@ pub struct Plan {
     pub destinations: Table<DestinationId, Destination>,
     /// How telemetry is kept.
     pub telemetry: Telemetry,
+    /// The causes that a person may take out of the vote, and how.
+    pub bypassable: BTreeMap<AlarmId, Bypassable>,
+}
+
+/// How a cause may be bypassed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bypassable {
+    /// Whether a second person must stand for it.
+    pub two_persons: bool,
+    /// The alarm that stands meanwhile.
+    pub alarm: AlarmId,
 }
 
 /// A part of the site.

@@ -5,6 +5,7 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+use super::bodies;
 use super::chain::Digest;
 use crate::model::alarm::AlarmState;
 use crate::model::element::Demand;
@@ -153,6 +154,7 @@ pub fn body(record: &Record) -> Value {
         Body::Command(b) => command(b),
         Body::Trouble(b) => trouble(b),
         Body::Gap(b) => gap(b),
+        Body::Bypass(b) => bodies::bypass(b),
     }
 }
 
@@ -243,11 +245,11 @@ fn gap(b: &Gap) -> Value {
     })
 }
 
-fn both(t: &Text) -> Value {
+pub(super) fn both(t: &Text) -> Value {
     json!({ "en": t.en, "zh": t.zh })
 }
 
-fn who(w: Option<&Who>) -> Value {
+pub(super) fn who(w: Option<&Who>) -> Value {
     w.map_or(Value::Null, |w| json!({ "name": w.name, "via": w.via }))
 }
 
@@ -256,10 +258,12 @@ fn who(w: Option<&Who>) -> Value {
 pub fn standing_body(standing: &Standing) -> Value {
     let alarm = |a: &AlarmStanding| json!({ "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() });
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
-    json!({
+    let mut body = json!({
         "alarms": standing.alarms.iter().map(|(key, a)| (key.clone(), alarm(a))).collect::<Map<_, _>>(),
         "trips": standing.trips.iter().map(|(tag, t)| (tag.clone(), trip(t))).collect::<Map<_, _>>(),
-    })
+    });
+    bodies::add_standing(&mut body, standing);
+    body
 }
 
 /// Takes in what `entry` changes, as [`Standing::apply`] does with the record it was made from. A body that it
@@ -276,6 +280,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
                 standing.trips.insert(tag.to_owned(), state);
             }
         }
+        "bypass" => bodies::apply_bypass(standing, &entry.body),
         STANDING => *standing = read_standing(&entry.body),
         _ => {}
     }
@@ -311,6 +316,9 @@ fn read_standing(body: &Value) -> Standing {
     Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
+        bypasses: rows("bypasses")
+            .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
+            .collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
-use crate::model::record::{Lane, PreviousEnd};
+use crate::model::record::{BypassStep, Lane, PreviousEnd};
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -36,6 +36,7 @@ fn definitions() -> Value {
         ("quality".to_owned(), quality()),
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
+        ("standing_bypass".to_owned(), standing_bypass()),
     ]);
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
@@ -46,7 +47,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 10] {
+fn bodies() -> [(&'static str, Value); 11] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -58,6 +59,7 @@ fn bodies() -> [(&'static str, Value); 10] {
         ("trouble", trouble()),
         ("gap", gap()),
         ("standing", standing()),
+        ("bypass", bypass()),
     ]
 }
 
@@ -242,9 +244,44 @@ fn gap() -> Value {
 
 /// The entry that opens a file of the journal.
 fn standing() -> Value {
-    object(json!({
+    let standing = object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
+    }));
+    optional(
+        standing,
+        json!({
+            "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+        }),
+    )
+}
+
+fn bypass() -> Value {
+    object(json!({
+        "cause": string(),
+        "area": string(),
+        "step": one_of(BypassStep::ALL.map(BypassStep::as_str)),
+        "trips": strings(),
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What is left of it, in microseconds."),
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
+        "who": maybe_reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn standing_bypass() -> Value {
+    object(json!({
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What was left of it when it was last told, in microseconds."),
+        "warned": { "type": "boolean" },
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
     }))
 }
 
@@ -338,6 +375,15 @@ fn maybe_reference(name: &str) -> Value {
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     json!({ "type": "object", "required": names, "properties": properties })
+}
+
+/// `schema` with properties that are left out where there is nothing to say.
+fn optional(mut schema: Value, properties: Value) -> Value {
+    let known = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let (Some(known), Value::Object(more)) = (known, properties) {
+        known.extend(more);
+    }
+    schema
 }
 
 fn with(mut schema: Value, name: &str, value: Value) -> Value {

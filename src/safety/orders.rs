@@ -1,5 +1,6 @@
 //! What people ask of the judge: acknowledge and reset. Every order, a refused one too, is a record with its actor.
 
+use super::bypass::Asked;
 use super::cause_effect::Missing;
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmState, Condition};
@@ -22,6 +23,11 @@ impl Site {
             }
             Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
             Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
+            Verb::Bypass { target, minutes, reason, second } => {
+                let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
+                self.bypass(now, &asked, &order.who, &mut done)
+            }
+            Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,
@@ -188,7 +194,8 @@ impl Site {
             | Condition::SensorFault
             | Condition::OverRange
             | Condition::CommLost
-            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::NotConfirmed
+            | Condition::BypassActive => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(
@@ -246,6 +253,6 @@ impl Site {
     }
 }
 
-fn refuse(zh: String, en: String) -> Reply {
+pub(super) fn refuse(zh: String, en: String) -> Reply {
     Reply::Refused(vec![Text::new(zh, en)])
 }

@@ -1,6 +1,7 @@
 //! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
 use super::alarm::{AlarmLife, Transition};
+use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
 use super::element::{self, ElementLife};
 use super::rule::{self, Verdict};
@@ -81,6 +82,7 @@ pub struct Site {
     pub(super) alarms: Table<AlarmId, AlarmLife>,
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
+    pub(super) bypasses: Bypasses,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -106,6 +108,7 @@ impl Site {
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key))),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
+            bypasses: Bypasses::restored(&plan, standing, now),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -187,6 +190,7 @@ impl Site {
                     touched.insert(plan.devices[plan.points[point].device].comm_alarm);
                 }
                 touched.extend(self.timed.iter().copied());
+                self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
             }
@@ -247,7 +251,7 @@ impl Site {
 
     // Judge: every alarm concerned takes a step.
 
-    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+    pub(super) fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
             let verdict = self.verdict(id);
@@ -267,6 +271,9 @@ impl Site {
 
     pub(super) fn verdict(&self, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
+        if alarm.condition == Condition::BypassActive {
+            return if self.bypasses.alarms(&self.plan, id) { Verdict::Breach } else { Verdict::Clear };
+        }
         match alarm.subject {
             Subject::Point(point) => {
                 let decimals = self.plan.points[point].decimals;
@@ -289,6 +296,9 @@ impl Site {
     fn note_peak(&mut self, id: AlarmId) {
         let alarm = &self.plan.alarms[id];
         let Subject::Point(point) = alarm.subject else { return };
+        if alarm.condition == Condition::BypassActive {
+            return;
+        }
         let Some(value) = self.watch.readings[point].value else { return };
         let life = &mut self.alarms[id];
         if life.state.is_active() {
@@ -300,7 +310,8 @@ impl Site {
                 | Condition::SensorFault
                 | Condition::OverRange
                 | Condition::CommLost
-                | Condition::NotConfirmed => value.max(peak),
+                | Condition::NotConfirmed
+                | Condition::BypassActive => value.max(peak),
             };
             life.peak = Some(life.peak.map_or(value, worse));
         }
@@ -421,6 +432,7 @@ impl Site {
             };
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
+        standing.bypasses = self.bypasses.standing(&self.plan);
         standing
     }
 
@@ -468,6 +480,7 @@ impl Site {
         next.troubles = std::mem::take(&mut self.troubles);
         next.started = self.started;
         self.hand_on_alarms_and_votes(&mut next);
+        self.hand_on_bypasses(now, &mut next, effects);
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
@@ -546,6 +559,7 @@ impl Site {
             }),
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
+            bypasses: self.bypasses.view(now.mono),
         }
     }
 }

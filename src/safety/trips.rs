@@ -26,7 +26,7 @@ impl Site {
                 known: self.verdict(alarm_id) != Verdict::Unknown,
                 safe,
                 unacknowledged: life.state.wants_acknowledgement(),
-                bypassed: false,
+                bypassed: self.bypasses.is_bypassed(alarm_id),
             }
         };
         self.plan.trips[id].inputs().map(cause).collect()
