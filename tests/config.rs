@@ -12,9 +12,10 @@
 use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{Limit, Plan, Subject};
+use davy::model::plan::{Limit, Member, OnBad, Plan, Subject};
 use davy::model::point::Unit;
 use davy::model::register::Space;
+use davy::model::table::AlarmId;
 use davy::model::time::Span;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -237,6 +238,10 @@ fn every_alarm_and_its_subject_name_each_other() {
     for (id, alarm) in plan.alarms.iter() {
         let (tag, condition) = alarm.key.split_once(':').unwrap();
         assert_eq!(Condition::parse(condition), Some(alarm.condition), "{}", alarm.key);
+        if alarm.condition == Condition::BypassActive {
+            assert!(plan.bypassable.values().any(|b| b.alarm == id), "{}", alarm.key);
+            continue;
+        }
         match alarm.subject {
             Subject::Point(p) => {
                 assert_eq!(plan.points[p].tag.as_str(), tag);
@@ -328,7 +333,7 @@ fn a_siren_is_switched_on_and_its_contact_tells_so() {
     let text = demo().text.replacen("[[load]]", siren, 1);
     let text = text.replace("effects = [\"heading.supply\"]", "effects = [\"siren\"]");
     let (start, end) =
-        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# --- Cause and").unwrap());
+        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# A lock keeps").unwrap());
     let text = format!("{}{}", &text[..start], &text[end..]);
     let plan = plan_of(&Source { name: "siren.toml".to_owned(), text });
     let siren = plan.elements.values().find(|e| e.tag.as_str() == "siren").unwrap();
@@ -376,12 +381,8 @@ fn a_site_can_bring_a_profile_and_a_standard_of_its_own() {
         standards: vec![named("standards/own.toml", standard)],
     };
     let text = demo().text.replacen("gas-2reg", "own-head", 1).replace("cn-coal-face", "our-face");
-    let text = text
-        .replace("place = \"T0\"\n", "")
-        .replace("place = \"T1\"\noff", "off")
-        .replace("place = \"T2\"\n", "");
     let text =
-        text.replace("name = { zh = \"掘进面甲烷T1\", en = \"methane T1, heading\" }", "place = \"T1\"");
+        ["T0", "T1", "T2"].iter().fold(text, |text, p| text.replacen(&format!("place = \"{p}\"\n"), "", 1));
     let plan = match compile(&named("site.toml", &text), &extras) {
         Ok(compiled) => compiled.plan,
         Err(faults) => panic!("{}", faults.render(false)),
@@ -451,7 +452,7 @@ fn a_gas_that_the_area_kind_does_not_know_at_all_is_remarked_on() {
     let old = "gas = \"methane\"\nplace = \"T2\"\n";
     let new = "gas = \"oxygen\"\nset_points = { unit = \"%vol\", low_alarm = 19.5, low_trip = 18.0 }\n";
     assert!(site.text.contains(old));
-    let text = site.text.replace(old, new).replace("face.t2:trip", "face.t2:low-trip");
+    let text = site.text.replacen(old, new, 1).replace("face.t2:trip", "face.t2:low-trip");
     let warnings = compile(&Source { text, ..site }, &Extras::default()).unwrap().warnings;
     assert!(codes(&warnings, Severity::Warning).contains(&"no-standard"), "{}", warnings.render(false));
 }
@@ -504,6 +505,70 @@ fn two_rows_for_the_same_place_gas_and_unit_are_an_error() {
 }
 
 #[test]
+fn the_start_hold_is_a_minute_and_can_only_be_made_longer() {
+    assert_eq!(plan_of(&demo()).start_hold, Span::from_secs(60));
+    let longer = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 120");
+    assert_eq!(plan_of(&longer).start_hold, Span::from_secs(120));
+    let shorter = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 59");
+    assert_eq!(codes(&faults_of(&shorter), Severity::Error), ["out-of-bounds"]);
+}
+
+#[test]
+fn a_trips_votes_name_backwards_only_and_its_reset_asks_for_causes_and_permissives() {
+    let plan = plan_of(&demo());
+    let trip = |tag: &str| &plan.trips[plan.trip(tag).unwrap()];
+    let key = |id: &AlarmId| plan.alarms[*id].key.as_str();
+    let lock = trip("heading-fan-lock");
+    let causes: Vec<_> = lock.causes.iter().map(key).collect();
+    assert_eq!(causes, ["heading.fan:contact-trip", "heading.t1:lock", "heading.t2:lock"]);
+    let [gas, own] = lock.groups.as_slice() else { panic!("{:?}", lock.groups) };
+    assert_eq!((gas.votes, gas.members.as_slice()), (1, [Member::Cause(1), Member::Cause(2)].as_slice()));
+    assert_eq!((own.votes, own.members.as_slice()), (2, [Member::Cause(0), Member::Group(0)].as_slice()));
+    assert_eq!((own.on_bad, lock.reset_needs.as_slice()), (OnBad::Ignore, [1, 2].as_slice()));
+    let limit = plan.alarms[lock.causes[1]].limit;
+    assert_eq!(limit, Some(Limit { set: 3.01, reset: 1.5 }), "above 3.0 %, unlocked below 1.5 %");
+
+    let cut = trip("heading-cut");
+    let permissives: Vec<_> = cut.permissives.iter().map(key).collect();
+    assert_eq!(permissives, ["heading.t1:alarm", "heading.t2:alarm"]);
+    assert_eq!(cut.reset_needs, (0..6).collect::<Vec<_>>());
+    assert_eq!(cut.groups[0].on_bad, OnBad::Vote, "a device at fault cuts the power");
+}
+
+#[test]
+fn every_cause_may_be_bypassed_by_two_persons_unless_the_file_says_otherwise() {
+    let rule = |plan: &Plan, key: &str| plan.bypassable.get(&plan.alarm(key).unwrap()).map(|b| b.two_persons);
+    let as_shipped = plan_of(&demo());
+    assert_eq!(rule(&as_shipped, "face.t1:trip"), Some(true));
+    assert_eq!(rule(&as_shipped, "face.t1:alarm"), None, "it votes nowhere");
+    assert!(as_shipped.alarm("face.t1:bypass-active").is_some());
+    let never = plan_of(&demo_with("vote = \"2oo2\"", "vote = \"2oo2\"\nbypass = \"never\""));
+    assert_eq!(rule(&never, "heading.fan:contact-trip"), None, "the strictest of its trips holds");
+    let one = plan_of(&demo_with("vote = \"1oo3\"", "vote = \"1oo3\"\nbypass = \"one-person\""));
+    assert_eq!(rule(&one, "face.t1:trip"), Some(false));
+}
+
+#[test]
+fn a_group_that_many_name_is_counted_once_in_each_trip() {
+    let mut text = demo().text;
+    text.push_str("\n[[group]]\nid = \"g0\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\"]\n");
+    for n in 1..200 {
+        text.push_str(&format!(
+            "[[group]]\nid = \"g{n}\"\nwhen = [\"g{}\", \"g0\", \"face.t2:trip\"]\n",
+            n - 1
+        ));
+    }
+    let text = text.replace("\"g0\", \"g0\"", "\"g0\"").replacen(
+        "vote = \"1oo3\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\", \"face.t2:trip\"]",
+        "when = [\"g199\"]",
+        1,
+    );
+    let plan = plan_of(&Source { name: "deep.toml".to_owned(), text });
+    let cut = &plan.trips[plan.trip("face-cut").unwrap()];
+    assert_eq!((cut.groups.len(), cut.causes.len()), (201, 3));
+}
+
+#[test]
 fn what_a_compiler_can_not_know_is_a_warning() {
     let warned = |old: &str, new: &str, code: &str| {
         let compiled = compile(&demo_with(old, new), &Extras::default());
@@ -517,6 +582,9 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     let again = "[[bus]]\nid = \"spare\"\nlink = \"tcp://127.0.0.1:15021\"\n\n[[bus]]\nid = \"heading\"";
     warned("[[bus]]\nid = \"heading\"", again, "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
+    warned("reset_hold_s = 2", "reset_hold_s = 2\ndelay_s = 2.5", "slow-trip");
+    let group = "[[group]]\nid = \"nobody\"\nwhen = [\"face.t0:trip\"]\n\n[[group]]";
+    warned("[[group]]", group, "idle-group");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
     let slow = "poll_ms = 2000\ntimeout_ms = 1800\ngap_ms = 201";
     warned("poll_ms = 500\ntimeout_ms = 300", slow, "slow-line");

@@ -37,6 +37,10 @@ pub enum Command {
     Shelve(Shelve),
     /// End that an alarm is set aside.
     Unshelve(Unshelve),
+    /// Take a cause out of the votes for a while, as for calibration. Alarmed while it lasts; ends by itself.
+    Bypass(Bypass),
+    /// Let a bypassed cause vote again before its time.
+    Unbypass(Unbypass),
 }
 
 /// `davy demo`.
@@ -192,6 +196,41 @@ pub struct Shelve {
 pub struct Unshelve {
     /// The alarm's key, as `davy status` shows it.
     pub alarm: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy bypass`.
+#[derive(Debug, Args)]
+pub struct Bypass {
+    /// The cause: the alarm's key, as `bottle-room.lpg-1:trip`.
+    pub cause: String,
+    /// For how long: 1 to 480.
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub minutes: u32,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The second person who stands for it, where the site file asks for one.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy unbypass`.
+#[derive(Debug, Args)]
+pub struct Unbypass {
+    /// The cause: the alarm's key.
+    pub cause: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

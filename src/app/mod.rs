@@ -34,6 +34,8 @@ pub fn main() -> ExitCode {
         Command::Reset(args) => orders::reset(&args),
         Command::Shelve(args) => orders::shelve(&args),
         Command::Unshelve(args) => orders::unshelve(&args),
+        Command::Bypass(args) => orders::bypass(&args),
+        Command::Unbypass(args) => orders::unbypass(&args),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `davy status`, `davy ack`, `davy shelve` and `davy reset`: a person at the gateway talks to the running agent.
+//! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Reset, Shelve, Status, Unshelve, Which};
+use super::args::{Ack, Bypass, Reset, Shelve, Status, Unbypass, Unshelve, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -47,6 +47,20 @@ pub(super) fn shelve(args: &Shelve) -> ExitCode {
 /// `davy unshelve`.
 pub(super) fn unshelve(args: &Unshelve) -> ExitCode {
     put(&args.which, &json!({ "do": "unshelve", "key": args.alarm, "name": args.name }))
+}
+
+/// `davy bypass`.
+pub(super) fn bypass(args: &Bypass) -> ExitCode {
+    let question = json!({
+        "do": "bypass", "target": args.cause, "minutes": args.minutes, "reason": args.reason, "second": args.second,
+        "name": args.name,
+    });
+    put(&args.which, &question)
+}
+
+/// `davy unbypass`.
+pub(super) fn unbypass(args: &Unbypass) -> ExitCode {
+    put(&args.which, &json!({ "do": "unbypass", "target": args.cause, "name": args.name }))
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

@@ -1,6 +1,7 @@
 //! What a compiler can't know and an engineer should: duties of an area kind that nothing fulfils, devices that
 //! nobody reads, trips with effects that only watch, lines that are asked for more than they can carry.
 
+use super::elements::TABLES;
 use super::faults::{Fault, quoted};
 use super::site::Compiler;
 use crate::model::element::{ElementKind, Mode};
@@ -85,8 +86,7 @@ impl Compiler<'_> {
 
     fn idle_elements(&mut self) {
         let used: BTreeSet<_> = self.plan.trips.values().flat_map(|t| t.effects.iter().copied()).collect();
-        let tables = ["valve", "load", "siren"];
-        let rows: Vec<_> = tables.iter().flat_map(|t| self.root.tables(t)).collect();
+        let rows: Vec<_> = TABLES.iter().flat_map(|(table, _)| self.root.tables(table)).collect();
         for row in rows {
             let Some(id) = row.str("id").and_then(|id| self.elements.get(id)) else { continue };
             let element = &self.plan.elements[*id];

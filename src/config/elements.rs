@@ -1,4 +1,4 @@
-//! Valves, loads and sirens: what is written, what tells that it has worked, and the points that go with both.
+//! Valves, loads, sirens and locks: what is written, what tells that it has worked, and the points that go with both.
 
 use super::faults::{Fault, Place, quoted};
 use super::read::Row;
@@ -21,6 +21,14 @@ const TRAVEL_OTHERS: Span = Span::from_secs(5);
 /// What the point that mirrors the written cell is called, after its element.
 const READBACK: &str = "readback";
 
+/// The tables of elements, in the order in which their rows are numbered.
+pub(super) const TABLES: [(&str, ElementKind); 4] = [
+    ("valve", ElementKind::Valve),
+    ("load", ElementKind::Load),
+    ("siren", ElementKind::Siren),
+    ("lock", ElementKind::Lock),
+];
+
 /// The cells that elements write, each with where that was said.
 type Written = BTreeMap<(DeviceId, Space, u16), Place>;
 
@@ -41,9 +49,7 @@ impl Compiler<'_> {
     pub(super) fn all_elements(&mut self) {
         let mut written = Written::new();
         let root = self.root;
-        for (table, kind) in
-            [("valve", ElementKind::Valve), ("load", ElementKind::Load), ("siren", ElementKind::Siren)]
-        {
+        for (table, kind) in TABLES {
             for row in root.tables(table) {
                 let element =
                     self.element_draft(row, kind, &mut written).and_then(|draft| self.element(draft));
@@ -96,6 +102,7 @@ impl Compiler<'_> {
             ElementKind::Valve => ("closed", Some("open")),
             ElementKind::Load => ("dead", Some("live")),
             ElementKind::Siren => ("on", None),
+            ElementKind::Lock => ("locked", Some("free")),
         };
         let safe_contact = self.feedback(&mut draft, safe_key);
         let unsafe_contact = unsafe_key.and_then(|key| self.feedback(&mut draft, key));

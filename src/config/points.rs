@@ -80,6 +80,7 @@ impl Compiler<'_> {
             alarms.extend(self.contact(id, &draft));
         } else {
             alarms.extend(self.levels(id, &draft));
+            alarms.extend(self.lock(id, &draft));
             if draft.signal.can_be_over_range() {
                 alarms.push(self.fault_alarm(id, &draft, Condition::OverRange));
             }
@@ -280,6 +281,47 @@ impl Compiler<'_> {
                 .help(format!("{unknown}{remedy}; or {HOW_TO_APPROVE}")),
         };
         self.faults.push(fault.label("no row of the standard fits"));
+    }
+
+    /// The alarm of the value at which something is locked.
+    fn lock(&mut self, point: PointId, draft: &Draft<'_>) -> Option<AlarmId> {
+        let own = draft.row.table("set_points")?;
+        let (set, reset) = match (own.number("lock"), own.number("unlock")) {
+            (Some(set), Some(reset)) if reset <= set => (set, reset),
+            (Some(set), Some(reset)) => {
+                let message = format!("unlock {reset} lies above lock {set}");
+                self.faults.push(
+                    Fault::error("reset-order", own.at("unlock"), message)
+                        .label("above lock")
+                        .help("a reset value lies on the safe side of its set-point, or is equal to it"),
+                );
+                return None;
+            }
+            (None, None) => return None,
+            (lock, _) => {
+                let (has, lacks) = if lock.is_some() { ("lock", "unlock") } else { ("unlock", "lock") };
+                self.faults.push(
+                    Fault::error("half-lock", own.at(has), format!("`{has}` without `{lacks}`"))
+                        .help("a lock has both values: lock = 3.01, unlock = 1.50"),
+                );
+                return None;
+            }
+        };
+        let condition = Condition::Lock;
+        let (wrong, action) = texts::lock();
+        Some(self.alarm(Alarm {
+            key: format!("{}:{condition}", draft.tag),
+            subject: Subject::Point(point),
+            area: draft.area,
+            condition,
+            limit: Some(Limit { set, reset }),
+            on_delay: delay(draft.row, "on_delay_s"),
+            off_delay: delay(draft.row, "off_delay_s"),
+            latching: true,
+            colour: Colour::Red,
+            text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
+            action,
+        }))
     }
 
     /// What to do: as the point says, else the standard's row, else its area kind, else a plain word.

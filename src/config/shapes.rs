@@ -32,6 +32,13 @@ const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
 const GAP_MS: Kind = Kind::Integer(0, 1_000);
 /// Delays of an alarm, in seconds: an hour is no longer a delay.
 const DELAY_S: Kind = Kind::Number(0.0, 3_600.0);
+/// AQ 6201 keeps everything locked for a minute after power-on; a site may ask for more.
+const START_HOLD_S: Kind = Kind::Number(60.0, 3_600.0);
+/// Votes that others name: each may name all before it, so their number bounds how deep they can be nested.
+const MAX_GROUPS: usize = 256;
+/// A delay of a vote, in seconds: a minute is no longer a delay.
+const VOTE_DELAY_S: Kind = Kind::Number(0.0, 60.0);
+const ON_BAD: Kind = Kind::OneOf(&["vote", "alarm", "ignore"]);
 
 /// A text in both languages.
 pub(super) static WORDS: Shape = Shape {
@@ -60,6 +67,8 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("trip", Kind::Tables(&TRIP, MAX_ROWS), "cause and effect"),
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
         Key::may("alarms", Kind::Table(&ALARMS), "how alarms are announced"),
+        Key::may("lock", Kind::Tables(&LOCK, MAX_ROWS), "locks against starting, as of a local fan"),
+        Key::may("group", Kind::Tables(&GROUP, MAX_GROUPS), "votes that trips and other votes name"),
     ],
 };
 
@@ -86,6 +95,12 @@ static GATEWAY: Shape = Shape {
             "profiles",
             Kind::Str,
             "a folder with profiles of the site's own, from where this file lies",
+        ),
+        Key::preset(
+            "start_hold_s",
+            START_HOLD_S,
+            Preset::Number(60.0),
+            "for so long after a start no reset is taken; longer than 60 s if you like, never shorter",
         ),
         Key::may(
             "standards",
@@ -290,7 +305,10 @@ macro_rules! set_points {
 static SET_POINTS: Shape = set_points!(
     "set-points",
     [Key::must("unit", UNITS, "the unit of these numbers; must be the point's")],
-    [],
+    [
+        Key::may("lock", ANY, "at or above: what must not start is locked (headings: the fan, above 3.0 %)"),
+        Key::may("unlock", ANY, "below: a person may unlock it (headings: 1.5 %)"),
+    ],
 );
 
 static APPROVED: Shape = Shape {
@@ -341,6 +359,32 @@ pub(super) static LOAD: Shape = element!(
 pub(super) static SIREN: Shape =
     element!("a siren", Key::may("on", FEEDBACK, "the contact that says that it runs"),);
 
+/// A lock.
+pub(super) static LOCK: Shape = element!(
+    "a lock",
+    Key::may("locked", FEEDBACK, "the contact that says locked"),
+    Key::may("free", FEEDBACK, "the contact that says that it may be started"),
+);
+
+static GROUP: Shape = Shape {
+    what: "a group of votes",
+    keys: &[
+        Key::must("id", Kind::Id, "names the group"),
+        Key::may("vote", Kind::Str, "how many members of how many, as \"1oo2\" (default: any one)"),
+        Key::must(
+            "when",
+            Kind::List(&Kind::Ref("an alarm (\"point:trip\") or a group"), 0, 64),
+            "its members: alarms and other groups",
+        ),
+        Key::preset(
+            "on_bad",
+            ON_BAD,
+            Preset::Str("vote"),
+            "what a member that can't be judged counts as, as in a trip",
+        ),
+    ],
+};
+
 static TRIP: Shape = Shape {
     what: "a trip",
     keys: &[
@@ -350,19 +394,20 @@ static TRIP: Shape = Shape {
         Key::may("vote", Kind::Str, "how many causes of how many, as \"1oo2\" (default: any one)"),
         Key::must(
             "when",
-            Kind::List(&Kind::Ref("an alarm (\"point:trip\")"), 0, 64),
-            "the alarms that cause it",
+            Kind::List(&Kind::Ref("an alarm (\"point:trip\") or a group"), 0, 64),
+            "what causes it: alarms and groups",
         ),
         Key::must(
             "effects",
-            Kind::List(&Kind::Ref("a valve, load or siren"), 0, 256),
+            Kind::List(&Kind::Ref("a valve, load, siren or lock"), 0, 256),
             "what it brings into the safe state",
         ),
         Key::preset(
             "on_bad",
-            Kind::OneOf(&["vote", "alarm"]),
+            ON_BAD,
             Preset::Str("vote"),
-            "what a cause that can't be judged counts as: a vote to trip, or an alarm while another is good",
+            "what a cause that can't be judged counts as: a vote to trip; an alarm while another is known to be safe; \
+             for locks only, nothing",
         ),
         Key::preset(
             "bad_delay_s",
@@ -375,6 +420,28 @@ static TRIP: Shape = Shape {
             Kind::Number(0.0, 86_400.0),
             Preset::Number(60.0),
             "how long every cause must have been good and below its reset value",
+        ),
+        Key::preset(
+            "delay_s",
+            VOTE_DELAY_S,
+            Preset::Number(0.0),
+            "how long the vote must stand before it trips; for gas at most 2 s",
+        ),
+        Key::preset(
+            "bypass",
+            Kind::OneOf(&["two-persons", "one-person", "never"]),
+            Preset::Str("two-persons"),
+            "who may take one of its causes out of the vote for a while; one at a time",
+        ),
+        Key::may(
+            "permissive",
+            Kind::List(&Kind::Ref("an alarm (\"point:alarm\")"), 0, 64),
+            "alarms that do not cause it and must be proven safe before a reset all the same",
+        ),
+        Key::may(
+            "reset_when",
+            Kind::List(&Kind::Ref("an alarm (\"point:lock\")"), 0, 64),
+            "for locks only: the causes that must be proven safe before it is unlocked (default: all)",
         ),
     ],
 };

@@ -4,6 +4,7 @@
 use super::alarms::About;
 use super::blocks;
 use super::faults::{Fault, Faults, Place, Source};
+use super::groups::Ballot;
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -11,6 +12,7 @@ use super::profile::Profile;
 use super::read::Row;
 use super::standard::AreaKind;
 use super::texts;
+use super::trips::BypassRule;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
 use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Plan, Subject, Telemetry};
@@ -47,6 +49,11 @@ pub(super) struct Compiler<'a> {
     actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
+    /// Votes that others name, and what they are made of.
+    pub(super) group_names: Names<usize>,
+    pub(super) groups: Vec<Option<Ballot>>,
+    /// Who may bypass each cause.
+    pub(super) bypass_rules: BTreeMap<AlarmId, BypassRule>,
     /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
     pub(super) unconfirmed: BTreeSet<(String, usize)>,
 }
@@ -73,8 +80,11 @@ impl<'a> Compiler<'a> {
             points: Names::new("point"),
             alarms: BTreeMap::new(),
             actions: BTreeSet::new(),
-            elements: Names::new("valve, load or siren"),
+            elements: Names::new("valve, load, siren or lock"),
             trips: Names::new("trip"),
+            group_names: Names::new("group"),
+            groups: Vec::new(),
+            bypass_rules: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
         }
     }
@@ -91,7 +101,10 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::relations);
         self.announcing();
         self.blocks();
+        self.all_groups();
         self.each("trip", Self::trip_row);
+        self.idle_groups();
+        self.bypass_alarms();
         self.all_destinations();
         self.emptiness();
         self.sizes();
@@ -116,6 +129,7 @@ impl<'a> Compiler<'a> {
             self.plan.gateway = row.str("id").unwrap_or_default().to_owned();
             self.plan.state_dir = row.str("state").unwrap_or_default().to_owned();
             self.mode = mode(row, "outputs").unwrap_or_default();
+            self.plan.start_hold = row.number("start_hold_s").map_or(Span::ZERO, seconds);
         }
         if let Some(name) = self.root.table("site").and_then(|row| row.words("name")) {
             self.plan.name = name;

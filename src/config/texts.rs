@@ -70,6 +70,28 @@ pub(super) fn over_range() -> (Text, Text) {
     )
 }
 
+/// Gas in which something must not be started.
+pub(super) fn lock() -> (Text, Text) {
+    (
+        Text::new("达到闭锁浓度", "lock limit"),
+        Text::new(
+            "严禁启动风机; 按总工程师批准的措施排放瓦斯",
+            "Do not start the fan; degas by the measures that the chief engineer approves",
+        ),
+    )
+}
+
+/// A cause that a person has taken out of the votes.
+pub(super) fn bypass_active() -> (Text, Text) {
+    (
+        Text::new("旁路中, 不参与切断", "bypassed: it trips nothing"),
+        Text::new(
+            "现场用便携仪连续监测; 完成后立即解除旁路",
+            "Measure on site with a portable instrument all the while; end the bypass as soon as you are done",
+        ),
+    )
+}
+
 /// A device that does not answer.
 pub(super) fn comm_lost() -> (Text, Text) {
     (
@@ -123,7 +145,9 @@ pub(super) fn further(condition: Condition) -> (Text, Text) {
         | Condition::SensorFault
         | Condition::OverRange
         | Condition::CommLost
-        | Condition::NotConfirmed => (Text::default(), Text::default()),
+        | Condition::NotConfirmed
+        | Condition::Lock
+        | Condition::BypassActive => (Text::default(), Text::default()),
     }
 }
 
@@ -141,6 +165,10 @@ pub(super) fn not_confirmed(kind: ElementKind) -> (Text, Text) {
         ElementKind::Siren => (
             Text::new("已令启动, 未确认启动", "commanded on, not confirmed on"),
             Text::new("改用电话和广播通知", "Warn people by telephone and broadcast"),
+        ),
+        ElementKind::Lock => (
+            Text::new("已令闭锁, 未确认闭锁", "commanded locked, not confirmed locked"),
+            Text::new("派人现场看守, 严禁启动", "Post a guard on site: it must not be started"),
         ),
     }
 }

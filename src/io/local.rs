@@ -27,12 +27,15 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the answer may take, and what a peer waits for it at least.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Most characters of a reason or a name.
-const WORDS_MAX: usize = 200;
-
 /// Longest key of an alarm or id that is asked about: an id of 64, a colon and a condition. Orders are recorded, refused
 /// ones too, so that what can be no key is turned away at the door and fills no journal.
 const KEY_MAX: usize = 100;
+
+/// Longest name of a person, in characters.
+const NAME_MAX: usize = 64;
+
+/// Longest reason, in characters: two lines.
+const REASON_MAX: usize = 200;
 
 /// Peers served at once: a handful of terminals.
 const PEERS_MAX: usize = 16;
@@ -140,13 +143,13 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let question: Value =
         serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
     let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
-    // What people write goes into the journal and onto terminals.
-    let words = |key: &str| {
-        text(key).map(|words| words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect::<String>())
-    };
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
     let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
+    // What people write goes into the journal: no control characters, and not without end.
+    let said = |key: &str, max: usize| -> Option<String> {
+        text(key).map(|t| t.chars().filter(|c| !c.is_control()).take(max).collect())
+    };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
         "ack" => Verb::Acknowledge {
@@ -165,22 +168,33 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
                 .and_then(Value::as_u64)
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(0),
-            reason: words("reason").unwrap_or_default(),
-            second: words("second"),
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
         },
         "out-of-service" => Verb::TakeOut {
             key: id("key")?,
-            reason: words("reason").unwrap_or_default(),
-            second: words("second"),
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
         },
         "unshelve" => Verb::TakeBack { key: id("key")? },
+        "bypass" => Verb::Bypass {
+            target: id("target")?,
+            minutes: question
+                .get("minutes")
+                .filter(|m| !m.is_null())
+                .map(|m| m.as_u64().and_then(|m| u32::try_from(m).ok()).ok_or("`minutes` is no number"))
+                .transpose()?,
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
+        },
+        "unbypass" => Verb::Unbypass { target: id("target")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve"
+                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass"
             ));
         }
     };
-    let name = words("name").map(|name| name.chars().take(64).collect());
+    let name = said("name", NAME_MAX);
     Ok(Asked::Order { verb, name })
 }
 

@@ -43,11 +43,15 @@ pub enum Condition {
     Stale,
     /// A device is past its calibration date.
     CalibrationDue,
+    /// At or above the value at which something is locked, as a fan in gas that it must not stir.
+    Lock,
+    /// A cause is bypassed: it does not vote.
+    BypassActive,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 19] = [
+    pub const ALL: [Condition; 21] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -67,6 +71,8 @@ impl Condition {
         Condition::Differs,
         Condition::Stale,
         Condition::CalibrationDue,
+        Condition::Lock,
+        Condition::BypassActive,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -92,6 +98,8 @@ impl Condition {
             Condition::Differs => "differs",
             Condition::Stale => "stale",
             Condition::CalibrationDue => "calibration-due",
+            Condition::Lock => "lock",
+            Condition::BypassActive => "bypass-active",
         }
     }
 

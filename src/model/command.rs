@@ -54,6 +54,22 @@ pub enum Verb {
         /// A trip's id or an alarm's key.
         target: String,
     },
+    /// Take a cause out of the votes for a while; whoever orders it answers for it.
+    Bypass {
+        /// The alarm's key.
+        target: String,
+        /// For how long; without it half an hour.
+        minutes: Option<u32>,
+        /// Why.
+        reason: String,
+        /// The second person who stands for it.
+        second: Option<String>,
+    },
+    /// Put it back before its time.
+    Unbypass {
+        /// The alarm's key.
+        target: String,
+    },
 }
 
 impl Verb {
@@ -72,6 +88,12 @@ impl Verb {
             }
             Verb::TakeBack { key } => format!("unshelve {key}"),
             Verb::Reset { target } => format!("reset {target}"),
+            Verb::Bypass { target, minutes, reason, second } => {
+                let minutes = minutes.map(|m| format!(" --minutes {m}")).unwrap_or_default();
+                let second = second.as_ref().map(|s| format!(" --second \"{s}\"")).unwrap_or_default();
+                format!("bypass {target}{minutes} --reason \"{reason}\"{second}")
+            }
+            Verb::Unbypass { target } => format!("unbypass {target}"),
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum ElementKind {
     Load,
     /// A siren, beacon or fan that is switched on; safe is on.
     Siren,
+    /// A lock against starting, as of a local fan; safe is locked. Never locks for a device's fault.
+    Lock,
 }
 
 impl ElementKind {
@@ -30,6 +32,7 @@ impl ElementKind {
             ElementKind::Valve => "valve",
             ElementKind::Load => "load",
             ElementKind::Siren => "siren",
+            ElementKind::Lock => "lock",
         }
     }
 }

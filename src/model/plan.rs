@@ -20,6 +20,8 @@ pub struct Plan {
     pub config_hash: String,
     /// Folder of journal, buffer and command socket.
     pub state_dir: String,
+    /// For so long after a start no reset is taken.
+    pub start_hold: Span,
     /// Areas of the site.
     pub areas: Table<AreaId, Area>,
     /// Lines and links.
@@ -42,6 +44,8 @@ pub struct Plan {
     pub announcing: Announcing,
     /// Alarms that are suppressed by design, with the alarms that say it already while they are active.
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
+    /// The causes that a person may take out of the vote, and how.
+    pub bypassable: BTreeMap<AlarmId, Bypassable>,
 }
 
 /// How alarms are announced.
@@ -53,6 +57,15 @@ pub struct Announcing {
     pub siren: Option<ElementId>,
     /// An acknowledged alarm whose condition holds for so long is announced anew.
     pub again: Option<Span>,
+}
+
+/// How a cause may be bypassed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bypassable {
+    /// Whether a second person must stand for it.
+    pub two_persons: bool,
+    /// The alarm that stands meanwhile.
+    pub alarm: AlarmId,
 }
 
 /// A part of the site.
@@ -282,18 +295,52 @@ pub struct Trip {
     pub name: Text,
     /// Where its causes are.
     pub area: AreaId,
-    /// How many causes must be true: the M of MooN.
-    pub votes: usize,
-    /// The alarms that are its causes.
+    /// The alarms that are its causes, directly or in a group.
     pub causes: Vec<AlarmId>,
-    /// What an input that is not good counts as.
-    pub on_bad: OnBad,
+    /// Its votes, inner before outer, the last one its own. Each names only votes before it, so there are no cycles.
+    pub groups: Vec<Group>,
     /// How long a bad input is borne before it counts.
     pub bad_delay: Span,
+    /// How long the vote must stand before it trips.
+    pub delay: Span,
     /// What it brings into the safe state.
     pub effects: Vec<ElementId>,
-    /// How long every cause must have been good and on the safe side of its reset value before a reset is taken.
+    /// Alarms that do not vote and must be proven safe before a reset all the same.
+    pub permissives: Vec<AlarmId>,
+    /// The inputs that a reset must see proven safe, as numbers in `causes` and, counted on, in `permissives`: all,
+    /// unless it locks something, and the site file says which.
+    pub reset_needs: Vec<usize>,
+    /// How long they must have been so before a reset is taken.
     pub reset_hold: Span,
+}
+
+impl Trip {
+    /// Causes, then permissives: everything that it looks at.
+    pub fn inputs(&self) -> impl Iterator<Item = AlarmId> {
+        self.causes.iter().chain(&self.permissives).copied()
+    }
+}
+
+/// A vote over causes and over other votes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Its id; of a trip's own vote, the trip's.
+    pub tag: Tag,
+    /// How many members must be true: the M of MooN.
+    pub votes: usize,
+    /// Who votes.
+    pub members: Vec<Member>,
+    /// What a member that is not good counts as.
+    pub on_bad: OnBad,
+}
+
+/// Who votes in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// A cause, by its number in the trip.
+    Cause(usize),
+    /// The outcome of an earlier vote, by its number in the trip.
+    Group(usize),
 }
 
 /// What an input that is not good counts as in a vote.
@@ -301,8 +348,10 @@ pub struct Trip {
 pub enum OnBad {
     /// As a vote to trip (2oo3 becomes 1oo2 and then a trip): what is not known to be safe is not safe.
     Vote,
-    /// As an alarm only, for as long as another input is good; with none left it trips.
+    /// As an alarm only (2oo3 becomes 2oo2), for as long as another input is known to be safe; with none left it trips.
     Alarm,
+    /// As no vote at all: for locks, which must never lock for a device's fault.
+    Ignore,
 }
 
 /// A broker and what goes there.

@@ -63,6 +63,8 @@ pub enum Body {
     Nuisance(Nuisance),
     /// How many alarms there were.
     AlarmRates(AlarmRates),
+    /// A cause was taken out of the votes, or put back.
+    Bypass(BypassChange),
 }
 
 impl Body {
@@ -81,6 +83,7 @@ impl Body {
             Body::Gap(_) => "gap",
             Body::Nuisance(_) => "nuisance",
             Body::AlarmRates(_) => "alarm-rates",
+            Body::Bypass(_) => "bypass",
         }
     }
 }
@@ -271,6 +274,83 @@ pub struct ElementChange {
     pub text: Text,
 }
 
+/// A cause was taken out of the votes, or put back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BypassChange {
+    /// The alarm's key.
+    pub cause: String,
+    /// The area's id.
+    pub area: String,
+    /// What happened to it.
+    pub step: BypassStep,
+    /// Ids of the trips that it does not vote in meanwhile.
+    pub trips: Vec<String>,
+    /// When it began.
+    pub since: Wall,
+    /// When it ends by itself.
+    pub until: Wall,
+    /// What is left of it.
+    pub remaining: Span,
+    /// Why it was bypassed.
+    pub reason: String,
+    /// Who bypassed it.
+    pub by: Who,
+    /// The second person who stood for it.
+    pub second: Option<String>,
+    /// Who put it back, where a person did.
+    pub who: Option<Who>,
+    /// What this means.
+    pub text: Text,
+}
+
+/// What can happen to a bypass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BypassStep {
+    /// A person began it.
+    Started,
+    /// It ends soon.
+    Warned,
+    /// The wall clock was set back, and its end with it: it gets no longer by that.
+    Reckoned,
+    /// A person ended it.
+    Lifted,
+    /// Its time is over.
+    Expired,
+    /// The site file no longer allows it.
+    Removed,
+}
+
+impl BypassStep {
+    /// Every step.
+    pub const ALL: [BypassStep; 6] = [
+        BypassStep::Started,
+        BypassStep::Warned,
+        BypassStep::Reckoned,
+        BypassStep::Lifted,
+        BypassStep::Expired,
+        BypassStep::Removed,
+    ];
+
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BypassStep::Started => "started",
+            BypassStep::Warned => "warned",
+            BypassStep::Reckoned => "reckoned",
+            BypassStep::Lifted => "lifted",
+            BypassStep::Expired => "expired",
+            BypassStep::Removed => "removed",
+        }
+    }
+
+    /// Whether the cause is bypassed after it.
+    #[must_use]
+    pub const fn goes_on(self) -> bool {
+        matches!(self, BypassStep::Started | BypassStep::Warned | BypassStep::Reckoned)
+    }
+}
+
 /// Somebody gave a command.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandDone {
@@ -357,6 +437,27 @@ pub struct Standing {
     pub alarms: BTreeMap<String, AlarmStanding>,
     /// By trip id.
     pub trips: BTreeMap<String, TripStanding>,
+    /// Bypasses that stand, by the cause's key.
+    pub bypasses: BTreeMap<String, BypassStanding>,
+}
+
+/// A bypass that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BypassStanding {
+    /// When it began.
+    pub since: Wall,
+    /// When it ends by the wall clock.
+    pub until: Wall,
+    /// What was left of it when it was last told: it never gets longer than that.
+    pub remaining: Span,
+    /// Whether its end was announced.
+    pub warned: bool,
+    /// Why it was bypassed.
+    pub reason: String,
+    /// Who bypassed it.
+    pub by: Who,
+    /// The second person who stood for it.
+    pub second: Option<String>,
 }
 
 /// Where an alarm stood.
@@ -404,6 +505,22 @@ impl Standing {
                 };
                 self.trips.insert(t.tag.clone(), standing);
             }
+            Body::Bypass(b) if b.step.goes_on() => {
+                let warned = b.step == BypassStep::Warned
+                    || self.bypasses.get(&b.cause).is_some_and(|was| was.warned)
+                        && b.step != BypassStep::Started;
+                let standing = BypassStanding {
+                    since: b.since,
+                    until: b.until,
+                    remaining: b.remaining,
+                    warned,
+                    reason: b.reason.clone(),
+                    by: b.by.clone(),
+                    second: b.second.clone(),
+                };
+                self.bypasses.insert(b.cause.clone(), standing);
+            }
+            Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)

@@ -7,7 +7,7 @@ use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
-use crate::model::record::{Lane, NuisanceKind, PreviousEnd};
+use crate::model::record::{BypassStep, Lane, NuisanceKind, PreviousEnd};
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -37,6 +37,7 @@ fn definitions() -> Value {
         ("aside".to_owned(), aside()),
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
+        ("standing_bypass".to_owned(), standing_bypass()),
     ]);
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
@@ -47,7 +48,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 12] {
+fn bodies() -> [(&'static str, Value); 13] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -61,6 +62,7 @@ fn bodies() -> [(&'static str, Value); 12] {
         ("nuisance", nuisance()),
         ("alarm-rates", alarm_rates()),
         ("standing", standing()),
+        ("bypass", bypass()),
     ]
 }
 
@@ -221,7 +223,7 @@ fn trip() -> Value {
 }
 
 fn element() -> Value {
-    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren];
+    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren, ElementKind::Lock];
     let phases = [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed];
     let positions =
         [Position::Unknown, Position::Safe, Position::Unsafe, Position::Travelling, Position::Conflict];
@@ -272,18 +274,47 @@ fn gap() -> Value {
 
 /// The entry that opens a file of the journal, or the entries where one would be too long.
 fn standing() -> Value {
-    let mut standing = object(json!({
+    let standing = object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
     }));
-    let parts = [
-        ("part", "Which part of the whole this is, from 1. Only where there are several."),
-        ("parts", "How many parts there are; they follow one another."),
-    ];
-    if let Some(properties) = standing.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.extend(parts.map(|(name, text)| (name.to_owned(), whole(text))));
-    }
-    standing
+    optional(
+        standing,
+        json!({
+            "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+            "part": whole("Which part of the whole this is, from 1. Only where there are several."),
+            "parts": whole("How many parts there are; they follow one another."),
+        }),
+    )
+}
+
+fn bypass() -> Value {
+    object(json!({
+        "cause": string(),
+        "area": string(),
+        "step": one_of(BypassStep::ALL.map(BypassStep::as_str)),
+        "trips": strings(),
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What is left of it, in microseconds."),
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
+        "who": maybe_reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn standing_bypass() -> Value {
+    object(json!({
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What was left of it when it was last told, in microseconds."),
+        "warned": { "type": "boolean" },
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
+    }))
 }
 
 fn standing_alarm() -> Value {
@@ -377,6 +408,15 @@ fn maybe_reference(name: &str) -> Value {
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     json!({ "type": "object", "required": names, "properties": properties })
+}
+
+/// `schema` with properties that are left out where there is nothing to say.
+fn optional(mut schema: Value, properties: Value) -> Value {
+    let known = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let (Some(known), Value::Object(more)) = (known, properties) {
+        known.extend(more);
+    }
+    schema
 }
 
 fn with(mut schema: Value, name: &str, value: Value) -> Value {

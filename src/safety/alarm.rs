@@ -212,6 +212,7 @@ impl AlarmLife {
         let (_, cause) = self.next_announcement(announcing).filter(|(at, _)| now.mono >= *at)?;
         if cause == AlarmCause::Escalated {
             self.escalated = true;
+            self.since = now.wall;
             return Some(Transition { from: self.under, cause });
         }
         Some(self.enter(now, AlarmState::Unacknowledged, cause))

@@ -140,11 +140,13 @@ pub(crate) fn words(element: &Element, life: &ElementLife) -> Text {
         ElementKind::Valve => ("关闭", "closed", "关阀", "close"),
         ElementKind::Load => ("断电", "dead", "断电", "cut power"),
         ElementKind::Siren => ("启动", "on", "启动", "switch on"),
+        ElementKind::Lock => ("闭锁", "locked", "闭锁", "lock"),
     };
     let (unsafe_zh, unsafe_en) = match element.kind {
         ElementKind::Valve => ("开启", "open"),
         ElementKind::Load => ("带电", "live"),
         ElementKind::Siren => ("停止", "off"),
+        ElementKind::Lock => ("未闭锁", "free"),
     };
     let (zh, en) = match (life.demand, life.phase, element.mode) {
         (Demand::None, _, _) if life.found_tripped => (

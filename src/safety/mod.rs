@@ -4,6 +4,7 @@
 
 mod alarm;
 mod aside;
+mod bypass;
 mod cause_effect;
 mod element;
 mod orders;
@@ -12,6 +13,7 @@ mod rule;
 mod site;
 mod tell;
 mod trend;
+mod trips;
 mod watch;
 
 pub use site::{Effects, Input, Site};

@@ -1,7 +1,8 @@
 //! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
 use super::alarm::{AlarmLife, Transition};
-use super::cause_effect::{Cause, TripLife, Vote};
+use super::bypass::Bypasses;
+use super::cause_effect::TripLife;
 use super::element::{self, ElementLife};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
@@ -14,7 +15,7 @@ use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::Reading;
 use crate::model::record::{
-    AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding, Trouble, Who,
+    AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripStanding, Trouble,
 };
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
@@ -86,8 +87,9 @@ pub struct Site {
     pub(super) alarms: Table<AlarmId, AlarmLife>,
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
+    pub(super) bypasses: Bypasses,
     troubles: Vec<Trouble>,
-    /// The trips that each alarm is a cause of.
+    /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
     /// The trips that act on each element.
     acting_on: Table<ElementId, Vec<TripId>>,
@@ -98,12 +100,16 @@ pub struct Site {
     /// Alarms that nobody has acknowledged in time.
     pub(super) escalated: BTreeSet<AlarmId>,
     pub(super) rates: Rates,
+    /// Devices past their calibration date.
+    overdue: BTreeSet<DeviceId>,
     trends: BTreeMap<PointId, Trend>,
     /// When calibration dates and stale alarms are looked at next.
     pub(super) minute_due: Mono,
     /// What was last told of each point.
     pub(super) told: Table<PointId, Option<Reading>>,
     pub(super) snapshot_due: Mono,
+    /// When the first judge of this run began; a reload is no start.
+    pub(super) started: Mono,
 }
 
 impl Site {
@@ -115,18 +121,21 @@ impl Site {
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
+            bypasses: Bypasses::restored(&plan, standing, now),
             troubles: Vec::new(),
-            caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
-            acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
+            caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
+            acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
             stirred: plan.trips.ids().collect(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
             rates: Rates::new(now.mono),
+            overdue: BTreeSet::new(),
             trends: plan.points.iter().filter_map(|(id, p)| Some((id, Trend::new(p.trend?)))).collect(),
             minute_due: now.mono,
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
+            started: now.mono,
             plan,
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
@@ -206,24 +215,38 @@ impl Site {
                 }
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
+                self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
                 self.nuisances(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
-                    touched
-                        .extend(plan.devices.values().filter_map(|d| d.calibration).map(|(_, alarm)| alarm));
+                    self.calibrations(now, &mut touched);
                 }
             }
         }
         touched
     }
 
+    /// Looks at the calibration dates: they move by the day, on the wall clock.
+    fn calibrations(&mut self, now: Now, touched: &mut BTreeSet<AlarmId>) {
+        let plan = Arc::clone(&self.plan);
+        for (device, row) in plan.devices.iter() {
+            let Some((due, alarm)) = row.calibration else { continue };
+            touched.insert(alarm);
+            if now.wall >= due {
+                self.overdue.insert(device);
+            } else {
+                self.overdue.remove(&device);
+            }
+        }
+    }
+
     fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
         touched.extend(self.plan.points[point].alarms.iter().copied());
     }
 
-    /// The trips that `alarm` is a cause of take their next step.
+    /// The trips that look at `alarm` take their next step.
     fn stir(&mut self, alarm: AlarmId) {
         self.stirred.extend(self.caused_by[alarm].iter().copied());
     }
@@ -241,11 +264,11 @@ impl Site {
 
     // Judge: every alarm concerned takes a step.
 
-    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+    pub(super) fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
             self.suppress(now, id, effects);
-            let verdict = self.verdict(now, id);
+            let verdict = self.verdict(id);
             self.note_peak(id);
             let (alarm, announcing) = (&self.plan.alarms[id], &self.plan.announcing);
             let transition = self.alarms[id].step(now, alarm, announcing, verdict);
@@ -267,14 +290,16 @@ impl Site {
         }
     }
 
-    fn verdict(&self, now: Now, id: AlarmId) -> Verdict {
+    pub(super) fn verdict(&self, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
+        if alarm.condition == Condition::BypassActive {
+            return if self.bypasses.alarms(&self.plan, id) { Verdict::Breach } else { Verdict::Clear };
+        }
         match alarm.subject {
             Subject::Point(point) => self.verdict_of_point(id, point),
             Subject::Device(device) if alarm.condition == Condition::Stale => self.watch.staleness(device),
             Subject::Device(device) if alarm.condition == Condition::CalibrationDue => {
-                let due = self.plan.devices[device].calibration;
-                if due.is_some_and(|(due, _)| now.wall >= due) { Verdict::Breach } else { Verdict::Clear }
+                if self.overdue.contains(&device) { Verdict::Breach } else { Verdict::Clear }
             }
             Subject::Device(device) => self.watch.silence(device),
             Subject::Element(element) => match self.elements[element].phase {
@@ -306,6 +331,9 @@ impl Site {
     fn note_peak(&mut self, id: AlarmId) {
         let alarm = &self.plan.alarms[id];
         let Subject::Point(point) = alarm.subject else { return };
+        if alarm.condition == Condition::BypassActive {
+            return;
+        }
         let Some(value) = self.watch.readings[point].value else { return };
         let life = &mut self.alarms[id];
         if life.active() {
@@ -322,9 +350,9 @@ impl Site {
         // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
         // for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
-            let causes = self.causes(now, id);
-            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
-                self.trip_due_to(now, id, &causes, &votes, effects);
+            let inputs = self.inputs(id);
+            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
+                self.trip_due_to(now, id, &inputs, &votes, effects);
             }
         }
         for id in plan.elements.ids() {
@@ -335,64 +363,6 @@ impl Site {
     /// Whether an alarm is a cause of any trip.
     pub(super) fn causes_any(&self, id: AlarmId) -> bool {
         !self.caused_by[id].is_empty()
-    }
-
-    pub(super) fn causes(&self, now: Now, id: TripId) -> Vec<Cause> {
-        let cause = |alarm_id: &AlarmId| {
-            let (alarm, life) = (&self.plan.alarms[*alarm_id], &self.alarms[*alarm_id]);
-            let safe = match alarm.subject {
-                Subject::Point(p) => {
-                    let decimals = self.plan.points[p].decimals;
-                    rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
-                }
-                Subject::Device(_) | Subject::Element(_) => self.verdict(now, *alarm_id) == Verdict::Clear,
-            };
-            Cause {
-                active: life.active().then_some(life.occurred),
-                known: self.verdict(now, *alarm_id) != Verdict::Unknown,
-                safe,
-                unacknowledged: life.unacknowledged(),
-            }
-        };
-        self.plan.trips[id].causes.iter().map(cause).collect()
-    }
-
-    fn trip_due_to(&mut self, now: Now, id: TripId, causes: &[Cause], votes: &[Vote], effects: &mut Effects) {
-        let trip = &self.plan.trips[id];
-        let voting = || trip.causes.iter().zip(causes).zip(votes).filter(|(_, vote)| **vote != Vote::No);
-        let key = |alarm: &AlarmId| self.plan.alarms[*alarm].key.clone();
-        // Causes that are true come before those that are merely not known; among the true, the earliest.
-        let first = voting().min_by_key(|((_, cause), _)| (cause.active.is_none(), cause.active));
-        self.trips[id].first_out = first.map(|((alarm, _), _)| key(alarm));
-        let told = voting().map(|((alarm, _), vote)| match vote {
-            Vote::True | Vote::No => key(alarm),
-            Vote::Bad => format!("{} (bad)", key(alarm)),
-        });
-        let causes = told.collect();
-        self.tell_trip(now, id, causes, None, effects);
-    }
-
-    pub(super) fn tell_trip(
-        &self,
-        now: Now,
-        id: TripId,
-        causes: Vec<String>,
-        who: Option<Who>,
-        effects: &mut Effects,
-    ) {
-        let (trip, life) = (&self.plan.trips[id], &self.trips[id]);
-        let change = TripChange {
-            tag: trip.tag.to_string(),
-            area: self.plan.areas[trip.area].tag.to_string(),
-            occurrence: life.occurrence,
-            tripped: life.tripped,
-            first_out: life.first_out.clone(),
-            causes,
-            effects: trip.effects.iter().map(|e| self.plan.elements[*e].tag.to_string()).collect(),
-            text: trip.name.clone(),
-            who,
-        };
-        effects.record(now, Body::Trip(change));
     }
 
     /// The trips that demand an element now.
@@ -466,6 +436,7 @@ impl Site {
             };
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
+        standing.bypasses = self.bypasses.standing(&self.plan);
         standing
     }
 
@@ -519,7 +490,9 @@ impl Site {
                 *trend = old.clone();
             }
         }
+        next.started = self.started;
         self.hand_on_alarms_and_votes(&mut next);
+        self.hand_on_bypasses(now, &mut next, effects);
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
@@ -554,9 +527,9 @@ impl Site {
         }
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
-            let old_causes = self.plan.trips[was].causes.iter();
-            let old_keys: Vec<&str> = old_causes.map(|a| self.plan.alarms[*a].key.as_str()).collect();
-            let keys = trip.causes.iter().map(|a| plan.alarms[*a].key.as_str());
+            let old_inputs = self.plan.trips[was].inputs();
+            let old_keys: Vec<&str> = old_inputs.map(|a| self.plan.alarms[a].key.as_str()).collect();
+            let keys = trip.inputs().map(|a| plan.alarms[a].key.as_str());
             next.trips[id].take_over(keys, &self.trips[was], &old_keys);
         }
     }
@@ -589,6 +562,7 @@ impl Site {
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
             rates: self.rates.figures(),
+            bypasses: self.bypasses.view(now.mono),
         }
     }
 }
@@ -597,11 +571,11 @@ impl Site {
 fn trips_by<I: Row, T>(
     plan: &Plan,
     table: &Table<I, T>,
-    list: impl Fn(&Trip) -> &Vec<I>,
+    list: impl Fn(&Trip) -> Vec<I>,
 ) -> Table<I, Vec<TripId>> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
-        list(trip).iter().for_each(|row| trips[*row].push(id));
+        list(trip).into_iter().for_each(|row| trips[row].push(id));
     }
     trips
 }

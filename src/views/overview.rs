@@ -158,6 +158,12 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let word = paint.on("■ 动作 TRIPPED", AnsiColor::Red);
         writeln!(out, "  {word} {}  {} / {}; 首发 first-out: {first}", trip.tag, trip.name.zh, trip.name.en)?;
     }
+    for bypass in &view.bypasses {
+        let word = paint.on("! 旁路 BYPASSED", AnsiColor::Yellow);
+        let second = bypass.second.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
+        let key = &plan.alarms[bypass.cause].key;
+        writeln!(out, "  {word} {key}  {} left; {}{second}: {}", bypass.left, bypass.by.name, bypass.reason)?;
+    }
     for trouble in &view.troubles {
         let word = paint.on("! 故障 TROUBLE", AnsiColor::Yellow);
         writeln!(
@@ -199,7 +205,11 @@ const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str,
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
-        (ElementKind::Load | ElementKind::Siren, Position::Travelling) => ("动作中", "switching"),
+        (ElementKind::Lock, Position::Safe) => ("闭锁", "locked"),
+        (ElementKind::Lock, Position::Unsafe) => ("未闭锁", "free"),
+        (ElementKind::Load | ElementKind::Siren | ElementKind::Lock, Position::Travelling) => {
+            ("动作中", "switching")
+        }
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
     }
@@ -272,8 +282,18 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
         .iter()
         .map(|t| json!({ "code": t.code, "detail": t.detail, "zh": t.text.zh, "en": t.text.en }))
         .collect();
+    let bypasses: Vec<Value> = view
+        .bypasses
+        .iter()
+        .map(|b| {
+            json!({
+                "cause": plan.alarms[b.cause].key, "left_us": b.left.us(), "reason": b.reason, "by": b.by.name,
+                "second": b.second,
+            })
+        })
+        .collect();
     json!({
-        "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "bypasses": bypasses, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
     })
 }

@@ -413,7 +413,7 @@ def test_a_reset_is_refused_with_every_reason(room):
     blind = room.order("reset", "shutoff")
     assert blind.returncode == 1 and "good reading" in blind.stderr, "what is not known is not safe"
     room.units[0].mood = "good"
-    wait_until(lambda: room.order("reset", "shutoff").returncode == 0, "the reset is taken")
+    wait_until(lambda: room.order("reset", "shutoff").returncode == 0, "the reset is taken", patience_s=90)
     assert not room.trip("shutoff")["tripped"]
     assert room.order("reset", "no-such").returncode == 1
     room.end()

@@ -1,0 +1,85 @@
+//! The bytes of these bodies, and that folding them gives what folding their records gives.
+
+use super::*;
+use crate::model::point::Text;
+use crate::model::record::{Body, Record};
+use crate::model::time::{Mono, Now};
+use crate::record::chain::Chain;
+use crate::record::entry::{self, Entry, standing_apply, standing_bodies};
+use proptest::prelude::*;
+
+fn record(body: Body) -> Record {
+    Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(5_000) }, body }
+}
+
+fn change(step: BypassStep) -> BypassChange {
+    BypassChange {
+        cause: "face.t0:trip".to_owned(),
+        area: "face".to_owned(),
+        step,
+        trips: vec!["cut".to_owned()],
+        since: Wall::from_ms(0),
+        until: Wall::from_ms(1_800_000),
+        remaining: Span::from_secs(1_800),
+        reason: "calibration".to_owned(),
+        by: Who { name: "li".to_owned(), via: "local".to_owned() },
+        second: Some("wang".to_owned()),
+        who: None,
+        text: Text::new("旁路", "bypassed"),
+    }
+}
+
+// Frozen, as those in `entry`.
+
+#[test]
+fn bypass_has_these_bytes() {
+    assert_eq!(
+        entry::body(&record(Body::Bypass(change(BypassStep::Started)))).to_string(),
+        r#"{"area":"face","by":{"name":"li","via":"local"},"cause":"face.t0:trip","reason":"calibration","remaining_us":1800000000,"second":"wang","since":"1970-01-01T00:00:00.000Z","step":"started","text":{"en":"bypassed","zh":"旁路"},"trips":["cut"],"until":"1970-01-01T00:30:00.000Z","who":null}"#
+    );
+    let mut standing = Standing::default();
+    standing.apply(&record(Body::Bypass(change(BypassStep::Started))));
+    assert_eq!(
+        json!(standing_bodies(&standing)).to_string(),
+        r#"[{"alarms":{},"bypasses":{"face.t0:trip":{"by":{"name":"li","via":"local"},"reason":"calibration","remaining_us":1800000000,"second":"wang","since":"1970-01-01T00:00:00.000Z","until":"1970-01-01T00:30:00.000Z","warned":false}},"trips":{}}]"#
+    );
+}
+
+fn any_change() -> impl Strategy<Value = Record> {
+    let step = prop::sample::select(BypassStep::ALL.as_slice());
+    (step, 0..3u8, any::<i64>(), any::<u64>(), ".*", prop::option::of(".*")).prop_map(
+        |(step, n, until, left, reason, second)| {
+            let until = Wall::from_ms(until);
+            let remaining = Span::from_us(left);
+            record(Body::Bypass(BypassChange {
+                cause: format!("p{n}:trip"),
+                until,
+                remaining,
+                reason,
+                second,
+                ..change(step)
+            }))
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn folding_lines_of_bypasses_gives_what_folding_their_records_gives(
+        records in prop::collection::vec(any_change(), 0..20), snapshot_at in 0..20usize,
+    ) {
+        let mut chain = Chain::start("mine-1", 1);
+        let (mut by_record, mut by_line) = (Standing::default(), Standing::default());
+        for (n, record) in records.iter().enumerate() {
+            if n == snapshot_at {
+                by_line = Standing::default();
+                for line in chain.snapshot(record.at, &by_record) {
+                    standing_apply(&mut by_line, &Entry::parse(line.as_bytes()).unwrap());
+                }
+            }
+            by_record.apply(record);
+            standing_apply(&mut by_line, &Entry::parse(chain.next(record).as_bytes()).unwrap());
+        }
+        prop_assert_eq!(by_record, by_line);
+    }
+}
