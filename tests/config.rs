@@ -235,6 +235,12 @@ fn every_alarm_and_its_subject_name_each_other() {
         let (tag, condition) = alarm.key.split_once(':').unwrap();
         assert_eq!(Condition::parse(condition), Some(alarm.condition), "{}", alarm.key);
         match alarm.subject {
+            Subject::Point(p) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.points[p].tag.as_str(), plan.watched.points[&p].alarm), (tag, id));
+            }
+            Subject::Element(e) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.elements[e].tag.as_str(), plan.watched.elements[&e]), (tag, id));
+            }
             Subject::Point(p) => {
                 assert_eq!(plan.points[p].tag.as_str(), tag);
                 assert!(plan.points[p].alarms.contains(&id));

@@ -2,6 +2,7 @@
 //! What a key means beyond its own value is checked where it is used.
 
 use super::shape::{HUGE, Key, Kind, Preset, Shape};
+use crate::model::sign::{Knob, Sign};
 use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
@@ -51,6 +52,8 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("siren", Kind::Tables(&SIREN, MAX_ROWS), "sirens, beacons and fans that are switched on"),
         Key::may("trip", Kind::Tables(&TRIP, MAX_ROWS), "cause and effect"),
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
+        Key::may("signs", Kind::Table(&SIGNS), "the numbers that signs of false data go by"),
+        Key::may("airway", Kind::Tables(&AIRWAY, 1_000), "points that the same air passes"),
     ],
 };
 
@@ -207,6 +210,78 @@ static POINT: Shape = Shape {
             Preset::Number(5.0),
             "how long an alarm must be gone before it counts as gone",
         ),
+        Key::may("neighbours", Kind::List(&Kind::Ref("a point"), 1, 8), "points that measure the same air"),
+        Key::may("catalytic", Kind::Flag, "whether its sensor is catalytic: folds back in too much gas"),
+        Key::may("expects", ANY, "what it must always read: it mirrors something that is set in the device"),
+        Key::may(
+            "tells",
+            Kind::OneOf(&["inhibit", "mute", "power-off", "local"]),
+            "what a contact tells of its device when it is 1",
+        ),
+        Key::may("signs", Kind::Table(&SIGNS_OF_POINT), "numbers of signs that are others for this point"),
+    ],
+};
+
+/// The numbers that signs go by; for the whole site.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static SIGNS: Shape = Shape {
+    what: "the numbers that signs go by",
+    keys: &{
+        let mut keys = [const { Key::may("", Kind::Flag, "") }; Knob::ALL.len()];
+        let mut n = 0;
+        while n < keys.len() {
+            let (knob, (lo, hi)) = (Knob::ALL[n], Knob::ALL[n].bounds());
+            let preset = Preset::Number(knob.default());
+            keys[n] = Key::preset(knob.key(), Kind::Number(lo, hi), preset, knob.doc());
+            n += 1;
+        }
+        keys
+    },
+};
+
+/// The same for one point: what is not written there is as for the whole site.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static SIGNS_OF_POINT: Shape = Shape {
+    what: "the numbers that signs go by on one point",
+    keys: &{
+        let mut keys = [const { Key::may("", Kind::Flag, "") }; Knob::ALL.len() + 1];
+        let mut n = 0;
+        while n < Knob::ALL.len() {
+            let (knob, (lo, hi)) = (Knob::ALL[n], Knob::ALL[n].bounds());
+            keys[n] = Key::may(knob.key(), Kind::Number(lo, hi), knob.doc());
+            n += 1;
+        }
+        keys[n] = Key::may(
+            "off",
+            Kind::List(&Kind::OneOf(&SIGN_NAMES), 0, Sign::ALL.len()),
+            "signs that nobody looks for on this point",
+        );
+        keys
+    },
+};
+
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const SIGN_NAMES: [&str; Sign::ALL.len()] = {
+    let mut names = [""; Sign::ALL.len()];
+    let mut n = 0;
+    while n < names.len() {
+        names[n] = Sign::ALL[n].as_str();
+        n += 1;
+    }
+    names
+};
+
+static AIRWAY: Shape = Shape {
+    what: "an airway",
+    keys: &[
+        Key::must("points", Kind::List(&Kind::Ref("a point"), 2, 64), "the points, in the order of the air"),
+        Key::preset(
+            "lag_s",
+            Kind::Number(0.0, 3_600.0),
+            Preset::Number(0.0),
+            "how long the air takes from one to the next",
+        ),
+        Key::may("diluted", Kind::Flag, "whether fresh air joins on the way, so that it may hold less there"),
     ],
 };
 

@@ -86,6 +86,7 @@ impl<'a> Compiler<'a> {
         self.each("device", Self::device);
         self.each("point", Self::point_row);
         self.all_elements();
+        self.all_signs();
         self.blocks();
         self.each("trip", Self::trip_row);
         self.all_destinations();

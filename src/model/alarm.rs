@@ -30,11 +30,13 @@ pub enum Condition {
     CommLost,
     /// An element was commanded and is not in its safe state within its time limit.
     NotConfirmed,
+    /// A sign that its data may be false or that it may fail.
+    Anomaly,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 13] = [
+    pub const ALL: [Condition; 14] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -48,6 +50,7 @@ impl Condition {
         Condition::OverRange,
         Condition::CommLost,
         Condition::NotConfirmed,
+        Condition::Anomaly,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -67,6 +70,7 @@ impl Condition {
             Condition::OverRange => "over-range",
             Condition::CommLost => "comm-lost",
             Condition::NotConfirmed => "not-confirmed",
+            Condition::Anomaly => "anomaly",
         }
     }
 

@@ -5,6 +5,7 @@ use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
+use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::Span;
 
@@ -37,6 +38,8 @@ pub struct Plan {
     pub destinations: Table<DestinationId, Destination>,
     /// How telemetry is kept.
     pub telemetry: Telemetry,
+    /// What signs of false data and failing sensors are looked for on.
+    pub watched: Watched,
 }
 
 /// A part of the site.

@@ -4,6 +4,7 @@
 use super::alarm::{AlarmCause, AlarmState, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
 use super::point::{Quality, Reading, Tag, Text, Unit};
+use super::sign::{Anomaly, CalibrationChange, Sign};
 use super::time::{Now, Span, Wall};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +60,10 @@ pub enum Body {
     Trouble(Trouble),
     /// Data that could not be kept.
     Gap(Gap),
+    /// A sign that data may be false was seen, or is over.
+    Anomaly(Anomaly),
+    /// A calibration began or ended.
+    Calibration(CalibrationChange),
 }
 
 impl Body {
@@ -75,6 +80,8 @@ impl Body {
             Body::Command(_) => "command",
             Body::Trouble(_) => "trouble",
             Body::Gap(_) => "gap",
+            Body::Anomaly(_) => "anomaly",
+            Body::Calibration(_) => "calibration",
         }
     }
 }
@@ -295,6 +302,34 @@ pub struct Standing {
     pub alarms: BTreeMap<String, AlarmStanding>,
     /// By trip id.
     pub trips: BTreeMap<String, TripStanding>,
+    /// Signs that stand, by the id of what they are on and by sign: since when.
+    pub signs: BTreeMap<(String, Sign), Wall>,
+    /// Calibrations by point's id.
+    pub calibrations: BTreeMap<String, CalibrationStanding>,
+}
+
+/// The calibrations of a point.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct CalibrationStanding {
+    /// The planned time of the one that goes on.
+    pub planned: Option<Span>,
+    /// When the last ones began, oldest first.
+    pub begun: Vec<Wall>,
+}
+
+impl CalibrationStanding {
+    /// Most begins that are remembered.
+    pub const MAX_BEGUN: usize = 5;
+
+    /// Takes in a begin or an end.
+    pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
+        self.planned = change.begun.then_some(change.planned);
+        if change.begun {
+            self.begun.push(at);
+            let spare = self.begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
+            self.begun.drain(..spare);
+        }
+    }
 }
 
 /// Where an alarm stood.
@@ -334,6 +369,13 @@ impl Standing {
                     first_out: t.first_out.clone(),
                 };
                 self.trips.insert(t.tag.clone(), standing);
+            }
+            Body::Anomaly(a) if a.raised => {
+                self.signs.insert((a.key.clone(), a.sign), record.at.wall);
+            }
+            Body::Anomaly(a) => drop(self.signs.remove(&(a.key.clone(), a.sign))),
+            Body::Calibration(c) => {
+                self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
             }
             Body::Started(_)
             | Body::Ended { .. }

@@ -5,6 +5,8 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+mod signs;
+
 use super::chain::Digest;
 use crate::model::alarm::AlarmState;
 use crate::model::element::Demand;
@@ -127,6 +129,8 @@ impl Entry {
         match self.kind.as_str() {
             "alarm" => self.body.get("key")?.as_str(),
             "trip" | "element" => self.body.get("tag")?.as_str(),
+            "anomaly" => self.body.get("key")?.as_str(),
+            "calibration" => self.body.get("point")?.as_str(),
             _ => None,
         }
     }
@@ -153,6 +157,8 @@ pub fn body(record: &Record) -> Value {
         Body::Command(b) => command(b),
         Body::Trouble(b) => trouble(b),
         Body::Gap(b) => gap(b),
+        Body::Anomaly(b) => signs::anomaly(b),
+        Body::Calibration(b) => signs::calibration(b),
     }
 }
 
@@ -257,6 +263,8 @@ pub fn standing_body(standing: &Standing) -> Value {
     let alarm = |a: &AlarmStanding| json!({ "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() });
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
     json!({
+        "calibrations": signs::calibrations(standing),
+        "signs": signs::standing(standing),
         "alarms": standing.alarms.iter().map(|(key, a)| (key.clone(), alarm(a))).collect::<Map<_, _>>(),
         "trips": standing.trips.iter().map(|(tag, t)| (tag.clone(), trip(t))).collect::<Map<_, _>>(),
     })
@@ -277,6 +285,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             }
         }
         STANDING => *standing = read_standing(&entry.body),
+        "anomaly" | "calibration" => signs::standing_apply(standing, entry),
         _ => {}
     }
 }
@@ -311,16 +320,22 @@ fn read_standing(body: &Value) -> Standing {
     Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
+        signs: rows("signs").flat_map(|(key, own)| signs::read_standing(key, own)).collect(),
+        calibrations: rows("calibrations")
+            .filter_map(|(tag, c)| Some((tag.clone(), signs::read_calibrations(c)?)))
+            .collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::signs::tests::{anomaly_record, calibration_record};
     use super::*;
     use crate::model::alarm::{AlarmCause, Colour};
     use crate::model::element::{ElementKind, Mode, Phase, Position};
     use crate::model::point::{Quality, Unit};
     use crate::model::record::{Lane, PreviousEnd};
+    use crate::model::sign::{Anomaly, CalibrationChange, Sign};
     use crate::model::time::Span;
     use crate::record::chain::Chain;
     use proptest::prelude::*;
@@ -508,9 +523,11 @@ mod tests {
         let mut standing = Standing::default();
         standing.apply(&record(Body::Alarm(alarm_change())));
         standing.apply(&record(Body::Trip(trip_change())));
+        standing.apply(&record(Body::Anomaly(anomaly_record())));
+        standing.apply(&record(Body::Calibration(calibration_record())));
         assert_eq!(
             standing_body(&standing).to_string(),
-            r#"{"alarms":{"face.t0:trip":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
+            r#"{"alarms":{"face.t0:trip":{"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
         );
     }
 
@@ -556,8 +573,22 @@ mod tests {
                 })
             },
         );
+        let sign = (0..2u8, prop::sample::select(Sign::ALL.as_slice()), any::<bool>()).prop_map(
+            |(n, sign, raised)| {
+                Body::Anomaly(Anomaly { key: format!("p{n}"), sign, raised, ..anomaly_record() })
+            },
+        );
+        let calibration = (0..2u8, any::<bool>(), 0..u64::MAX / 1000).prop_map(|(n, begun, ms)| {
+            let planned = Span::from_ms(ms);
+            Body::Calibration(CalibrationChange {
+                point: format!("p{n}"),
+                begun,
+                planned,
+                ..calibration_record()
+            })
+        });
         let other = ".*".prop_map(|reason| Body::Ended { reason });
-        (any::<i64>(), prop_oneof![alarm, trip, other]).prop_map(|(ms, body)| Record {
+        (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other]).prop_map(|(ms, body)| Record {
             at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) },
             body,
         })

@@ -8,6 +8,7 @@ use crate::model::alarm::{AlarmCause, AlarmState, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
 use crate::model::record::{Lane, PreviousEnd};
+use crate::model::sign::Sign;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -36,6 +37,7 @@ fn definitions() -> Value {
         ("quality".to_owned(), quality()),
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
+        ("standing_calibration".to_owned(), standing_calibration()),
     ]);
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
@@ -46,7 +48,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 10] {
+fn bodies() -> [(&'static str, Value); 12] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -57,6 +59,8 @@ fn bodies() -> [(&'static str, Value); 10] {
         ("command", command()),
         ("trouble", trouble()),
         ("gap", gap()),
+        ("anomaly", anomaly()),
+        ("calibration", calibration()),
         ("standing", standing()),
     ]
 }
@@ -245,6 +249,62 @@ fn standing() -> Value {
     object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
+        "signs": {
+            "type": "object",
+            "description": "Signs that stand, by the id of what they are on, each with since when.",
+            "additionalProperties": { "type": "object", "additionalProperties": reference("utc") },
+        },
+        "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
+    }))
+}
+
+fn standing_calibration() -> Value {
+    object(json!({
+        "begun": { "type": "array", "items": reference("utc") },
+        "planned_ms": maybe("integer"),
+    }))
+}
+
+fn anomaly() -> Value {
+    let value = json!({
+        "type": "array",
+        "description": "UTC in milliseconds since 1970, value.",
+        "prefixItems": [{ "type": "integer" }, maybe("number")],
+        "minItems": 2,
+        "maxItems": 2,
+    });
+    let neighbour =
+        object(json!({ "key": string(), "value": maybe("number"), "quality": reference("quality") }));
+    let mut anomaly = object(json!({
+        "sign": one_of(Sign::ALL.map(Sign::as_str)),
+        "key": string(),
+        "area": string(),
+        "raised": { "type": "boolean" },
+        "score": maybe("number"),
+        "from": reference("utc"),
+        "to": reference("utc"),
+        "unit": one_of(Unit::ALL.map(Unit::as_str)),
+        "values": { "type": "array", "items": value },
+        "neighbours": { "type": "array", "items": neighbour },
+        "parameters": { "type": "object", "additionalProperties": { "type": "number" } },
+        "text": reference("text"),
+    }));
+    describe(
+        &mut anomaly,
+        "A sign that data may be false or a sensor may fail: check on site. Never an accusation. `score` is how far it \
+         is beyond its limit; `values` are the evidence; `parameters` are the settings that it was judged by.",
+    );
+    anomaly
+}
+
+fn calibration() -> Value {
+    object(json!({
+        "point": string(),
+        "area": string(),
+        "begun": { "type": "boolean" },
+        "planned_ms": whole("How long it may take; 0 where the device says so and nobody ordered it."),
+        "by": maybe("string"),
+        "text": reference("text"),
     }))
 }
 

@@ -7,6 +7,7 @@ mod cause_effect;
 mod element;
 mod orders;
 mod rule;
+mod signs;
 mod site;
 mod watch;
 

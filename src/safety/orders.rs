@@ -161,7 +161,8 @@ impl Site {
             | Condition::SensorFault
             | Condition::OverRange
             | Condition::CommLost
-            | Condition::NotConfirmed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::NotConfirmed
+            | Condition::Anomaly => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(

@@ -31,7 +31,7 @@ pub(crate) fn judge_point(
         Condition::SensorFault => sensor_fault(reading.quality),
         Condition::OverRange => over_range(reading.quality),
         // Not about a reading: judged where their subject is known.
-        Condition::CommLost | Condition::NotConfirmed => Verdict::Unknown,
+        Condition::CommLost | Condition::NotConfirmed | Condition::Anomaly => Verdict::Unknown,
     }
 }
 
@@ -141,9 +141,11 @@ pub(crate) fn proves_safe(
                 sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value > reset)
             }
             Condition::Contact(_) => contact(limit, reading) == Verdict::Clear,
-            Condition::SensorFault | Condition::OverRange | Condition::CommLost | Condition::NotConfirmed => {
-                true
-            }
+            Condition::SensorFault
+            | Condition::OverRange
+            | Condition::CommLost
+            | Condition::NotConfirmed
+            | Condition::Anomaly => true,
         }
 }
 

@@ -4,6 +4,7 @@ use super::alarm::{AlarmLife, Transition};
 use super::cause_effect::{Cause, TripLife, Vote};
 use super::element::{self, ElementLife};
 use super::rule::{self, Verdict};
+use super::signs::{Out, Signs};
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
@@ -82,6 +83,7 @@ pub struct Site {
     pub(super) alarms: Table<AlarmId, AlarmLife>,
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
+    pub(super) signs: Signs,
     troubles: Vec<Trouble>,
     /// The trips that each alarm is a cause of.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -105,6 +107,7 @@ impl Site {
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key))),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
+            signs: Signs::new(&plan, standing, now),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
             acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
@@ -145,8 +148,7 @@ impl Site {
                 let was_lost = self.watch.devices[device].fault.is_some();
                 self.watch.heard(device, &readings);
                 for (point, _) in &readings {
-                    self.touch(*point, &mut touched);
-                    self.sample(now, *point, effects);
+                    self.read(now, *point, &mut touched, effects);
                 }
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
                     touched.insert(plan.devices[device].comm_alarm);
@@ -162,8 +164,7 @@ impl Site {
             }
             Input::NoAnswer { device, fault } => {
                 for point in self.watch.not_heard(device, fault, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].comm_alarm);
             }
@@ -180,20 +181,28 @@ impl Site {
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                     touched.insert(plan.devices[plan.points[point].device].comm_alarm);
                 }
                 touched.extend(self.timed.iter().copied());
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
+                let readings = &self.watch.readings;
+                let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
+                if let Some(trouble) = self.signs.tick(&self.elements, &mut out) {
+                    self.trouble(now, trouble, effects);
+                }
             }
         }
         touched
     }
 
-    fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
+    /// A point reads something else, or the same again: alarms, telemetry and signs look at it.
+    fn read(&mut self, now: Now, point: PointId, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
         touched.extend(self.plan.points[point].alarms.iter().copied());
+        self.sample(now, point, effects);
+        let readings = &self.watch.readings;
+        self.signs.heard(point, &mut Out { now, plan: &self.plan, readings, effects, touched });
     }
 
     /// The trips that `alarm` is a cause of take their next step.
@@ -266,6 +275,7 @@ impl Site {
     fn verdict(&self, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
         match alarm.subject {
+            subject if alarm.condition == Condition::Anomaly => self.signs.verdict(subject),
             Subject::Point(point) => {
                 let decimals = self.plan.points[point].decimals;
                 let held = self.alarms[id].held();
@@ -297,7 +307,8 @@ impl Site {
                 | Condition::SensorFault
                 | Condition::OverRange
                 | Condition::CommLost
-                | Condition::NotConfirmed => value.max(peak),
+                | Condition::NotConfirmed
+                | Condition::Anomaly => value.max(peak),
             };
             life.peak = Some(life.peak.map_or(value, worse));
         }
@@ -476,6 +487,7 @@ impl Site {
             };
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
+        self.signs.standing(&self.plan, &mut standing);
         standing
     }
 
@@ -520,6 +532,7 @@ impl Site {
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
+        next.signs.take_over(&plan, &mut self.signs, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
         self.hand_on_alarms_and_votes(&mut next);
         for (id, element) in plan.elements.iter() {

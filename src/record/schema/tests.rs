@@ -4,9 +4,10 @@ use super::*;
 use crate::model::element::Demand;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, CommandDone, ConfigChange, ElementChange, Gap, Record, Sample, Seq,
-    Standing, Started, TripChange, TripStanding, Trouble, Who,
+    AlarmChange, AlarmStanding, Body, CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap,
+    Record, Sample, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
 };
+use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
 use crate::record::payload::Identity;
@@ -84,6 +85,28 @@ fn records() -> Vec<Record> {
         count: 3,
         reason: "disk".to_owned(),
     };
+    let anomaly = Anomaly {
+        sign: Sign::Frozen,
+        key: "face.t0".to_owned(),
+        area: "face".to_owned(),
+        raised: true,
+        score: 2.0,
+        from: Wall::from_ms(0),
+        to: Wall::from_ms(1),
+        unit: Unit::PctVol,
+        values: vec![(Wall::from_ms(0), 0.4)],
+        neighbours: vec![("face.t1".to_owned(), None, Quality::Good)],
+        parameters: vec![("frozen_min_s", 1800.0)],
+        text: text.clone(),
+    };
+    let calibration = CalibrationChange {
+        point: "face.t0".to_owned(),
+        area: "face".to_owned(),
+        begun: true,
+        planned: Span::from_secs(600),
+        by: Some("li".to_owned()),
+        text: text.clone(),
+    };
     let bodies = vec![
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -98,6 +121,9 @@ fn records() -> Vec<Record> {
         Body::Command(command),
         Body::Trouble(trouble),
         Body::Gap(gap),
+        Body::Anomaly(anomaly),
+        Body::Calibration(CalibrationChange { by: None, ..calibration.clone() }),
+        Body::Calibration(calibration),
     ];
     bodies.into_iter().map(|body| Record { at: Now::default(), body }).collect()
 }
@@ -108,6 +134,11 @@ fn standing() -> Standing {
     Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
+        signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
+        calibrations: BTreeMap::from([(
+            "face.t0".to_owned(),
+            CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
+        )]),
     }
 }
 
