@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => orders::status(&args),
         Command::Ack(args) => orders::ack(&args),
         Command::Reset(args) => orders::reset(&args),
+        Command::Calibrate(args) => orders::calibrate(&args),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `davy status`, `davy ack` and `davy reset`: a person at the gateway talks to the running agent.
+//! `davy status`, `davy ack`, `davy reset` and `davy calibrate`: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Reset, Status, Which};
+use super::args::{Ack, Calibrate, Reset, Status, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -27,6 +27,13 @@ pub(super) fn ack(args: &Ack) -> ExitCode {
 /// `davy reset`.
 pub(super) fn reset(args: &Reset) -> ExitCode {
     put(&args.which, &json!({ "do": "reset", "target": args.target, "name": args.name }))
+}
+
+/// `davy calibrate`.
+pub(super) fn calibrate(args: &Calibrate) -> ExitCode {
+    let question =
+        json!({ "do": "calibrate", "point": args.point, "minutes": args.minutes, "name": args.name });
+    put(&args.which, &question)
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

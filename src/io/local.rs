@@ -151,7 +151,14 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         },
         "ack-all" => Verb::AcknowledgeAll,
         "reset" => Verb::Reset { target: id("target")? },
-        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset")),
+        "calibrate" => Verb::Calibrate {
+            point: id("point")?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+        },
+        other => return Err(format!("`{other}` is none of status, ack, ack-all, reset, calibrate")),
     };
     let name = text("name").map(|n| n.chars().filter(|c| !c.is_control()).take(64).collect());
     Ok(Asked::Order { verb, name })

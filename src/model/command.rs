@@ -29,6 +29,13 @@ pub enum Verb {
         /// A trip's id or an alarm's key.
         target: String,
     },
+    /// Begin or end the calibration of a point: its data are marked, and its neighbours guard.
+    Calibrate {
+        /// The point's id.
+        point: String,
+        /// How long it may take; none ends it.
+        minutes: Option<u32>,
+    },
 }
 
 impl Verb {
@@ -40,6 +47,8 @@ impl Verb {
             Verb::Acknowledge { key, occurrence: None } => format!("ack {key}"),
             Verb::AcknowledgeAll => "ack --all".to_owned(),
             Verb::Reset { target } => format!("reset {target}"),
+            Verb::Calibrate { point, minutes: Some(n) } => format!("calibrate {point} --minutes {n}"),
+            Verb::Calibrate { point, minutes: None } => format!("calibrate {point} --end"),
         }
     }
 }

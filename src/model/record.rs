@@ -323,12 +323,21 @@ impl CalibrationStanding {
 
     /// Takes in a begin or an end.
     pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
+        let again = self.planned.is_some();
         self.planned = change.begun.then_some(change.planned);
         if change.begun {
-            self.begun.push(at);
-            let spare = self.begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
-            self.begun.drain(..spare);
+            CalibrationStanding::begin(&mut self.begun, at, again);
         }
+    }
+
+    /// One more begins. `again` where one went on: a person says what the device has said before, and it is one.
+    pub fn begin(begun: &mut Vec<Wall>, at: Wall, again: bool) {
+        if again {
+            begun.pop();
+        }
+        begun.push(at);
+        let spare = begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
+        begun.drain(..spare);
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Cause {
     pub(crate) known: bool,
     /// It is proven to be on the safe side of its reset value.
     pub(crate) safe: bool,
+    /// It is being calibrated by order, within the planned time: not known, and no vote while another guard is good.
+    pub(crate) excused: bool,
     /// Its alarm still waits for an acknowledgement.
     pub(crate) unacknowledged: bool,
 }
@@ -85,10 +87,12 @@ impl TripLife {
 
     /// Counts the votes; says how each cause counts when that trips it now.
     pub(crate) fn step(&mut self, now: Mono, trip: &Trip, causes: &[Cause]) -> Option<Vec<Vote>> {
-        self.note(now, causes);
+        let spared = spared(causes);
+        self.note(now, causes, spared > 0);
         let votes = self.votes(now, trip, causes);
         let count = votes.iter().filter(|v| **v != Vote::No).count();
-        if self.tripped || count < trip.votes {
+        // One that is left out counts for neither number: 2oo3 becomes 1oo2.
+        if self.tripped || count < trip.votes.saturating_sub(spared).max(1) {
             return None;
         }
         self.tripped = true;
@@ -97,11 +101,14 @@ impl TripLife {
         Some(votes)
     }
 
-    fn note(&mut self, now: Mono, causes: &[Cause]) {
+    fn note(&mut self, now: Mono, causes: &[Cause], spare: bool) {
         for ((cause, bad), heard) in causes.iter().zip(&mut self.bad_since).zip(&mut self.heard) {
             *heard |= cause.known;
             if cause.known {
                 *bad = None;
+            } else if cause.excused && spare {
+                // What comes after the planned time has the whole delay before it counts.
+                *bad = Some(now);
             } else {
                 bad.get_or_insert(now);
             }
@@ -168,6 +175,15 @@ impl TripLife {
     }
 }
 
+/// How many causes are left out of the count: those that are excused, while another guard is good.
+fn spared(causes: &[Cause]) -> usize {
+    if causes.iter().any(|c| c.known && !c.excused) {
+        causes.iter().filter(|c| c.excused && !c.known && c.active.is_none()).count()
+    } else {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,9 +191,13 @@ mod tests {
     use crate::model::table::{AlarmId, AreaId, Row};
     use proptest::prelude::*;
 
-    const SAFE: Cause = Cause { active: None, known: true, safe: true, unacknowledged: false };
-    const HIGH: Cause = Cause { active: Some(Mono::START), known: true, safe: false, unacknowledged: true };
-    const BAD: Cause = Cause { active: None, known: false, safe: false, unacknowledged: false };
+    const SAFE: Cause =
+        Cause { active: None, known: true, safe: true, excused: false, unacknowledged: false };
+    const HIGH: Cause =
+        Cause { active: Some(Mono::START), known: true, safe: false, excused: false, unacknowledged: true };
+    const BAD: Cause =
+        Cause { active: None, known: false, safe: false, excused: false, unacknowledged: false };
+    const CALIBRATED: Cause = Cause { excused: true, ..BAD };
 
     fn trip(votes: usize, of: usize, on_bad: OnBad) -> Trip {
         Trip {
@@ -223,6 +243,31 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_calibrated_is_no_vote_while_another_guards() {
+        let any = trip(1, 2, OnBad::Vote);
+        assert!(!trips(&any, &[CALIBRATED, SAFE]));
+        assert!(trips(&any, &[CALIBRATED, HIGH]));
+        assert!(trips(&any, &[CALIBRATED, BAD]), "nobody guards");
+        assert!(trips(&any, &[CALIBRATED, CALIBRATED]), "nobody guards");
+        assert!(trips(&trip(1, 1, OnBad::Vote), &[CALIBRATED]), "nobody guards");
+        let two = trip(2, 3, OnBad::Vote);
+        assert!(!trips(&two, &[CALIBRATED, SAFE, SAFE]));
+        assert!(trips(&two, &[CALIBRATED, HIGH, SAFE]), "2oo3 without one is 1oo2");
+    }
+
+    #[test]
+    fn what_comes_after_the_planned_time_has_the_whole_delay() {
+        let t = trip(1, 2, OnBad::Vote);
+        let mut life = TripLife::restored(&t, None);
+        life.step(secs(0), &t, &[SAFE, SAFE]);
+        for s in 1..600 {
+            assert_eq!(life.step(secs(s), &t, &[CALIBRATED, SAFE]), None);
+        }
+        assert_eq!(life.step(secs(605), &t, &[BAD, SAFE]), None);
+        assert!(life.step(secs(609), &t, &[BAD, SAFE]).is_some());
+    }
+
+    #[test]
     fn an_input_not_heard_since_the_start_does_not_trip_and_a_heard_breach_does() {
         let t = trip(1, 2, OnBad::Vote);
         let mut life = TripLife::restored(&t, None);
@@ -249,6 +294,7 @@ mod tests {
                 active: active.then_some(Mono::START),
                 known,
                 safe: safe && known && !active,
+                excused: false,
                 unacknowledged,
             },
         )

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]
 
 mod alarm;
+mod calibrate;
 mod cause_effect;
 mod element;
 mod orders;

@@ -22,6 +22,7 @@ impl Site {
             }
             Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
             Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
+            Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,
@@ -225,6 +226,6 @@ impl Site {
     }
 }
 
-fn refuse(zh: String, en: String) -> Reply {
+pub(super) fn refuse(zh: String, en: String) -> Reply {
     Reply::Refused(vec![Text::new(zh, en)])
 }

@@ -91,6 +91,8 @@ pub(crate) struct Signs {
     /// Points with a drop that is looked at; points that are being calibrated.
     falling: BTreeSet<PointId>,
     calibrating: BTreeSet<PointId>,
+    /// Points with a calibration that was ordered and whose time is not over.
+    ordered: BTreeSet<PointId>,
     /// When the last calibrations of each point began.
     calibrated: BTreeMap<PointId, Vec<Wall>>,
     /// What fell or went away lately.
@@ -123,6 +125,7 @@ impl Signs {
             outputs: plan.elements.map(|_, _| Output::new(now.mono)),
             falling: BTreeSet::new(),
             calibrating: BTreeSet::new(),
+            ordered: BTreeSet::new(),
             calibrated: BTreeMap::new(),
             drops: VecDeque::new(),
             clock: offset(now),
@@ -412,3 +415,8 @@ fn thinned(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
     few.reverse();
     few.into_iter()
 }
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod tests;

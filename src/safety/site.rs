@@ -144,7 +144,8 @@ impl Site {
         let plan = Arc::clone(&self.plan);
         let mut touched = BTreeSet::new();
         match input {
-            Input::Readings { device, readings } => {
+            Input::Readings { device, mut readings } => {
+                self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
                 self.watch.heard(device, &readings);
                 for (point, _) in &readings {
@@ -254,7 +255,7 @@ impl Site {
 
     // Judge: every alarm concerned takes a step.
 
-    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+    pub(super) fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
             let verdict = self.verdict(id);
@@ -379,6 +380,7 @@ impl Site {
                 active: life.state.is_active().then_some(life.occurred),
                 known: self.verdict(*alarm_id) != Verdict::Unknown,
                 safe,
+                excused: matches!(alarm.subject, Subject::Point(p) if self.signs.is_excused(p)),
                 unacknowledged: life.state.wants_acknowledgement(),
             }
         };

@@ -7,8 +7,8 @@ use super::track::Track;
 use super::window::{count, seconds};
 use super::{Finding, Of, Out, Signs, offset, words};
 use crate::model::plan::Plan;
-use crate::model::point::{Fault, Quality, Unit};
-use crate::model::record::{Body, CalibrationStanding, Standing};
+use crate::model::point::{Doubt, Fault, Quality, Reading, Unit};
+use crate::model::record::{Body, CalibrationStanding, Standing, Who};
 use crate::model::sign::{Anomaly, CalibrationChange, Knob, Side, Sign};
 use crate::model::table::{BusId, PointId};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -241,6 +241,7 @@ impl Signs {
                 let planned = (planned > Span::ZERO).then_some(left);
                 track.calibration = Some(Box::new(Calibration::new(now.mono, planned, Vec::new())));
                 self.calibrating.insert(id);
+                self.keep_ordered(id, now.mono);
             }
         }
     }
@@ -274,10 +275,9 @@ impl Signs {
         };
         let others = track.neighbours().filter_map(value).collect();
         let settings = std::sync::Arc::clone(&track.of.settings);
+        let again = self.calibrating.contains(&id);
         let begun = self.calibrated.entry(id).or_default();
-        begun.push(out.now.wall);
-        let spare = begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
-        begun.drain(..spare);
+        CalibrationStanding::begin(begun, out.now.wall, again);
         let days = settings.span(Knob::CalibrationDays);
         let recent = |at: &&Wall| {
             out.now.wall.ms().saturating_sub(at.ms()) <= i64::try_from(days.ms()).unwrap_or(i64::MAX)
@@ -302,6 +302,7 @@ impl Signs {
     /// Once a second: those that last too long, or with whom a neighbour rises, or that are over.
     pub(super) fn look_at_calibrations(&mut self, out: &mut Out<'_>, found: &mut Vec<Finding>) {
         for id in self.calibrating.clone() {
+            self.keep_ordered(id, out.now.mono);
             let Some(track) = &self.tracks[id] else { continue };
             let Some(calibration) = &track.calibration else { continue };
             let settings = &track.of.settings;
@@ -327,6 +328,49 @@ impl Signs {
         }
     }
 
+    fn keep_ordered(&mut self, id: PointId, now: Mono) {
+        let going = self.tracks[id].as_ref().and_then(|t| t.calibration.as_ref());
+        if going.is_some_and(|c| c.is_ordered(now)) {
+            self.ordered.insert(id);
+        } else {
+            self.ordered.remove(&id);
+        }
+    }
+
+    /// A person begins a calibration.
+    pub(crate) fn order_calibration(&mut self, id: PointId, planned: Span, who: &Who, out: &mut Out<'_>) {
+        self.begin_calibration(id, Some(planned), Some(who.name.clone()), out);
+        self.keep_ordered(id, out.now.mono);
+    }
+
+    /// A person ends a calibration.
+    pub(crate) fn finish_calibration(&mut self, id: PointId, who: &Who, out: &mut Out<'_>) {
+        let found = self.end_calibration(id, Some(who.name.clone()), out);
+        self.note_all(found.into_iter().collect(), out);
+    }
+
+    /// Whether a point is being calibrated by order, within the planned time.
+    pub(crate) fn is_excused(&self, id: PointId) -> bool {
+        self.ordered.contains(&id)
+    }
+
+    /// Marks the readings of points that are being calibrated by order. What is beyond the range stays so, and what is
+    /// bad stays bad.
+    pub(crate) fn mark(&self, readings: &mut [(PointId, Reading)]) {
+        if self.ordered.is_empty() {
+            return;
+        }
+        for (_, reading) in readings.iter_mut().filter(|(id, _)| self.ordered.contains(id)) {
+            reading.quality = match reading.quality {
+                Quality::Uncertain(Doubt::OverRange) | Quality::Bad(_) => reading.quality,
+                Quality::Good
+                | Quality::Uncertain(
+                    Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange | Doubt::Unconfirmed,
+                ) => Quality::Uncertain(Doubt::Calibrating),
+            };
+        }
+    }
+
     /// A calibration is over; what was wrong with it.
     pub(super) fn end_calibration(
         &mut self,
@@ -335,6 +379,7 @@ impl Signs {
         out: &mut Out<'_>,
     ) -> Option<Finding> {
         self.calibrating.remove(&id);
+        self.ordered.remove(&id);
         let track = self.tracks[id].as_mut()?;
         let calibration = track.calibration.take()?;
         let lacks = calibration.lacks(&track.of.settings);
@@ -370,6 +415,9 @@ impl Signs {
         }
         let going = |id: &PointId| self.tracks[*id].as_ref().is_some_and(|t| t.calibration.is_some());
         self.calibrating = plan.points.ids().filter(going).collect();
+        let kept = |id: &PointId| old_plan.points.find(|p| p.tag == plan.points[*id].tag);
+        let ordered = |id: &PointId| kept(id).is_some_and(|was| old.ordered.contains(&was));
+        self.ordered = self.calibrating.iter().copied().filter(ordered).collect();
         let falls = |id: &PointId| self.tracks[*id].as_ref().is_some_and(|t| t.fall.suspect.is_some());
         self.falling = plan.points.ids().filter(falls).collect();
         self.clock = old.clock;
