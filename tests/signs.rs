@@ -9,9 +9,10 @@
 
 use davy::config::{self, Extras, Source};
 use davy::model::alarm::AlarmState;
+use davy::model::command::{Order, Reply, Verb};
 use davy::model::plan::Plan;
-use davy::model::point::{Quality, Reading};
-use davy::model::record::{Body, Record, Standing};
+use davy::model::point::{Doubt, Quality, Reading};
+use davy::model::record::{Body, Record, Standing, Who};
 use davy::model::sign::Sign;
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::record::chain::Chain;
@@ -20,8 +21,11 @@ use davy::safety::{Effects, Input, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn plan(more: &str) -> Arc<Plan> {
-    let text = format!("{}\n{more}\n", include_str!("../config/demo.toml"));
+/// The demo's site with other numbers for its signs.
+fn plan(knobs: &str) -> Arc<Plan> {
+    let (demo, own) = (include_str!("../config/demo.toml"), "[signs]\nfrozen_min_s = 86400\n");
+    assert!(demo.contains(own));
+    let text = demo.replace(own, &format!("[signs]\n{knobs}\n"));
     let site = Source { name: "config/demo.toml".to_owned(), text };
     let compiled = config::compile(&site, &Extras::default());
     Arc::new(compiled.unwrap_or_else(|faults| panic!("{}", faults.render(false))).plan)
@@ -90,7 +94,7 @@ fn noisy(second: u32) -> f64 {
 
 #[test]
 fn a_frozen_value_is_an_alarm_and_a_record_with_its_evidence_and_over_once_it_moves() {
-    let mut world = World::new(plan("[signs]\nhold_s = 120\nfrozen_min_s = 600"));
+    let mut world = World::new(plan("hold_s = 120\nfrozen_min_s = 600"));
     for second in 0..120 {
         world.values.insert("face.t1".to_owned(), noisy(second));
         world.second();
@@ -123,7 +127,7 @@ fn a_frozen_value_is_an_alarm_and_a_record_with_its_evidence_and_over_once_it_mo
 
 #[test]
 fn a_sign_that_stands_stands_over_a_restart_and_ends_once() {
-    let mut world = World::new(plan("[signs]\nhold_s = 120\nfrozen_min_s = 600"));
+    let mut world = World::new(plan("hold_s = 120\nfrozen_min_s = 600"));
     for second in 0..900 {
         world.values.insert("face.t1".to_owned(), if second < 120 { noisy(second) } else { 0.33 });
         world.second();
@@ -155,4 +159,147 @@ fn a_sign_on_a_point_that_a_new_file_no_longer_has_is_told_as_over() {
     world.site = Site::new(Arc::clone(&world.plan), &standing, world.now);
     world.second();
     assert_eq!(world.signs(), [(Sign::Frozen, "gone".to_owned(), false)]);
+}
+
+fn order(world: &mut World, verb: Verb) -> Reply {
+    let who = Who { name: "li".to_owned(), via: "test".to_owned() };
+    let mut effects = Effects::default();
+    world.site.handle(world.now, Input::Order(Order { who, verb }), &mut effects);
+    world.records.append(&mut effects.records);
+    effects.reply.unwrap()
+}
+
+fn calibrate(point: &str, minutes: Option<u32>) -> Verb {
+    Verb::Calibrate { point: point.to_owned(), minutes }
+}
+
+fn quality(world: &World, tag: &str) -> Quality {
+    let id = world.plan.points.find(|p| p.tag.as_str() == tag).unwrap();
+    world.site.view(world.now).points[id].quality
+}
+
+fn healthy(world: &mut World) {
+    world.values.insert("heading.fan".to_owned(), 1.0);
+    world.values.insert("heading.duct".to_owned(), 6.0);
+    for _ in 0..30 {
+        world.second();
+    }
+}
+
+#[test]
+fn a_calibration_by_order_marks_data_trips_nothing_and_lets_neighbours_guard() {
+    let mut world = World::new(plan(""));
+    healthy(&mut world);
+    assert!(matches!(order(&mut world, calibrate("bottle-room.lpg-1", Some(10))), Reply::Done(_)));
+    // Calibration gas far above the trip.
+    world.values.insert("bottle-room.lpg-1".to_owned(), 45.0);
+    for _ in 0..300 {
+        world.second();
+    }
+    assert_eq!(quality(&world, "bottle-room.lpg-1"), Quality::Uncertain(Doubt::Calibrating));
+    let tripped = |world: &World| {
+        world.records.iter().any(|r| matches!(&r.body, Body::Trip(t) if t.tripped && t.area == "bottle-room"))
+    };
+    assert!(!tripped(&world), "calibration gas is no gas");
+    assert_eq!(world.state("bottle-room.lpg-1:trip"), AlarmState::Normal);
+
+    world.values.insert("bottle-room.lpg-2".to_owned(), 45.0);
+    for _ in 0..10 {
+        world.second();
+    }
+    assert!(tripped(&world), "its neighbour guards");
+}
+
+#[test]
+fn a_calibration_ends_by_order_or_with_its_time_and_is_on_record_with_its_person() {
+    let mut world = World::new(plan(""));
+    healthy(&mut world);
+    order(&mut world, calibrate("bottle-room.lpg-1", Some(2)));
+    world.second();
+    order(&mut world, calibrate("bottle-room.lpg-1", None));
+    world.second();
+    assert_eq!(quality(&world, "bottle-room.lpg-1"), Quality::Good);
+    order(&mut world, calibrate("bottle-room.lpg-1", Some(2)));
+    for _ in 0..122 {
+        world.second();
+    }
+    assert_eq!(quality(&world, "bottle-room.lpg-1"), Quality::Good, "its time is over");
+    for _ in 0..70 {
+        world.second();
+    }
+    let told: Vec<(bool, Option<String>)> = world
+        .records
+        .iter()
+        .filter_map(|r| match &r.body {
+            Body::Calibration(c) => Some((c.begun, c.by.clone())),
+            _ => None,
+        })
+        .collect();
+    let li = || Some("li".to_owned());
+    assert_eq!(told, [(true, li()), (false, li()), (true, li()), (false, None)]);
+    let shapes = world.signs().into_iter().filter(|(s, _, raised)| *s == Sign::CalibrationShape && *raised);
+    assert_eq!(shapes.count(), 1, "no gas was seen in either, which is one sign that goes on");
+}
+
+#[test]
+fn a_calibration_goes_on_over_a_restart_for_what_is_left_of_its_time() {
+    let mut world = World::new(plan(""));
+    healthy(&mut world);
+    order(&mut world, calibrate("bottle-room.lpg-1", Some(10)));
+    for _ in 0..300 {
+        world.second();
+    }
+    let mut standing = Standing::default();
+    for line in world.lines() {
+        standing_apply(&mut standing, &Entry::parse(line.as_bytes()).unwrap());
+    }
+    assert_eq!(standing, world.site.standing());
+    world.site = Site::new(Arc::clone(&world.plan), &standing, world.now);
+    for _ in 0..290 {
+        world.second();
+    }
+    assert_eq!(quality(&world, "bottle-room.lpg-1"), Quality::Uncertain(Doubt::Calibrating));
+    for _ in 0..20 {
+        world.second();
+    }
+    assert_eq!(quality(&world, "bottle-room.lpg-1"), Quality::Good);
+}
+
+#[test]
+fn a_calibration_is_refused_with_every_reason() {
+    let mut world = World::new(plan(""));
+    healthy(&mut world);
+    let refused = |world: &mut World, verb| match order(world, verb) {
+        Reply::Refused(why) => why.iter().map(|t| t.en.to_string()).collect::<Vec<_>>().join("; "),
+        Reply::Done(text) => panic!("{text:?}"),
+    };
+    assert!(refused(&mut world, calibrate("nowhere", Some(5))).contains("no measured point"));
+    assert!(
+        refused(&mut world, calibrate("heading.fan", Some(5))).contains("no measured point"),
+        "a contact"
+    );
+    assert!(refused(&mut world, calibrate("face.t1", None)).contains("no calibration"));
+    assert!(refused(&mut world, calibrate("face.t1", Some(0))).contains("1 to 60"));
+    assert!(refused(&mut world, calibrate("face.t1", Some(61))).contains("1 to 60"));
+    world.values.insert("face.t1".to_owned(), 1.2);
+    for _ in 0..10 {
+        world.second();
+    }
+    let why = refused(&mut world, calibrate("face.t1", Some(100)));
+    assert!(why.contains("1 to 60") && why.contains("while gas is over the limit"), "{why}");
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_trouble_of_the_gateway_and_over_in_time() {
+    let mut world = World::new(plan("hold_s = 60"));
+    healthy(&mut world);
+    world.now.wall = Wall::from_ms(world.now.wall.ms() - 7_200_000);
+    world.second();
+    assert_eq!(world.site.view(world.now).troubles.len(), 1);
+    for _ in 0..90 {
+        world.second();
+    }
+    assert_eq!(world.site.view(world.now).troubles, []);
+    let gateway = world.plan.gateway.clone();
+    assert_eq!(world.signs(), [(Sign::Clock, gateway.clone(), true), (Sign::Clock, gateway, false)]);
 }
