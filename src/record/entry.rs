@@ -129,8 +129,6 @@ impl Entry {
         match self.kind.as_str() {
             "alarm" => self.body.get("key")?.as_str(),
             "trip" | "element" => self.body.get("tag")?.as_str(),
-            "anomaly" => self.body.get("key")?.as_str(),
-            "calibration" => self.body.get("point")?.as_str(),
             _ => None,
         }
     }

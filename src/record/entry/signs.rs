@@ -58,7 +58,8 @@ pub(super) fn standing(standing: &Standing) -> Value {
 
 /// Takes in what `entry` changes.
 pub(super) fn standing_apply(standing: &mut Standing, entry: &Entry) {
-    let Some(key) = entry.key().map(str::to_owned) else { return };
+    let text = |name: &str| entry.body.get(name).and_then(Value::as_str);
+    let Some(key) = text("key").or(text("point")).map(str::to_owned) else { return };
     if let Some((sign, raised)) = read_sign(&entry.body) {
         match raised {
             true => drop(standing.signs.insert((key, sign), entry.at.wall)),

@@ -43,7 +43,7 @@ impl Signs {
 
     fn look_for_collapse(&self, track: &Track, now: Mono, found: &mut Vec<Finding>) {
         let Some((score, since)) = track.spread.collapsed(now, &track.of.settings) else { return };
-        let others = self.others(track, |t| t.spread.lives(&t.of.settings));
+        let others = self.others(track, |t| t.spread.lives(now, &t.of.settings));
         if !others.is_empty() {
             let seen = words::noise(track.spread.both());
             found.push(Finding { others, ..track.finding(Sign::NoiseCollapse, score, since, seen) });

@@ -8,7 +8,7 @@ use crate::model::table::PointId;
 use crate::model::time::{Mono, Span};
 
 /// Points of one area that each point is compared with, to find one sensor on two channels.
-const ALIKE_MOST: usize = 4;
+pub(super) const ALIKE_MOST: usize = 2;
 
 /// Minutes over which a present ratio is formed.
 const RATIO_NOW: f64 = 60.0;
@@ -19,21 +19,27 @@ const RATIO_USUAL: f64 = 10_080.0;
 /// Minutes before a ratio is usual: a day.
 const RATIO_KNOWN: f64 = 1_440.0;
 
-/// A pair of points. 168 bytes; a point has one with each neighbour and with at most four of its area.
+/// A pair of points. 88 bytes; a point has one with each of two others of its area, and with each neighbour.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     /// Upstream, where there is a direction.
     pub(super) first: PointId,
     pub(super) second: PointId,
-    /// Whether they are named as neighbours, and whether the air goes from the first to the second unmixed.
-    linked: bool,
+    alike: Alike,
+    /// Where they are named as neighbours.
+    link: Option<Box<Link>>,
+}
+
+/// What the air that passes both shows. 72 bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Link {
+    /// Whether the air goes from the first to the second unmixed.
     flows: bool,
     /// Whole minutes that the air takes.
     lag: usize,
     /// Since when there is more upstream.
     over: Option<Mono>,
     ratio: Ratio,
-    alike: Alike,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -79,7 +85,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Pair> {
             if !pairs.iter().any(|p| p.first == first && p.second == second) {
                 let lag = usize::try_from(minutes(n.lag + Span::from_secs(30))).unwrap_or(0);
                 let flows = n.side == Side::Downstream;
-                pairs.push(Pair { lag, flows, linked: true, ..Pair::new(first, second) });
+                let link = Box::new(Link { flows, lag, ..Link::default() });
+                pairs.push(Pair { link: Some(link), ..Pair::new(first, second) });
             }
         }
     }
@@ -103,23 +110,16 @@ pub(super) fn of(plan: &Plan) -> Vec<Pair> {
 
 impl Pair {
     fn new(first: PointId, second: PointId) -> Pair {
-        Pair {
-            first,
-            second,
-            linked: false,
-            flows: false,
-            lag: 0,
-            over: None,
-            ratio: Ratio::default(),
-            alike: Alike::default(),
-        }
+        Pair { first, second, alike: Alike::default(), link: None }
     }
 
     /// Whether what was learnt of `old` holds of this one, given that both are of the same two points.
     pub(super) fn take_over(&mut self, old: &Pair) {
-        self.over = old.over;
-        self.ratio = old.ratio.clone();
         self.alike = old.alike.clone();
+        if let (Some(link), Some(old)) = (&mut self.link, &old.link) {
+            link.over = old.over;
+            link.ratio = old.ratio.clone();
+        }
     }
 
     /// Once a minute.
@@ -128,24 +128,24 @@ impl Pair {
         let (Some(one), Some(two)) = (first.window.mean(0), second.window.mean(0)) else { return };
         let step = first.step.max(second.step);
         seen.extend(self.alike.minute(now, one, two, step, settings));
-        let Some(scale) = second.of.scale.filter(|_| self.linked) else { return };
-        let before = if self.lag == 0 { Some(one) } else { first.window.mean(self.lag) };
+        let (Some(link), Some(scale)) = (&mut self.link, second.of.scale) else { return };
+        let before = if link.lag == 0 { Some(one) } else { first.window.mean(link.lag) };
         let Some(before) = before else { return };
-        if self.flows {
+        if link.flows {
             let limit = scale * settings.get(Knob::AirflowOfAlarm);
             let more = before - two;
             if more > limit {
-                let since = *self.over.get_or_insert(now - MINUTE);
+                let since = *link.over.get_or_insert(now - MINUTE);
                 if now.since(since) >= settings.span(Knob::AirflowFor) {
                     seen.push(Seen::Airflow(more / limit, since, more));
                 }
             } else {
-                self.over = None;
+                link.over = None;
             }
         }
         let floor = scale * settings.get(Knob::RatioOfAlarm);
         if before >= floor && two >= floor.max(step) {
-            seen.extend(self.ratio.minute(now, before / two, settings));
+            seen.extend(link.ratio.minute(now, before / two, settings));
         }
     }
 }

@@ -25,12 +25,12 @@ const SHAPE: usize = 8;
 /// Changes that are no mere return to the value before: so many make chance repetition impossible.
 const TURNS_MIN: u16 = 24;
 
-/// The stretches of one point. 112 bytes without them.
+/// The stretches of one point. 100 bytes without them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replay {
     prints: VecDeque<u32>,
     /// The last changes, newest first.
-    shape: [i64; SHAPE],
+    shape: [i32; SHAPE],
     hash: u64,
     changes: u16,
     turns: u16,
@@ -42,8 +42,8 @@ pub(super) struct Replay {
 
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
-fn mix(hash: u64, value: i64) -> u64 {
-    let z = (hash ^ value.cast_unsigned()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+fn mix(hash: u64, value: i32) -> u64 {
+    let z = (hash ^ u64::from(value.cast_unsigned())).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (z ^ (z >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
 }
 
@@ -52,11 +52,11 @@ impl Replay {
     /// again, where a stretch ends.
     pub(super) fn changed(&mut self, value: f64, step: f64, settings: &Settings) -> Option<u16> {
         let steps = (value / step).round();
-        if !steps.is_finite() || steps.abs() > 1e15 {
+        if !steps.is_finite() || steps.abs() > 1e9 {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "bounded by the line before")]
-        let steps = steps as i64;
+        let steps = steps as i32;
         let [newest, before, ..] = self.shape;
         if steps == newest {
             return None;

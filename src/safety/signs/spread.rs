@@ -15,7 +15,7 @@ const SHIFT_MS: i64 = 8 * 3_600_000;
 /// Minutes of a shift that must have been seen for it to count: half of it.
 const SEEN_MIN: u32 = 240;
 
-/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 216 bytes.
+/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 290 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
     shifts: [Past; SHIFTS],
@@ -26,6 +26,7 @@ pub(super) struct Spread {
     now: Option<f64>,
     usual: Option<f64>,
     collapsed: Option<Mono>,
+    lives: Option<Mono>,
 }
 
 /// The mean spread of one shift, day by day.
@@ -73,6 +74,10 @@ impl Spread {
             self.sum += spread;
             self.minutes = self.minutes.saturating_add(1);
         }
+        let lives = spread
+            .zip(self.usual)
+            .is_some_and(|(s, u)| u > 0.0 && s >= u * settings.get(Knob::NoiseNeighbour));
+        self.lives = lives.then(|| self.lives.unwrap_or(now.mono));
         self.now = spread;
     }
 
@@ -88,10 +93,10 @@ impl Spread {
         self.usual = self.shifts.get(of(shift)).filter(known).map(Past::median);
     }
 
-    /// Whether its air lives: what a neighbour must have for a collapse to be a sign.
-    pub(super) fn lives(&self, settings: &Settings) -> bool {
-        let share = settings.get(Knob::NoiseNeighbour);
-        self.now.zip(self.usual).is_some_and(|(now, usual)| usual > 0.0 && now >= usual * share)
+    /// Whether its air has lived for as long as a neighbour's must for a collapse to be a sign: a surge that has come
+    /// here first is none.
+    pub(super) fn lives(&self, now: Mono, settings: &Settings) -> bool {
+        self.lives.is_some_and(|since| now.since(since) >= settings.span(Knob::NoiseFor))
     }
 
     /// How far below its limit the spread is, where it was so for long enough; since when.
@@ -132,7 +137,13 @@ mod tests {
         }
         spread.minute(at(4 * 1_440), Some(0.03), 0.001, &settings);
         assert!((spread.usual.unwrap() - 0.03).abs() < 1e-6);
-        assert!(spread.lives(&settings));
+        assert!(spread.lives(at(4 * 1_440).mono, &settings));
+        spread.minute(at(4 * 1_440 + 1), Some(0.01), 0.001, &settings);
+        for minute in 4 * 1_440 + 2..4 * 1_440 + 32 {
+            assert!(!spread.lives(at(minute).mono, &settings), "half an hour anew");
+            spread.minute(at(minute), Some(0.03), 0.001, &settings);
+        }
+        assert!(spread.lives(at(4 * 1_440 + 32).mono, &settings));
     }
 
     #[test]

@@ -239,12 +239,14 @@ impl Track {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::safety::signs::pairs::{ALIKE_MOST, Link, Pair};
     use crate::safety::signs::replay::PRINTS;
 
     #[test]
     fn a_point_takes_less_than_a_kibibyte_beside_its_evidence() {
         let evidence = Window::BYTES + PRINTS * size_of::<u32>();
-        assert!(size_of::<Track>() + size_of::<Calibration>() + 200 <= 1_024, "{}", size_of::<Track>());
+        let pairs = ALIKE_MOST * size_of::<Pair>() + size_of::<Link>();
+        assert!(size_of::<Track>() + pairs <= 1_024, "{} and {pairs}", size_of::<Track>());
         assert!(evidence <= 2_048, "{evidence}");
     }
 }
