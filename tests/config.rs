@@ -15,6 +15,7 @@ use davy::model::element::{ElementKind, Mode};
 use davy::model::plan::{Limit, Member, OnBad, Plan, Subject};
 use davy::model::point::Unit;
 use davy::model::register::Space;
+use davy::model::sign::{Knob, Side, Sign, Tells, WatchedPoint};
 use davy::model::table::AlarmId;
 use davy::model::time::Span;
 use proptest::prelude::*;
@@ -243,6 +244,12 @@ fn every_alarm_and_its_subject_name_each_other() {
             continue;
         }
         match alarm.subject {
+            Subject::Point(p) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.points[p].tag.as_str(), plan.watched.points[&p].alarm), (tag, id));
+            }
+            Subject::Element(e) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.elements[e].tag.as_str(), plan.watched.elements[&e]), (tag, id));
+            }
             Subject::Point(p) => {
                 assert_eq!(plan.points[p].tag.as_str(), tag);
                 assert!(plan.points[p].alarms.contains(&id));
@@ -566,6 +573,47 @@ fn a_group_that_many_name_is_counted_once_in_each_trip() {
     let plan = plan_of(&Source { name: "deep.toml".to_owned(), text });
     let cut = &plan.trips[plan.trip("face-cut").unwrap()];
     assert_eq!((cut.groups.len(), cut.causes.len()), (201, 3));
+}
+
+#[test]
+fn signs_are_looked_for_on_measured_points_with_the_numbers_of_the_file() {
+    let site = demo_with(
+        "id = \"face.t1\"",
+        "id = \"face.t1\"\ncatalytic = true\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }",
+    );
+    let compiled = compile(&site, &Extras::default()).unwrap();
+    assert!(codes(&compiled.warnings, Severity::Warning).contains(&"sign-off"));
+    let plan = compiled.plan;
+    let of = |tag: &str| &plan.watched.points[&plan.points.find(|p| p.tag.as_str() == tag).unwrap()];
+    let (t1, t2) = (of("face.t1"), of("face.t2"));
+    assert_eq!((t1.scale, t1.catalytic, t2.catalytic), (Some(1.0), true, false));
+    assert_eq!(t1.off, [Sign::Ratio]);
+    let frozen = |p: &WatchedPoint| p.settings.get(Knob::FrozenMin);
+    assert_eq!(
+        (frozen(t1), frozen(t2), plan.watched.settings.get(Knob::FrozenMin)),
+        (600.0, 86_400.0, 86_400.0)
+    );
+    assert_eq!(t1.settings.get(Knob::StepOfAlarm), 10.0, "what the point does not say is as for the site");
+    assert_eq!(t1.settings.get(Knob::FrozenFactor), Knob::FrozenFactor.default());
+    let sides = |p: &WatchedPoint| p.neighbours.iter().map(|n| n.side).collect::<Vec<_>>();
+    assert_eq!((sides(t1), sides(t2)), (vec![Side::Diluted], vec![Side::Upstream]));
+    assert_eq!(sides(of("bottle-room.lpg-2")), [Side::Beside], "neighbours are so of one another");
+    assert!(of("heading.duct").scale.is_none(), "air speed has no high alarm");
+    let fan = plan.points.find(|p| p.tag.as_str() == "heading.fan").unwrap();
+    assert!(!plan.watched.points.contains_key(&fan), "a contact that tells nothing of its device");
+    assert_eq!(plan.watched.elements.len(), plan.elements.len());
+}
+
+#[test]
+fn a_contact_that_tells_of_its_device_and_a_point_that_mirrors_a_setting_are_watched() {
+    let plan = plan_of(&demo_with(
+        "id = \"heading.fan\"",
+        "id = \"heading.fan\"\ntells = \"power-off\"\nexpects = 1",
+    ));
+    let fan = plan.points.find(|p| p.tag.as_str() == "heading.fan").unwrap();
+    let watched = &plan.watched.points[&fan];
+    assert_eq!((watched.tells, watched.expects), (Some(Tells::PowerOff), Some(1.0)));
+    assert_eq!(plan.alarms[watched.alarm].key, "heading.fan:anomaly");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub enum Command {
     Bypass(Bypass),
     /// Let a bypassed cause vote again before its time.
     Unbypass(Unbypass),
+    /// Begin or end the calibration of a point: its data are marked, and its neighbours go on guarding.
+    Calibrate(Calibrate),
 }
 
 /// `davy demo`.
@@ -233,6 +235,25 @@ pub struct Unbypass {
     pub cause: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// The point's id, as `davy status` shows it.
+    pub point: String,
+    /// How long it may take: 1 to 60; a calibration takes a quarter of an hour.
+    #[arg(long, value_name = "N", required_unless_present = "end")]
+    pub minutes: Option<u32>,
+    /// It is done.
+    #[arg(long, conflicts_with = "minutes")]
+    pub end: bool,
+    /// The person who calibrates; the account goes on record beside it.
+    #[arg(long = "by", alias = "as", value_name = "NAME")]
     pub name: Option<String>,
     /// Which agent.
     #[command(flatten)]

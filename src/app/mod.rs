@@ -36,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Unshelve(args) => orders::unshelve(&args),
         Command::Bypass(args) => orders::bypass(&args),
         Command::Unbypass(args) => orders::unbypass(&args),
+        Command::Calibrate(args) => orders::calibrate(&args),
     }
 }
 

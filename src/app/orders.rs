@@ -1,6 +1,6 @@
 //! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Bypass, Reset, Shelve, Status, Unbypass, Unshelve, Which};
+use super::args::{Ack, Bypass, Calibrate, Reset, Shelve, Status, Unbypass, Unshelve, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -61,6 +61,13 @@ pub(super) fn bypass(args: &Bypass) -> ExitCode {
 /// `davy unbypass`.
 pub(super) fn unbypass(args: &Unbypass) -> ExitCode {
     put(&args.which, &json!({ "do": "unbypass", "target": args.cause, "name": args.name }))
+}
+
+/// `davy calibrate`.
+pub(super) fn calibrate(args: &Calibrate) -> ExitCode {
+    let question =
+        json!({ "do": "calibrate", "point": args.point, "minutes": args.minutes, "name": args.name });
+    put(&args.which, &question)
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

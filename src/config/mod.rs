@@ -20,6 +20,7 @@ mod profile;
 mod read;
 mod shape;
 mod shapes;
+mod signs;
 mod site;
 mod standard;
 mod texts;

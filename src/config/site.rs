@@ -100,6 +100,7 @@ impl<'a> Compiler<'a> {
         self.all_elements();
         self.each("point", Self::relations);
         self.announcing();
+        self.all_signs();
         self.blocks();
         self.all_groups();
         self.each("trip", Self::trip_row);

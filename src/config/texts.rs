@@ -147,8 +147,20 @@ pub(super) fn further(condition: Condition) -> (Text, Text) {
         | Condition::CommLost
         | Condition::NotConfirmed
         | Condition::Lock
-        | Condition::BypassActive => (Text::default(), Text::default()),
+        | Condition::BypassActive
+        | Condition::Anomaly => (Text::default(), Text::default()),
     }
+}
+
+/// A sign that data may be false or that it may fail.
+pub(super) fn anomaly() -> (Text, Text) {
+    (
+        Text::new("数据质量异常, 请现场核查", "data quality anomaly, check on site"),
+        Text::new(
+            "派人现场核查传感器、进气口、接线和供电, 用便携仪比对",
+            "Send somebody to look at sensor, inlet, wiring and supply, and compare with a portable instrument",
+        ),
+    )
 }
 
 /// An element that was commanded and is not where it should be.

@@ -188,9 +188,17 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
             second: said("second", NAME_MAX),
         },
         "unbypass" => Verb::Unbypass { target: id("target")? },
+        "calibrate" => Verb::Calibrate {
+            point: id("point")?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+        },
         other => {
             return Err(format!(
-                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass"
+                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
+                 calibrate"
             ));
         }
     };

@@ -47,11 +47,13 @@ pub enum Condition {
     Lock,
     /// A cause is bypassed: it does not vote.
     BypassActive,
+    /// A sign that its data may be false or that it may fail.
+    Anomaly,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 21] = [
+    pub const ALL: [Condition; 22] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -73,6 +75,7 @@ impl Condition {
         Condition::CalibrationDue,
         Condition::Lock,
         Condition::BypassActive,
+        Condition::Anomaly,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -100,6 +103,7 @@ impl Condition {
             Condition::CalibrationDue => "calibration-due",
             Condition::Lock => "lock",
             Condition::BypassActive => "bypass-active",
+            Condition::Anomaly => "anomaly",
         }
     }
 

@@ -70,6 +70,13 @@ pub enum Verb {
         /// The alarm's key.
         target: String,
     },
+    /// Begin or end the calibration of a point: its data are marked, and its neighbours guard.
+    Calibrate {
+        /// The point's id.
+        point: String,
+        /// How long it may take; none ends it.
+        minutes: Option<u32>,
+    },
 }
 
 impl Verb {
@@ -94,6 +101,8 @@ impl Verb {
                 format!("bypass {target}{minutes} --reason \"{reason}\"{second}")
             }
             Verb::Unbypass { target } => format!("unbypass {target}"),
+            Verb::Calibrate { point, minutes: Some(n) } => format!("calibrate {point} --minutes {n}"),
+            Verb::Calibrate { point, minutes: None } => format!("calibrate {point} --end"),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod point;
 pub mod record;
 pub mod register;
+pub mod sign;
 pub mod table;
 pub mod time;
 pub mod view;

@@ -5,6 +5,7 @@ use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
+use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
     /// The causes that a person may take out of the vote, and how.
     pub bypassable: BTreeMap<AlarmId, Bypassable>,
+    /// What signs of false data and failing sensors are looked for on.
+    pub watched: Watched,
 }
 
 /// How alarms are announced.

@@ -4,6 +4,7 @@
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
 use super::point::{Quality, Reading, Tag, Text, Unit};
+use super::sign::{Anomaly, CalibrationChange, Sign};
 use super::time::{Now, Span, Wall};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,6 +66,10 @@ pub enum Body {
     AlarmRates(AlarmRates),
     /// A cause was taken out of the votes, or put back.
     Bypass(BypassChange),
+    /// A sign that data may be false was seen, or is over.
+    Anomaly(Anomaly),
+    /// A calibration began or ended.
+    Calibration(CalibrationChange),
 }
 
 impl Body {
@@ -84,6 +89,8 @@ impl Body {
             Body::Nuisance(_) => "nuisance",
             Body::AlarmRates(_) => "alarm-rates",
             Body::Bypass(_) => "bypass",
+            Body::Anomaly(_) => "anomaly",
+            Body::Calibration(_) => "calibration",
         }
     }
 }
@@ -439,6 +446,10 @@ pub struct Standing {
     pub trips: BTreeMap<String, TripStanding>,
     /// Bypasses that stand, by the cause's key.
     pub bypasses: BTreeMap<String, BypassStanding>,
+    /// Signs that stand, by the id of what they are on and by sign: since when.
+    pub signs: BTreeMap<(String, Sign), Wall>,
+    /// Calibrations by point's id.
+    pub calibrations: BTreeMap<String, CalibrationStanding>,
 }
 
 /// A bypass that stands.
@@ -458,6 +469,39 @@ pub struct BypassStanding {
     pub by: Who,
     /// The second person who stood for it.
     pub second: Option<String>,
+}
+
+/// The calibrations of a point.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct CalibrationStanding {
+    /// The planned time of the one that goes on.
+    pub planned: Option<Span>,
+    /// When the last ones began, oldest first.
+    pub begun: Vec<Wall>,
+}
+
+impl CalibrationStanding {
+    /// Most begins that are remembered.
+    pub const MAX_BEGUN: usize = 5;
+
+    /// Takes in a begin or an end.
+    pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
+        let again = self.planned.is_some();
+        self.planned = change.begun.then_some(change.planned);
+        if change.begun {
+            CalibrationStanding::begin(&mut self.begun, at, again);
+        }
+    }
+
+    /// One more begins. `again` where one went on: a person says what the device has said before, and it is one.
+    pub fn begin(begun: &mut Vec<Wall>, at: Wall, again: bool) {
+        if again {
+            begun.pop();
+        }
+        begun.push(at);
+        let spare = begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
+        begun.drain(..spare);
+    }
 }
 
 /// Where an alarm stood.
@@ -521,6 +565,13 @@ impl Standing {
                 self.bypasses.insert(b.cause.clone(), standing);
             }
             Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
+            Body::Anomaly(a) if a.raised => {
+                self.signs.insert((a.key.clone(), a.sign), record.at.wall);
+            }
+            Body::Anomaly(a) => drop(self.signs.remove(&(a.key.clone(), a.sign))),
+            Body::Calibration(c) => {
+                self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
+            }
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)

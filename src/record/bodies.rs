@@ -27,7 +27,7 @@ pub(super) fn bypass(b: &BypassChange) -> Value {
 
 /// The rows of a `standing` entry beyond alarms and trips: table, key and what stands. A table without rows is left
 /// out.
-pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'static str, &String, Value)> {
+pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'static str, String, Value)> {
     let bypass = |b: &BypassStanding| {
         json!({
             "by": who(Some(&b.by)),
@@ -39,7 +39,7 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
             "warned": b.warned,
         })
     };
-    standing.bypasses.iter().map(move |(key, b)| ("bypasses", key, bypass(b)))
+    standing.bypasses.iter().map(move |(key, b)| ("bypasses", key.clone(), bypass(b)))
 }
 
 /// As [`Standing::apply`] does with the record that the body was made from.

@@ -5,6 +5,8 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+mod signs;
+
 use super::bodies;
 use super::chain::Digest;
 use crate::model::alarm::{AlarmState, Aside, AsideHow};
@@ -168,6 +170,8 @@ pub fn body(record: &Record) -> Value {
         Body::Nuisance(b) => nuisance(b),
         Body::AlarmRates(b) => alarm_rates(b),
         Body::Bypass(b) => bodies::bypass(b),
+        Body::Anomaly(b) => signs::anomaly(b),
+        Body::Calibration(b) => signs::calibration(b),
     }
 }
 
@@ -300,19 +304,21 @@ pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
         json!({ "aside": aside, "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() })
     };
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
-    let alarms = standing.alarms.iter().map(|(key, a)| ("alarms", key, alarm(a)));
-    let trips = standing.trips.iter().map(|(tag, t)| ("trips", tag, trip(t)));
+    let alarms = standing.alarms.iter().map(|(key, a)| ("alarms", key.clone(), alarm(a)));
+    let trips = standing.trips.iter().map(|(tag, t)| ("trips", tag.clone(), trip(t)));
     let empty = || BTreeMap::from([("alarms", Map::new()), ("trips", Map::new())]);
     let (mut parts, mut bytes) = (vec![empty()], 0usize);
-    for (table, key, row) in alarms.chain(trips).chain(bodies::standing_rows(standing)) {
-        let len = json!({ key: row }).to_string().len();
+    for (table, key, row) in
+        alarms.chain(trips).chain(bodies::standing_rows(standing)).chain(signs::standing_rows(standing))
+    {
+        let len = json!({ &key: row }).to_string().len();
         if bytes > 0 && bytes.saturating_add(len) > PART_MAX_BYTES {
             parts.push(empty());
             bytes = 0;
         }
         bytes = bytes.saturating_add(len);
         if let Some(part) = parts.last_mut() {
-            part.entry(table).or_default().insert(key.clone(), row);
+            part.entry(table).or_default().insert(key, row);
         }
     }
     let count = parts.len();
@@ -349,11 +355,14 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             }
         }
         "bypass" => bodies::apply_bypass(standing, &entry.body),
+        "anomaly" | "calibration" => signs::standing_apply(standing, entry),
         STANDING => {
-            let Standing { alarms, trips, bypasses } = read_standing(&entry.body);
-            standing.alarms.extend(alarms);
-            standing.trips.extend(trips);
-            standing.bypasses.extend(bypasses);
+            let read = read_standing(&entry.body);
+            standing.alarms.extend(read.alarms);
+            standing.trips.extend(read.trips);
+            standing.bypasses.extend(read.bypasses);
+            standing.signs.extend(read.signs);
+            standing.calibrations.extend(read.calibrations);
         }
         _ => {}
     }
@@ -406,6 +415,10 @@ fn read_standing(body: &Value) -> Standing {
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
+            .collect(),
+        signs: rows("signs").flat_map(|(key, own)| signs::read_standing(key, own)).collect(),
+        calibrations: rows("calibrations")
+            .filter_map(|(tag, c)| Some((tag.clone(), signs::read_calibrations(c)?)))
             .collect(),
     }
 }

@@ -8,6 +8,7 @@ use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
 use crate::model::record::{BypassStep, Lane, NuisanceKind, PreviousEnd};
+use crate::model::sign::Sign;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -38,6 +39,7 @@ fn definitions() -> Value {
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
         ("standing_bypass".to_owned(), standing_bypass()),
+        ("standing_calibration".to_owned(), standing_calibration()),
     ]);
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
@@ -48,7 +50,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 13] {
+fn bodies() -> [(&'static str, Value); 15] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -61,6 +63,8 @@ fn bodies() -> [(&'static str, Value); 13] {
         ("gap", gap()),
         ("nuisance", nuisance()),
         ("alarm-rates", alarm_rates()),
+        ("anomaly", anomaly()),
+        ("calibration", calibration()),
         ("standing", standing()),
         ("bypass", bypass()),
     ]
@@ -281,6 +285,12 @@ fn standing() -> Value {
     optional(
         standing,
         json!({
+        "signs": {
+            "type": "object",
+            "description": "Signs that stand, by the id of what they are on, each with since when.",
+            "additionalProperties": { "type": "object", "additionalProperties": reference("utc") },
+        },
+        "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
@@ -314,6 +324,56 @@ fn standing_bypass() -> Value {
         "reason": string(),
         "by": reference("who"),
         "second": maybe("string"),
+    }))
+}
+
+fn standing_calibration() -> Value {
+    object(json!({
+        "begun": { "type": "array", "items": reference("utc") },
+        "planned_ms": maybe("integer"),
+    }))
+}
+
+fn anomaly() -> Value {
+    let value = json!({
+        "type": "array",
+        "description": "UTC in milliseconds since 1970, value.",
+        "prefixItems": [{ "type": "integer" }, maybe("number")],
+        "minItems": 2,
+        "maxItems": 2,
+    });
+    let neighbour =
+        object(json!({ "key": string(), "value": maybe("number"), "quality": reference("quality") }));
+    let mut anomaly = object(json!({
+        "sign": one_of(Sign::ALL.map(Sign::as_str)),
+        "key": string(),
+        "area": string(),
+        "raised": { "type": "boolean" },
+        "score": maybe("number"),
+        "from": reference("utc"),
+        "to": reference("utc"),
+        "unit": one_of(Unit::ALL.map(Unit::as_str)),
+        "values": { "type": "array", "items": value },
+        "neighbours": { "type": "array", "items": neighbour },
+        "parameters": { "type": "object", "additionalProperties": { "type": "number" } },
+        "text": reference("text"),
+    }));
+    describe(
+        &mut anomaly,
+        "A sign that data may be false or a sensor may fail: check on site. Never an accusation. `score` is how far it \
+         is beyond its limit; `values` are the evidence; `parameters` are the settings that it was judged by.",
+    );
+    anomaly
+}
+
+fn calibration() -> Value {
+    object(json!({
+        "point": string(),
+        "area": string(),
+        "begun": { "type": "boolean" },
+        "planned_ms": whole("How long it may take; 0 where the device says so and nobody ordered it."),
+        "by": maybe("string"),
+        "text": reference("text"),
     }))
 }
 

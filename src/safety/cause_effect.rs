@@ -23,6 +23,8 @@ pub(crate) struct Cause {
     pub(crate) known: bool,
     /// It is proven to be on the safe side of its reset value.
     pub(crate) safe: bool,
+    /// It is being calibrated by order, within the planned time: not known, and no vote while another guard is good.
+    pub(crate) excused: bool,
     /// Its alarm still waits for an acknowledgement.
     pub(crate) unacknowledged: bool,
     /// A person has taken it out of the vote. It proves nothing either.
@@ -61,6 +63,8 @@ pub(crate) enum Vote {
     Bad,
     /// Bypassed, or made of nothing but bypassed members.
     Out,
+    /// Left out while it is calibrated and another one guards: one vote fewer is needed, 2oo3 becomes 1oo2.
+    Spared,
 }
 
 /// What is missing for a reset.
@@ -129,10 +133,14 @@ impl TripLife {
     }
 
     fn note(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) {
+        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
         for ((cause, bad), heard) in inputs.iter().zip(&mut self.bad_since).zip(&mut self.heard) {
             *heard |= cause.known;
             if cause.known {
                 *bad = None;
+            } else if cause.excused && guarded {
+                // What comes after the planned time has the whole delay before it counts.
+                *bad = Some(now);
             } else {
                 bad.get_or_insert(now);
             }
@@ -150,11 +158,14 @@ impl TripLife {
     /// After a start an input counts as bad only once it was heard: a gateway that starts before its devices trips
     /// nothing by that. An input never heard stands as a comm-lost alarm instead.
     fn votes(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> (Vec<Vote>, Vote) {
+        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
         let said = inputs.iter().zip(&self.bad_since).zip(&self.heard).take(trip.causes.len());
         let said = said.map(|((cause, bad_since), heard)| {
             let bad = *heard && bad_since.is_some_and(|since| now.since(since) >= trip.bad_delay);
+            let spared = guarded && cause.excused && !cause.known && cause.active.is_none();
             match (cause.bypassed, cause.active.is_some(), bad) {
                 (true, _, _) => Vote::Out,
+                (false, false, _) if spared => Vote::Spared,
                 (false, true, _) => Vote::True,
                 (false, false, true) => Vote::Bad,
                 (false, false, false) => Vote::No,
@@ -219,12 +230,13 @@ impl TripLife {
 
 /// What comes of the votes of a group's members, and whether those that are bad count in it.
 fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> (Vote, bool) {
-    let (mut no, mut yes, mut bad) = (0_usize, 0_usize, 0_usize);
+    let (mut no, mut yes, mut bad, mut spared) = (0_usize, 0_usize, 0_usize, 0_usize);
     for vote in votes {
         let count = match vote {
             Vote::No => &mut no,
             Vote::True => &mut yes,
             Vote::Bad => &mut bad,
+            Vote::Spared => &mut spared,
             Vote::Out => continue,
         };
         *count = count.saturating_add(1);
@@ -235,7 +247,7 @@ fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> (Vote, bool) {
         OnBad::Ignore => false,
     };
     let of = no.saturating_add(yes).saturating_add(bad);
-    let needed = group.votes.min(of);
+    let needed = group.votes.saturating_sub(spared).max(1).min(of);
     let outcome = match of {
         0 => Vote::Out,
         _ if yes >= needed => Vote::True,
@@ -243,6 +255,11 @@ fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> (Vote, bool) {
         _ => Vote::No,
     };
     (outcome, bad_counts)
+}
+
+/// Whether a cause that is excused, because it is being calibrated, may be left out: another one guards.
+fn is_guarded(causes: &[Cause]) -> bool {
+    causes.iter().any(|c| c.known && !c.excused && !c.bypassed)
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 mod alarm;
 mod aside;
 mod bypass;
+mod calibrate;
 mod cause_effect;
 mod element;
 mod orders;
 mod rates;
 mod rule;
+mod signs;
 mod site;
 mod tell;
 mod trend;

@@ -37,6 +37,7 @@ impl Site {
                 self.bypass(now, &asked, &order.who, &mut done)
             }
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
+            Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,
@@ -210,7 +211,8 @@ impl Site {
             | Condition::Differs
             | Condition::Stale
             | Condition::CalibrationDue
-            | Condition::BypassActive => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::BypassActive
+            | Condition::Anomaly => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(

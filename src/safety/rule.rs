@@ -39,7 +39,8 @@ pub(crate) fn judge_point(
         | Condition::Deviation
         | Condition::Stale
         | Condition::CalibrationDue
-        | Condition::BypassActive => Verdict::Unknown,
+        | Condition::BypassActive
+        | Condition::Anomaly => Verdict::Unknown,
     }
 }
 
@@ -206,7 +207,8 @@ pub(crate) fn proves_safe(
             | Condition::Deviation
             | Condition::Stale
             | Condition::CalibrationDue
-            | Condition::BypassActive => true,
+            | Condition::BypassActive
+            | Condition::Anomaly => true,
         }
 }
 

@@ -6,6 +6,7 @@ use super::cause_effect::TripLife;
 use super::element::{self, ElementLife};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
+use super::signs::{Out, Signs};
 use super::trend::Trend;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
@@ -88,6 +89,7 @@ pub struct Site {
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
     pub(super) bypasses: Bypasses,
+    pub(super) signs: Signs,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -122,6 +124,7 @@ impl Site {
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
             elements: plan.elements.map(|_, _| ElementLife::default()),
             bypasses: Bypasses::restored(&plan, standing, now),
+            signs: Signs::new(&plan, standing, now),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -165,15 +168,15 @@ impl Site {
         let plan = Arc::clone(&self.plan);
         let mut touched = BTreeSet::new();
         match input {
-            Input::Readings { device, readings } => {
+            Input::Readings { device, mut readings } => {
+                self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
                 self.watch.heard(device, &readings);
                 for (point, reading) in &readings {
                     if let Some(trend) = self.trends.get_mut(point) {
                         trend.add(reading);
                     }
-                    self.touch(*point, &mut touched);
-                    self.sample(now, *point, effects);
+                    self.read(now, *point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].stale_alarm);
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
@@ -190,8 +193,7 @@ impl Site {
             }
             Input::NoAnswer { device, fault } => {
                 for point in self.watch.not_heard(device, fault, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].comm_alarm);
             }
@@ -208,8 +210,7 @@ impl Site {
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                     let device = &plan.devices[plan.points[point].device];
                     touched.extend([device.comm_alarm, device.stale_alarm]);
                 }
@@ -218,6 +219,11 @@ impl Site {
                 self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
+                let readings = &self.watch.readings;
+                let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
+                if let Some(trouble) = self.signs.tick(&self.elements, &mut out) {
+                    self.trouble(now, trouble, effects);
+                }
                 self.nuisances(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
@@ -242,8 +248,12 @@ impl Site {
         }
     }
 
-    fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
+    /// A point reads something else, or the same again: alarms, telemetry and signs look at it.
+    fn read(&mut self, now: Now, point: PointId, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
         touched.extend(self.plan.points[point].alarms.iter().copied());
+        self.sample(now, point, effects);
+        let readings = &self.watch.readings;
+        self.signs.heard(point, &mut Out { now, plan: &self.plan, readings, effects, touched });
     }
 
     /// The trips that look at `alarm` take their next step.
@@ -296,6 +306,7 @@ impl Site {
             return if self.bypasses.alarms(&self.plan, id) { Verdict::Breach } else { Verdict::Clear };
         }
         match alarm.subject {
+            subject if alarm.condition == Condition::Anomaly => self.signs.verdict(subject),
             Subject::Point(point) => self.verdict_of_point(id, point),
             Subject::Device(device) if alarm.condition == Condition::Stale => self.watch.staleness(device),
             Subject::Device(device) if alarm.condition == Condition::CalibrationDue => {
@@ -437,6 +448,7 @@ impl Site {
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
         standing.bypasses = self.bypasses.standing(&self.plan);
+        self.signs.standing(&self.plan, &mut standing);
         standing
     }
 
@@ -481,6 +493,7 @@ impl Site {
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
+        next.signs.take_over(&plan, &mut self.signs, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
         next.rates = self.rates.taken_over(|id| plan.alarm(&self.plan.alarms[id].key));
         for (id, trend) in &mut next.trends {

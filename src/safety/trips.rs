@@ -26,6 +26,7 @@ impl Site {
                 known: self.verdict(alarm_id) != Verdict::Unknown,
                 safe,
                 unacknowledged: life.unacknowledged(),
+                excused: matches!(alarm.subject, Subject::Point(p) if self.signs.is_excused(p)),
                 bypassed: self.bypasses.is_bypassed(alarm_id),
             }
         };
@@ -50,7 +51,7 @@ impl Site {
         let first = voting().min_by_key(|((_, cause), _)| (cause.active.is_none(), cause.active));
         self.trips[id].first_out = first.map(|((alarm, _), _)| key(alarm));
         let told = voting().map(|((alarm, _), vote)| match vote {
-            Vote::True | Vote::No | Vote::Out => key(alarm),
+            Vote::True | Vote::No | Vote::Out | Vote::Spared => key(alarm),
             Vote::Bad => format!("{} (bad)", key(alarm)),
         });
         let causes = told.collect();

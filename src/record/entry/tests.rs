@@ -1,10 +1,12 @@
 //! The bytes of every entry, frozen, and what hostile lines read as.
 
+use super::signs::tests::{anomaly_record, calibration_record};
 use super::*;
 use crate::model::alarm::{AlarmCause, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
 use crate::model::point::{Quality, Unit};
 use crate::model::record::{Lane, PreviousEnd};
+use crate::model::sign::{Anomaly, CalibrationChange, Sign};
 use crate::model::time::Span;
 use crate::record::chain::Chain;
 use proptest::prelude::*;
@@ -193,9 +195,11 @@ fn standing_has_these_bytes() {
     let mut standing = Standing::default();
     standing.apply(&record(Body::Alarm(alarm_change())));
     standing.apply(&record(Body::Trip(trip_change())));
+    standing.apply(&record(Body::Anomaly(anomaly_record())));
+    standing.apply(&record(Body::Calibration(calibration_record())));
     assert_eq!(
         json!(standing_bodies(&standing)).to_string(),
-        r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
     );
     let empty = standing_bodies(&Standing::default());
     assert_eq!(json!(empty).to_string(), r#"[{"alarms":{},"trips":{}}]"#);
@@ -251,8 +255,16 @@ fn any_standing_record() -> impl Strategy<Value = Record> {
             Body::Trip(TripChange { tag: format!("t{n}"), occurrence, tripped, first_out, ..trip_change() })
         },
     );
+    let sign =
+        (0..2u8, prop::sample::select(Sign::ALL.as_slice()), any::<bool>()).prop_map(|(n, sign, raised)| {
+            Body::Anomaly(Anomaly { key: format!("p{n}"), sign, raised, ..anomaly_record() })
+        });
+    let calibration = (0..2u8, any::<bool>(), 0..u64::MAX / 1000).prop_map(|(n, begun, ms)| {
+        let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
+        Body::Calibration(CalibrationChange { point, begun, planned, ..calibration_record() })
+    });
     let other = ".*".prop_map(|reason| Body::Ended { reason });
-    (any::<i64>(), prop_oneof![alarm, trip, other])
+    (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other])
         .prop_map(|(ms, body)| Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) }, body })
 }
 

@@ -5,10 +5,11 @@ use crate::model::alarm::Aside;
 use crate::model::element::Demand;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
-    AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep, CommandDone,
-    ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind, Record, Sample, Seq, Standing, Started,
-    TripChange, TripStanding, Trouble, Who,
+    AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
+    CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind, Record,
+    Sample, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
 };
+use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
 use crate::record::payload::Identity;
@@ -16,7 +17,7 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 1] = ["bypasses"];
+const OPTIONAL: [&str; 3] = ["bypasses", "calibrations", "signs"];
 
 /// One event of each kind, and of each kind with something left out, as the journal writes them.
 fn events() -> Vec<Value> {
@@ -120,6 +121,28 @@ fn records() -> Vec<Record> {
         who: Some(who.clone()),
         text: text.clone(),
     };
+    let anomaly = Anomaly {
+        sign: Sign::Frozen,
+        key: "face.t0".to_owned(),
+        area: "face".to_owned(),
+        raised: true,
+        score: 2.0,
+        from: Wall::from_ms(0),
+        to: Wall::from_ms(1),
+        unit: Unit::PctVol,
+        values: vec![(Wall::from_ms(0), 0.4)],
+        neighbours: vec![("face.t1".to_owned(), None, Quality::Good)],
+        parameters: vec![("frozen_min_s", 1800.0)],
+        text: text.clone(),
+    };
+    let calibration = CalibrationChange {
+        point: "face.t0".to_owned(),
+        area: "face".to_owned(),
+        begun: true,
+        planned: Span::from_secs(600),
+        by: Some("li".to_owned()),
+        text: text.clone(),
+    };
     let bodies = vec![
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -139,6 +162,9 @@ fn records() -> Vec<Record> {
         Body::Gap(gap),
         Body::Bypass(BypassChange { second: None, who: None, ..bypass.clone() }),
         Body::Bypass(bypass),
+        Body::Anomaly(anomaly),
+        Body::Calibration(CalibrationChange { by: None, ..calibration.clone() }),
+        Body::Calibration(calibration),
     ];
     bodies.into_iter().map(|body| Record { at: Now::default(), body }).collect()
 }
@@ -160,6 +186,11 @@ fn standing() -> Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
+        signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
+        calibrations: BTreeMap::from([(
+            "face.t0".to_owned(),
+            CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
+        )]),
     }
 }
 

@@ -6,11 +6,20 @@ use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, Row};
 use proptest::prelude::*;
 
-const SAFE: Cause = Cause { active: None, known: true, safe: true, unacknowledged: false, bypassed: false };
-const HIGH: Cause =
-    Cause { active: Some(Mono::START), known: true, safe: false, unacknowledged: true, bypassed: false };
-const BAD: Cause = Cause { active: None, known: false, safe: false, unacknowledged: false, bypassed: false };
+const SAFE: Cause =
+    Cause { active: None, known: true, safe: true, unacknowledged: false, excused: false, bypassed: false };
+const HIGH: Cause = Cause {
+    active: Some(Mono::START),
+    known: true,
+    safe: false,
+    unacknowledged: true,
+    excused: false,
+    bypassed: false,
+};
+const BAD: Cause =
+    Cause { active: None, known: false, safe: false, unacknowledged: false, excused: false, bypassed: false };
 const BYPASSED: Cause = Cause { bypassed: true, ..SAFE };
+const CALIBRATED: Cause = Cause { excused: true, ..BAD };
 
 fn group(votes: usize, members: Vec<Member>, on_bad: OnBad) -> Group {
     Group { tag: Tag::new("g").unwrap(), votes, members, on_bad }
@@ -171,6 +180,31 @@ fn an_input_not_heard_since_the_start_does_not_trip_and_a_heard_breach_does() {
 }
 
 #[test]
+fn one_that_is_calibrated_is_no_vote_while_another_guards() {
+    let any = trip(1, 2, OnBad::Vote);
+    assert!(!trips(&any, &[CALIBRATED, SAFE]));
+    assert!(trips(&any, &[CALIBRATED, HIGH]));
+    assert!(trips(&any, &[CALIBRATED, BAD]), "nobody guards");
+    assert!(trips(&any, &[CALIBRATED, CALIBRATED]), "nobody guards");
+    assert!(trips(&trip(1, 1, OnBad::Vote), &[CALIBRATED]), "nobody guards");
+    let two = trip(2, 3, OnBad::Vote);
+    assert!(!trips(&two, &[CALIBRATED, SAFE, SAFE]));
+    assert!(trips(&two, &[CALIBRATED, HIGH, SAFE]), "2oo3 without one is 1oo2");
+}
+
+#[test]
+fn what_comes_after_the_planned_time_has_the_whole_delay() {
+    let t = trip(1, 2, OnBad::Vote);
+    let mut life = TripLife::restored(&t, None);
+    life.step(secs(0), &t, &[SAFE, SAFE]);
+    for s in 1..600 {
+        assert_eq!(life.step(secs(s), &t, &[CALIBRATED, SAFE]), None);
+    }
+    assert_eq!(life.step(secs(605), &t, &[BAD, SAFE]), None);
+    assert!(life.step(secs(609), &t, &[BAD, SAFE]).is_some());
+}
+
+#[test]
 fn a_restored_trip_stays_tripped() {
     let t = trip(1, 1, OnBad::Vote);
     let standing = TripStanding { occurrence: 3, tripped: true, first_out: Some("x:trip".into()) };
@@ -188,6 +222,7 @@ fn any_cause() -> impl Strategy<Value = Cause> {
             known,
             safe: safe && known && !active,
             unacknowledged,
+            excused: false,
             bypassed,
         },
     )
