@@ -21,6 +21,7 @@ mod shape;
 mod shapes;
 mod site;
 mod standard;
+mod supervision;
 mod texts;
 mod trips;
 

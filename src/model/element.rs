@@ -68,13 +68,34 @@ pub enum Position {
     Safe,
     /// Not in the safe state: open, live.
     Unsafe,
-    /// Between its limits.
+    /// Between its limits, and nobody saw which one it left.
     Travelling,
     /// Both limits at once: a limit switch lies.
     Conflict,
+    /// Between its limits, on its way to the safe state.
+    Closing,
+    /// Between its limits, on its way out of the safe state.
+    Opening,
 }
 
 impl Position {
+    /// Every position.
+    pub const ALL: [Position; 7] = [
+        Position::Unknown,
+        Position::Safe,
+        Position::Unsafe,
+        Position::Travelling,
+        Position::Conflict,
+        Position::Closing,
+        Position::Opening,
+    ];
+
+    /// Whether neither limit is reached.
+    #[must_use]
+    pub const fn is_between(self) -> bool {
+        matches!(self, Position::Travelling | Position::Closing | Position::Opening)
+    }
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -84,6 +105,8 @@ impl Position {
             Position::Unsafe => "unsafe",
             Position::Travelling => "travelling",
             Position::Conflict => "conflict",
+            Position::Closing => "closing",
+            Position::Opening => "opening",
         }
     }
 }

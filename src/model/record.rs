@@ -5,7 +5,7 @@ use super::alarm::{AlarmCause, AlarmState, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::time::{Now, Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Number of an entry in the journal, from 1, without gaps. With the gateway's id it names an event for ever.
@@ -210,6 +210,14 @@ pub struct ElementChange {
     pub trips: Vec<String>,
     /// What this means.
     pub text: Text,
+    /// From the command to leaving its unsafe end, as far as that was seen.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes of this demand that failed so far.
+    pub attempts: u32,
+    /// The element that is demanded because this one failed.
+    pub backup: Option<String>,
 }
 
 /// A cause was taken out of the votes, or put back.
@@ -377,6 +385,8 @@ pub struct Standing {
     pub trips: BTreeMap<String, TripStanding>,
     /// Bypasses that stand, by the cause's key.
     pub bypasses: BTreeMap<String, BypassStanding>,
+    /// Elements under demand that failed, so that their backup is demanded too.
+    pub failed: BTreeSet<String>,
 }
 
 /// A bypass that stands.
@@ -452,10 +462,13 @@ impl Standing {
                 self.bypasses.insert(b.cause.clone(), standing);
             }
             Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
+            Body::Element(e) if e.demand == Demand::Trip && e.backup.is_some() => {
+                self.failed.insert(e.tag.clone());
+            }
+            Body::Element(e) => drop(self.failed.remove(&e.tag)),
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)
-            | Body::Element(_)
             | Body::Command(_)
             | Body::Trouble(_)
             | Body::Gap(_) => {}

@@ -1,12 +1,13 @@
-//! Bodies of the entries about bypasses, and what of them must survive. What all bodies have in common is in `entry`.
+//! Bodies of the entries about bypasses, what is measured of elements, and what of both must survive. What all bodies have in common is in `entry`.
 //!
 //! What was added to an entry after its first version is left out where there is nothing to say, so that older readers
 //! meet the bytes that they know.
 
 use super::entry::{both, who};
-use crate::model::record::{BypassChange, BypassStanding, BypassStep, Standing, Who};
+use crate::model::record::{BypassChange, BypassStanding, BypassStep, ElementChange, Standing, Who};
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) fn bypass(b: &BypassChange) -> Value {
     json!({
@@ -39,9 +40,44 @@ pub(super) fn add_standing(body: &mut Value, standing: &Standing) {
         })
     };
     let bypasses: Map<_, _> = standing.bypasses.iter().map(|(key, b)| (key.clone(), bypass(b))).collect();
-    if let Some(fields) = body.as_object_mut().filter(|_| !bypasses.is_empty()) {
+    let Some(fields) = body.as_object_mut() else { return };
+    if !bypasses.is_empty() {
         fields.insert("bypasses".to_owned(), Value::Object(bypasses));
     }
+    if !standing.failed.is_empty() {
+        fields.insert("failed".to_owned(), json!(standing.failed));
+    }
+}
+
+/// Adds to the body of an `element` entry what was measured of it.
+pub(super) fn add_stroke(body: &mut Value, b: &ElementChange) {
+    let attempts = (b.attempts > 0).then(|| json!(b.attempts));
+    let more = [
+        ("attempts", attempts),
+        ("backup", b.backup.as_ref().map(|tag| json!(tag))),
+        ("dead_us", b.dead.map(|dead| json!(dead.us()))),
+        ("travel_us", b.travel.map(|travel| json!(travel.us()))),
+    ];
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    }
+}
+
+/// As [`Standing::apply`] does with the record that the body was made from.
+pub(super) fn apply_element(standing: &mut Standing, body: &Value) {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let (Some(tag), Some(demand)) = (text("tag"), text("demand")) else { return };
+    if demand == "trip" && text("backup").is_some() {
+        standing.failed.insert(tag.to_owned());
+    } else {
+        standing.failed.remove(tag);
+    }
+}
+
+/// The elements that had failed, out of a `standing` entry.
+pub(super) fn read_failed(body: &Value) -> BTreeSet<String> {
+    let all = body.get("failed").and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// As [`Standing::apply`] does with the record that the body was made from.

@@ -205,7 +205,7 @@ fn trip(b: &TripChange) -> Value {
 }
 
 fn element(b: &ElementChange) -> Value {
-    json!({
+    let mut body = json!({
         "area": b.area,
         "demand": demand(b.demand),
         "elapsed_us": b.elapsed.map(|e| e.us()),
@@ -216,7 +216,9 @@ fn element(b: &ElementChange) -> Value {
         "tag": b.tag,
         "text": both(&b.text),
         "trips": b.trips,
-    })
+    });
+    bodies::add_stroke(&mut body, b);
+    body
 }
 
 const fn demand(demand: Demand) -> &'static str {
@@ -281,6 +283,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             }
         }
         "bypass" => bodies::apply_bypass(standing, &entry.body),
+        "element" => bodies::apply_element(standing, &entry.body),
         STANDING => *standing = read_standing(&entry.body),
         _ => {}
     }
@@ -316,6 +319,7 @@ fn read_standing(body: &Value) -> Standing {
     Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
+        failed: bodies::read_failed(body),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
             .collect(),
@@ -462,6 +466,10 @@ mod tests {
                 elapsed: Some(Span::from_ms(1_234)),
                 trips: vec!["leak".to_owned()],
                 text: Text::new("阀门已关闭", "valve closed"),
+                dead: None,
+                travel: None,
+                attempts: 0,
+                backup: None,
             }),
             r#"{"area":"bottle-room","demand":"trip","elapsed_us":1234000,"kind":"valve","mode":"act","phase":"confirmed","position":"safe","tag":"valve","text":{"en":"valve closed","zh":"阀门已关闭"},"trips":["leak"]}"#,
         );

@@ -195,20 +195,27 @@ fn trip() -> Value {
 fn element() -> Value {
     let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren, ElementKind::Lock];
     let phases = [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed];
-    let positions =
-        [Position::Unknown, Position::Safe, Position::Unsafe, Position::Travelling, Position::Conflict];
-    object(json!({
+    let element = object(json!({
         "tag": string(),
         "area": string(),
         "kind": one_of(kinds.map(ElementKind::as_str)),
         "mode": one_of([Mode::Observe, Mode::Act].map(Mode::as_str)),
         "demand": one_of(["none", "trip"]),
         "phase": one_of(phases.map(Phase::as_str)),
-        "position": one_of(positions.map(Position::as_str)),
+        "position": one_of(Position::ALL.map(Position::as_str)),
         "elapsed_us": maybe("integer"),
         "trips": strings(),
         "text": reference("text"),
-    }))
+    }));
+    optional(
+        element,
+        json!({
+            "attempts": whole("Writes of this demand that failed so far."),
+            "backup": { "type": "string", "description": "The element that is demanded because this one failed." },
+            "dead_us": whole("From the command to leaving its unsafe end, in microseconds."),
+            "travel_us": whole("From the command to its safe end, in microseconds."),
+        }),
+    )
 }
 
 fn command() -> Value {
@@ -252,6 +259,7 @@ fn standing() -> Value {
         standing,
         json!({
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+        "failed": strings(),
         }),
     )
 }

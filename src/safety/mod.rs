@@ -5,6 +5,7 @@
 mod alarm;
 mod bypass;
 mod cause_effect;
+mod drive;
 mod element;
 mod orders;
 mod rule;

@@ -150,7 +150,11 @@ impl Site {
             Subject::Device(_) | Subject::Element(_) => vec![*cause],
         };
         let causes = trip.causes.iter().flat_map(on_the_same);
-        causes.chain(trip.effects.iter().map(|e| self.plan.elements[*e].not_confirmed)).collect()
+        let of_effects = trip.effects.iter().flat_map(|effect| {
+            let element = &self.plan.elements[*effect];
+            element.supervision.alarms.iter().copied().chain([element.not_confirmed])
+        });
+        causes.chain(of_effects).collect()
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
@@ -195,7 +199,14 @@ impl Site {
             | Condition::OverRange
             | Condition::CommLost
             | Condition::NotConfirmed
-            | Condition::BypassActive => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::BypassActive
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(

@@ -31,7 +31,16 @@ pub(crate) fn judge_point(
         Condition::SensorFault => sensor_fault(reading.quality),
         Condition::OverRange => over_range(reading.quality),
         // Not about a reading: judged where their subject is known.
-        Condition::CommLost | Condition::NotConfirmed | Condition::BypassActive => Verdict::Unknown,
+        Condition::CommLost
+        | Condition::NotConfirmed
+        | Condition::BypassActive
+        | Condition::MovedUncommanded
+        | Condition::FeedbackConflict
+        | Condition::FeedLive
+        | Condition::SlowTravel
+        | Condition::FailedToOpen
+        | Condition::LeakThrough
+        | Condition::ProofTestFailed => Verdict::Unknown,
     }
 }
 
@@ -145,7 +154,14 @@ pub(crate) fn proves_safe(
             | Condition::OverRange
             | Condition::CommLost
             | Condition::NotConfirmed
-            | Condition::BypassActive => true,
+            | Condition::BypassActive
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => true,
         }
 }
 

@@ -3,17 +3,18 @@
 use super::alarm::{AlarmLife, Transition};
 use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
-use super::element::{self, ElementLife};
+use super::drive;
+use super::element::ElementLife;
 use super::rule::{self, Verdict};
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
-use crate::model::element::{Demand, Phase};
+use crate::model::element::Demand;
 use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::{Quality, Reading, Unit};
 use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripStanding, Trouble, Who,
+    AlarmChange, AlarmStanding, Body, Record, Sample, Standing, TripStanding, Trouble, Who,
 };
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now};
@@ -87,7 +88,9 @@ pub struct Site {
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
     /// The trips that act on each element.
-    acting_on: Table<ElementId, Vec<TripId>>,
+    pub(super) acting_on: Table<ElementId, Vec<TripId>>,
+    /// The elements that each element is the backup of.
+    pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
     /// Alarms with a delay running: the only ones that time alone can move.
@@ -107,11 +110,14 @@ impl Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key))),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan.elements.map(|_, _| ElementLife::default()),
+            elements: plan
+                .elements
+                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
             bypasses: Bypasses::restored(&plan, standing, now),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
+            backs_up: drive::backs_up(&plan),
             stirred: plan.trips.ids().collect(),
             timed: BTreeSet::new(),
             told: plan.points.map(|_, _| None),
@@ -120,10 +126,7 @@ impl Site {
             plan,
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
-        for id in site.plan.elements.ids() {
-            let demand = site.demanded(id);
-            site.elements[id].demand(now.mono, demand);
-        }
+        site.demand_what_stands(now.mono);
         site
     }
 
@@ -173,11 +176,13 @@ impl Site {
                 touched.insert(plan.devices[device].comm_alarm);
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
-                self.elements[element].written(&plan.elements[element], demand);
+                self.elements[element].written(now.mono, &plan.elements[element], demand);
                 self.stir(plan.elements[element].not_confirmed);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
-            Input::Wrote { outcome: Err(_), .. } => {}
+            Input::Wrote { element, demand, outcome: Err(_) } => {
+                self.elements[element].not_written(demand);
+            }
             Input::Order(order) => {
                 self.order(now, &order, effects);
                 self.stirred.extend(plan.trips.ids());
@@ -285,11 +290,9 @@ impl Site {
                 state if state.fault.is_some() => Verdict::Unknown,
                 _ => Verdict::Clear,
             },
-            Subject::Element(element) => match self.elements[element].phase {
-                Phase::Failed => Verdict::Breach,
-                Phase::Idle | Phase::Confirmed => Verdict::Clear,
-                Phase::Demanded | Phase::Commanded => Verdict::Unknown,
-            },
+            Subject::Element(element) => {
+                self.elements[element].verdict(alarm.condition, &self.plan.elements[element])
+            }
         }
     }
 
@@ -311,7 +314,14 @@ impl Site {
                 | Condition::OverRange
                 | Condition::CommLost
                 | Condition::NotConfirmed
-                | Condition::BypassActive => value.max(peak),
+                | Condition::BypassActive
+                | Condition::MovedUncommanded
+                | Condition::FeedbackConflict
+                | Condition::FeedLive
+                | Condition::SlowTravel
+                | Condition::FailedToOpen
+                | Condition::LeakThrough
+                | Condition::ProofTestFailed => value.max(peak),
             };
             life.peak = Some(life.peak.map_or(value, worse));
         }
@@ -368,52 +378,6 @@ impl Site {
         }
     }
 
-    /// The trips that demand an element now.
-    fn demanding(&self, id: ElementId) -> impl Iterator<Item = TripId> {
-        self.acting_on[id].iter().copied().filter(|trip| self.trips[*trip].tripped)
-    }
-
-    fn demanded(&self, id: ElementId) -> Demand {
-        let stands = self.elements[id].found_tripped || self.demanding(id).next().is_some();
-        if stands { Demand::Trip } else { Demand::None }
-    }
-
-    fn drive(&mut self, now: Now, id: ElementId, effects: &mut Effects) {
-        let demand = self.demanded(id);
-        let plan = Arc::clone(&self.plan);
-        let element = &plan.elements[id];
-        let position = element::position(element, |p| self.watch.readings[p]);
-        let mut news = self.elements[id].demand(now.mono, demand);
-        if news {
-            effects.demands.push((id, demand));
-        }
-        news |= self.elements[id].watch(now.mono, element, position);
-        if news {
-            self.tell_element(now, id, effects);
-        }
-        // The alarm follows the phase at once: "commanded, not confirmed" must not wait for a tick.
-        if news || self.alarms[element.not_confirmed].is_timed() {
-            self.judge(now, BTreeSet::from([element.not_confirmed]), effects);
-        }
-    }
-
-    fn tell_element(&self, now: Now, id: ElementId, effects: &mut Effects) {
-        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
-        let change = ElementChange {
-            tag: element.tag.to_string(),
-            area: self.plan.areas[element.area].tag.to_string(),
-            kind: element.kind,
-            mode: element.mode,
-            demand: life.demand,
-            phase: life.phase,
-            position: life.position,
-            elapsed: life.elapsed(now.mono),
-            trips: self.demanding(id).map(|t| self.plan.trips[t].tag.to_string()).collect(),
-            text: element::words(element, life),
-        };
-        effects.record(now, Body::Element(change));
-    }
-
     // What outlives this judge, and what people see of it.
 
     /// What a later judge of the same or a changed plan has to go on from.
@@ -433,6 +397,7 @@ impl Site {
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
         standing.bypasses = self.bypasses.standing(&self.plan);
+        standing.failed = self.failed();
         standing
     }
 
@@ -470,6 +435,7 @@ impl Site {
                 ));
             }
         }
+        objections.extend(self.backups_taken_away(plan));
         objections
     }
 
@@ -491,6 +457,7 @@ impl Site {
             } else {
                 // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
+                next.elements[id].calls_backup = self.elements[was].calls_backup;
             }
         }
         for (id, life) in self.alarms.iter() {

@@ -176,15 +176,18 @@ const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str,
         (ElementKind::Valve, Position::Safe) => ("关", "closed"),
         (ElementKind::Valve, Position::Unsafe) => ("开", "open"),
         (ElementKind::Valve, Position::Travelling) => ("行程中", "travelling"),
+        (ElementKind::Valve, Position::Closing) => ("关阀中", "closing"),
+        (ElementKind::Valve, Position::Opening) => ("开阀中", "opening"),
         (ElementKind::Load, Position::Safe) => ("断电", "dead"),
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
         (ElementKind::Lock, Position::Safe) => ("闭锁", "locked"),
         (ElementKind::Lock, Position::Unsafe) => ("未闭锁", "free"),
-        (ElementKind::Load | ElementKind::Siren | ElementKind::Lock, Position::Travelling) => {
-            ("动作中", "switching")
-        }
+        (
+            ElementKind::Load | ElementKind::Siren | ElementKind::Lock,
+            Position::Travelling | Position::Closing | Position::Opening,
+        ) => ("动作中", "switching"),
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
     }

@@ -10,4 +10,5 @@
 
 mod bench;
 mod bypass;
+mod element;
 mod lockout;

@@ -14,7 +14,7 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 1] = ["bypasses"];
+const OPTIONAL: [&str; 6] = ["attempts", "backup", "bypasses", "dead_us", "failed", "travel_us"];
 
 /// One event of each kind, and of each kind with something left out, as the journal writes them.
 fn events() -> Vec<Value> {
@@ -66,6 +66,10 @@ fn records() -> Vec<Record> {
         elapsed: Some(Span::from_ms(3)),
         trips: vec!["gas-off".to_owned()],
         text: text.clone(),
+        dead: Some(Span::from_ms(1)),
+        travel: Some(Span::from_ms(2)),
+        attempts: 1,
+        backup: Some("main-valve".to_owned()),
     };
     let started = Started {
         version: "0.1.0".to_owned(),
@@ -136,6 +140,7 @@ fn standing() -> Standing {
     Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
+        failed: ["valve".to_owned()].into(),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
     }
 }
