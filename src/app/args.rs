@@ -37,6 +37,8 @@ pub enum Command {
     Bypass(Bypass),
     /// Let a bypassed cause vote again before its time.
     Unbypass(Unbypass),
+    /// Test that an element reaches its safe state, and in what time. It really moves: a valve is opened again by hand.
+    Prooftest(Prooftest),
 }
 
 /// `davy demo`.
@@ -189,6 +191,22 @@ pub struct Bypass {
 pub struct Unbypass {
     /// The cause: the alarm's key.
     pub cause: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy prooftest`.
+#[derive(Debug, Args)]
+pub struct Prooftest {
+    /// The element's id; for an interlock test the trip's.
+    pub target: String,
+    /// `full`: all the way; `partial`: a valve off its open limit and back; `interlock`: everything a trip acts on.
+    #[arg(long, value_name = "KIND", default_value = "full", value_parser = ["full", "partial", "interlock"])]
+    pub kind: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

@@ -34,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Reset(args) => orders::reset(&args),
         Command::Bypass(args) => orders::bypass(&args),
         Command::Unbypass(args) => orders::unbypass(&args),
+        Command::Prooftest(args) => orders::proof_test(&args),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Bypass, Reset, Status, Unbypass, Which};
+use super::args::{Ack, Bypass, Prooftest, Reset, Status, Unbypass, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -41,6 +41,14 @@ pub(super) fn bypass(args: &Bypass) -> ExitCode {
 /// `davy unbypass`.
 pub(super) fn unbypass(args: &Unbypass) -> ExitCode {
     put(&args.which, &json!({ "do": "unbypass", "target": args.cause, "name": args.name }))
+}
+
+/// `davy prooftest`.
+pub(super) fn proof_test(args: &Prooftest) -> ExitCode {
+    put(
+        &args.which,
+        &json!({ "do": "prooftest", "target": args.target, "kind": args.kind, "name": args.name }),
+    )
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

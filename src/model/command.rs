@@ -1,5 +1,6 @@
 //! Commands of people and the answers to them.
 
+use super::element::TestKind;
 use super::point::Text;
 use super::record::Who;
 
@@ -45,6 +46,13 @@ pub enum Verb {
         /// The alarm's key.
         target: String,
     },
+    /// Demand the safe state for as long as it takes to see it reached, and let go again.
+    ProofTest {
+        /// An element's id; for an interlock test a trip's.
+        target: String,
+        /// What to do.
+        kind: TestKind,
+    },
 }
 
 impl Verb {
@@ -62,6 +70,7 @@ impl Verb {
                 format!("bypass {target}{minutes} --reason \"{reason}\"{second}")
             }
             Verb::Unbypass { target } => format!("unbypass {target}"),
+            Verb::ProofTest { target, kind } => format!("prooftest {target} --kind {}", kind.as_str()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! because it outlives the site file that it was made under. How it is written down is `record/`'s business.
 
 use super::alarm::{AlarmCause, AlarmState, Colour};
-use super::element::{Demand, ElementKind, Mode, Phase, Position};
+use super::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::time::{Now, Span, Wall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,8 @@ pub enum Body {
     Gap(Gap),
     /// A cause was taken out of the votes, or put back.
     Bypass(BypassChange),
+    /// A proof test is over.
+    ProofTest(ProofTestDone),
 }
 
 impl Body {
@@ -78,6 +80,7 @@ impl Body {
             Body::Trouble(_) => "trouble",
             Body::Gap(_) => "gap",
             Body::Bypass(_) => "bypass",
+            Body::ProofTest(_) => "proof-test",
         }
     }
 }
@@ -218,6 +221,44 @@ pub struct ElementChange {
     pub attempts: u32,
     /// The element that is demanded because this one failed.
     pub backup: Option<String>,
+}
+
+/// A proof test is over: as it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofTestDone {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What was done.
+    pub kind: TestKind,
+    /// How it ended.
+    pub result: TestResult,
+    /// When it began.
+    pub since: Wall,
+    /// What was measured of each element.
+    pub strokes: Vec<StrokeFound>,
+    /// Who ordered it.
+    pub who: Who,
+    /// What this means.
+    pub text: Text,
+}
+
+/// What a proof test measured of one element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrokeFound {
+    /// The element's id.
+    pub tag: String,
+    /// Whether it moved as it should; `None` where the test did not come so far.
+    pub passed: Option<bool>,
+    /// Where it stood at the end of the test.
+    pub position: Position,
+    /// From the command to leaving its unsafe end.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes that failed.
+    pub attempts: u32,
 }
 
 /// A cause was taken out of the votes, or put back.
@@ -471,7 +512,8 @@ impl Standing {
             | Body::Config(_)
             | Body::Command(_)
             | Body::Trouble(_)
-            | Body::Gap(_) => {}
+            | Body::Gap(_)
+            | Body::ProofTest(_) => {}
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct View {
     pub troubles: Vec<Trouble>,
     /// The bypasses that stand.
     pub bypasses: Vec<BypassView>,
+    /// What is under test: the element's or trip's id.
+    pub testing: Option<String>,
 }
 
 /// A bypass that stands.

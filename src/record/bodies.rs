@@ -1,10 +1,12 @@
-//! Bodies of the entries about bypasses, what is measured of elements, and what of both must survive. What all bodies have in common is in `entry`.
+//! Bodies of the entries about bypasses and proof tests, what is measured of elements, and what must survive of it. What all bodies have in common is in `entry`.
 //!
 //! What was added to an entry after its first version is left out where there is nothing to say, so that older readers
 //! meet the bytes that they know.
 
 use super::entry::{both, who};
-use crate::model::record::{BypassChange, BypassStanding, BypassStep, ElementChange, Standing, Who};
+use crate::model::record::{
+    BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestDone, Standing, StrokeFound, Who,
+};
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -23,6 +25,29 @@ pub(super) fn bypass(b: &BypassChange) -> Value {
         "trips": b.trips,
         "until": b.until.to_string(),
         "who": who(b.who.as_ref()),
+    })
+}
+
+pub(super) fn proof_test(b: &ProofTestDone) -> Value {
+    let stroke = |s: &StrokeFound| {
+        json!({
+            "attempts": s.attempts,
+            "dead_us": s.dead.map(|dead| dead.us()),
+            "passed": s.passed,
+            "position": s.position.as_str(),
+            "tag": s.tag,
+            "travel_us": s.travel.map(|travel| travel.us()),
+        })
+    };
+    json!({
+        "area": b.area,
+        "kind": b.kind.as_str(),
+        "result": b.result.as_str(),
+        "since": b.since.to_string(),
+        "strokes": b.strokes.iter().map(stroke).collect::<Vec<_>>(),
+        "target": b.target,
+        "text": both(&b.text),
+        "who": who(Some(&b.who)),
     })
 }
 

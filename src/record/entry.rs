@@ -155,6 +155,7 @@ pub fn body(record: &Record) -> Value {
         Body::Trouble(b) => trouble(b),
         Body::Gap(b) => gap(b),
         Body::Bypass(b) => bodies::bypass(b),
+        Body::ProofTest(b) => bodies::proof_test(b),
     }
 }
 

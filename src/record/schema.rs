@@ -5,7 +5,7 @@
 
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, Colour};
-use crate::model::element::{ElementKind, Mode, Phase, Position};
+use crate::model::element::{ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
 use crate::model::record::{BypassStep, Lane, PreviousEnd};
 use serde_json::{Map, Value, json};
@@ -47,7 +47,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 11] {
+fn bodies() -> [(&'static str, Value); 12] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -60,6 +60,7 @@ fn bodies() -> [(&'static str, Value); 11] {
         ("gap", gap()),
         ("standing", standing()),
         ("bypass", bypass()),
+        ("proof-test", proof_test()),
     ]
 }
 
@@ -277,6 +278,28 @@ fn bypass() -> Value {
         "by": reference("who"),
         "second": maybe("string"),
         "who": maybe_reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn proof_test() -> Value {
+    let results = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
+    let stroke = object(json!({
+        "tag": string(),
+        "passed": maybe("boolean"),
+        "position": one_of(Position::ALL.map(Position::as_str)),
+        "dead_us": maybe("integer"),
+        "travel_us": maybe("integer"),
+        "attempts": whole("Writes that failed."),
+    }));
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ALL.map(TestKind::as_str)),
+        "result": one_of(results.map(TestResult::as_str)),
+        "since": reference("utc"),
+        "strokes": { "type": "array", "items": stroke },
+        "who": reference("who"),
         "text": reference("text"),
     }))
 }

@@ -43,7 +43,8 @@ impl Site {
     }
 
     fn demanded(&self, id: ElementId) -> Demand {
-        if self.is_really_demanded(id) { Demand::Trip } else { Demand::None }
+        let tested = self.test.as_ref().is_some_and(|test| test.demands(id));
+        if tested || self.is_really_demanded(id) { Demand::Trip } else { Demand::None }
     }
 
     /// Before anything is read: what stood before the start is demanded again. As often as a backup can have a backup.
@@ -72,7 +73,8 @@ impl Site {
         if moved {
             effects.demands.push((id, demand));
         }
-        let mut news = moved | self.elements[id].watch(now.mono, element, position);
+        let real = self.is_really_demanded(id);
+        let mut news = moved | self.elements[id].watch(now.mono, element, position, real);
         if let Some(check) = &element.supervision.leak {
             let readings = &self.watch.readings;
             news |= self.elements[id].check_leak(now.mono, check, |p| readings[p]);

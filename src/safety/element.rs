@@ -144,8 +144,9 @@ impl ElementLife {
         self.heard = false;
     }
 
-    /// Takes in where its contacts say it is, and the time; says whether anything is worth a record.
-    pub(crate) fn watch(&mut self, now: Mono, element: &Element, seen: Position) -> bool {
+    /// Takes in where its contacts say it is, and the time; says whether anything is worth a record. A demand that is
+    /// not real, but a test's, calls no backup.
+    pub(crate) fn watch(&mut self, now: Mono, element: &Element, seen: Position, real: bool) -> bool {
         let before = (self.phase, self.told, self.watched, self.calls_backup);
         self.position = self.on_its_way(seen);
         if self.position != Position::Unknown || self.demand == Demand::Trip {
@@ -155,7 +156,7 @@ impl ElementLife {
             self.measure(now);
             self.phase = self.supervised(now, element);
             self.judge_travel(element);
-            self.calls_backup |= self.phase == Phase::Failed && element.supervision.backup.is_some();
+            self.calls_backup |= real && self.phase == Phase::Failed && element.supervision.backup.is_some();
         }
         self.look_around(now, element);
         // Since when it stands between its limits is for reckoning, not for telling.

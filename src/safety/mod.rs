@@ -8,6 +8,7 @@ mod cause_effect;
 mod drive;
 mod element;
 mod orders;
+mod proof_test;
 mod rule;
 mod site;
 mod trips;

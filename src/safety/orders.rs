@@ -27,6 +27,7 @@ impl Site {
                 let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
                 self.bypass(now, &asked, &order.who, &mut done)
             }
+            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
         };
         let refused = match &reply {

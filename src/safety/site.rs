@@ -5,6 +5,7 @@ use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
 use super::drive;
 use super::element::ElementLife;
+use super::proof_test::Test;
 use super::rule::{self, Verdict};
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
@@ -84,6 +85,7 @@ pub struct Site {
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
     pub(super) bypasses: Bypasses,
+    pub(super) test: Option<Test>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -114,6 +116,7 @@ impl Site {
                 .elements
                 .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
             bypasses: Bypasses::restored(&plan, standing, now),
+            test: None,
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -376,6 +379,7 @@ impl Site {
         for id in plan.elements.ids() {
             self.drive(now, id, effects);
         }
+        self.step_test(now, effects);
     }
 
     // What outlives this judge, and what people see of it.
@@ -441,6 +445,7 @@ impl Site {
 
     /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
+        self.abort_test(now, effects);
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
@@ -527,6 +532,7 @@ impl Site {
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
             bypasses: self.bypasses.view(now.mono),
+            testing: self.test.as_ref().map(|test| test.target.clone()),
         }
     }
 }

@@ -133,6 +133,9 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let word = paint.on("■ 动作 TRIPPED", AnsiColor::Red);
         writeln!(out, "  {word} {}  {} / {}; 首发 first-out: {first}", trip.tag, trip.name.zh, trip.name.en)?;
     }
+    if let Some(target) = &view.testing {
+        writeln!(out, "  {} {target}", paint.on("! 试验中 UNDER TEST", AnsiColor::Yellow))?;
+    }
     for bypass in &view.bypasses {
         let word = paint.on("! 旁路 BYPASSED", AnsiColor::Yellow);
         let second = bypass.second.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
@@ -271,7 +274,7 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
         })
         .collect();
     json!({
-        "bypasses": bypasses, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "bypasses": bypasses, "testing": view.testing, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
     })
 }

@@ -12,3 +12,4 @@ mod bench;
 mod bypass;
 mod element;
 mod lockout;
+mod proof_test;

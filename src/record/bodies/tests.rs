@@ -1,7 +1,7 @@
 //! The bytes of these bodies, and that folding them gives what folding their records gives.
 
 use super::*;
-use crate::model::element::{Demand, ElementKind, Mode, Phase, Position};
+use crate::model::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use crate::model::point::Text;
 use crate::model::record::{Body, Record};
 use crate::model::time::{Mono, Now};
@@ -71,6 +71,32 @@ fn what_was_measured_of_an_element_has_these_bytes() {
     assert_eq!(
         body.to_string(),
         r#"{"area":"face","attempts":2,"backup":"main","dead_us":300000,"demand":"trip","elapsed_us":null,"kind":"valve","mode":"act","phase":"failed","position":"closing","tag":"valve","text":{"en":"","zh":""},"travel_us":1200000,"trips":[]}"#
+    );
+}
+
+#[test]
+fn proof_test_has_these_bytes() {
+    let stroke = StrokeFound {
+        tag: "valve".to_owned(),
+        passed: Some(true),
+        position: Position::Safe,
+        dead: Some(Span::from_ms(300)),
+        travel: None,
+        attempts: 0,
+    };
+    let body = entry::body(&record(Body::ProofTest(ProofTestDone {
+        target: "valve".to_owned(),
+        area: "face".to_owned(),
+        kind: TestKind::Full,
+        result: TestResult::Passed,
+        since: Wall::from_ms(0),
+        strokes: vec![stroke],
+        who: Who { name: "li".to_owned(), via: "local".to_owned() },
+        text: Text::new("合格", "passed"),
+    })));
+    assert_eq!(
+        body.to_string(),
+        r#"{"area":"face","kind":"full","result":"passed","since":"1970-01-01T00:00:00.000Z","strokes":[{"attempts":0,"dead_us":300000,"passed":true,"position":"safe","tag":"valve","travel_us":null}],"target":"valve","text":{"en":"passed","zh":"合格"},"who":{"name":"li","via":"local"}}"#
     );
 }
 

@@ -5,7 +5,8 @@ use crate::model::element::Demand;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep, CommandDone, ConfigChange,
-    ElementChange, Gap, Record, Sample, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
+    ElementChange, Gap, ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TripChange,
+    TripStanding, Trouble, Who,
 };
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
@@ -105,7 +106,26 @@ fn records() -> Vec<Record> {
         who: Some(who.clone()),
         text: text.clone(),
     };
+    let stroke = StrokeFound {
+        tag: "valve".to_owned(),
+        passed: Some(true),
+        position: Position::Safe,
+        dead: Some(Span::from_ms(1)),
+        travel: None,
+        attempts: 0,
+    };
+    let proof_test = ProofTestDone {
+        target: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        kind: TestKind::Full,
+        result: TestResult::Passed,
+        since: Wall::from_ms(0),
+        strokes: vec![StrokeFound { passed: None, ..stroke.clone() }, stroke],
+        who: who.clone(),
+        text: text.clone(),
+    };
     let bodies = vec![
+        Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
         Body::Config(config),

@@ -38,7 +38,7 @@ fn ms(ms: u64) -> Mono {
 /// A life that was seen open at the start.
 fn open(element: &Element) -> ElementLife {
     let mut life = ElementLife::default();
-    life.watch(ms(0), element, Position::Unsafe);
+    life.watch(ms(0), element, Position::Unsafe, true);
     life
 }
 
@@ -48,7 +48,7 @@ fn stroke(element: &Element, seen: &[(u64, Position)]) -> ElementLife {
     life.demand(ms(1_000), Demand::Trip);
     life.written(ms(1_100), element, Demand::Trip);
     for (at, position) in seen {
-        life.watch(ms(*at), element, *position);
+        life.watch(ms(*at), element, *position, true);
     }
     life
 }
@@ -58,15 +58,15 @@ fn a_stroke_goes_from_open_by_way_of_closing_to_closed_and_is_measured() {
     let e = element();
     let mut life = stroke(&e, &[(1_400, Position::Travelling)]);
     assert_eq!((life.position, life.phase), (Position::Closing, Phase::Commanded));
-    life.watch(ms(3_600), &e, Position::Safe);
+    life.watch(ms(3_600), &e, Position::Safe, true);
     assert_eq!((life.position, life.phase), (Position::Safe, Phase::Confirmed));
     assert_eq!(life.stroke.dead, Some(Span::from_ms(300)), "from the command that was read back");
     assert_eq!(life.stroke.travel, Some(Span::from_ms(2_500)));
     assert!(words(&e, &life).en.contains("confirmed closed in 2500 ms"));
     life.demand(ms(9_000), Demand::None);
-    life.watch(ms(9_500), &e, Position::Travelling);
+    life.watch(ms(9_500), &e, Position::Travelling, true);
     assert_eq!(life.position, Position::Opening);
-    life.watch(ms(9_900), &e, Position::Unsafe);
+    life.watch(ms(9_900), &e, Position::Unsafe, true);
     assert_eq!(
         (life.position, life.verdict(Condition::MovedUncommanded, &e)),
         (Position::Unsafe, Verdict::Clear)
@@ -81,7 +81,7 @@ fn one_that_does_not_leave_its_open_limit_in_its_dead_time_has_failed_at_once() 
     let mut life = stroke(&e, &[(2_100, Position::Unsafe)]);
     assert_eq!(life.phase, Phase::Failed);
     assert!(words(&e, &life).en.contains("has not moved"));
-    life.watch(ms(2_500), &e, Position::Safe);
+    life.watch(ms(2_500), &e, Position::Safe, true);
     assert_eq!(life.phase, Phase::Confirmed, "late, and closed after all");
     let left = stroke(&e, &[(1_900, Position::Travelling), (5_000, Position::Travelling)]);
     assert_eq!(left.phase, Phase::Commanded, "on its way it has its travel time");
@@ -105,9 +105,9 @@ fn against_its_commissioned_time_it_is_slow_from_1_2_and_has_failed_from_1_5() {
 fn what_was_closed_before_the_demand_is_confirmed_and_measures_nothing() {
     let e = element();
     let mut life = ElementLife::default();
-    life.watch(ms(0), &e, Position::Safe);
+    life.watch(ms(0), &e, Position::Safe, true);
     life.demand(ms(1_000), Demand::Trip);
-    life.watch(ms(1_000), &e, Position::Safe);
+    life.watch(ms(1_000), &e, Position::Safe, true);
     assert_eq!((life.phase, life.stroke.travel), (Phase::Confirmed, None));
 }
 
@@ -132,13 +132,13 @@ fn a_valve_that_closes_without_a_command_has_moved_by_itself_until_it_is_open_ag
     let moved = |life: &ElementLife| life.verdict(Condition::MovedUncommanded, &e);
     let mut life = open(&e);
     assert_eq!(moved(&life), Verdict::Clear);
-    life.watch(ms(100), &e, Position::Unknown);
+    life.watch(ms(100), &e, Position::Unknown, true);
     assert_ne!(moved(&life), Verdict::Breach, "a silent limit switch moves nothing");
-    life.watch(ms(200), &e, Position::Safe);
+    life.watch(ms(200), &e, Position::Safe, true);
     assert_eq!(moved(&life), Verdict::Breach, "it moved while nobody looked");
-    life.watch(ms(300), &e, Position::Unknown);
+    life.watch(ms(300), &e, Position::Unknown, true);
     assert_eq!(moved(&life), Verdict::Breach);
-    life.watch(ms(400), &e, Position::Unsafe);
+    life.watch(ms(400), &e, Position::Unsafe, true);
     assert_eq!(moved(&life), Verdict::Clear);
 }
 
@@ -146,12 +146,12 @@ fn a_valve_that_closes_without_a_command_has_moved_by_itself_until_it_is_open_ag
 fn a_valve_that_is_opened_against_its_demand_has_failed_and_moved() {
     let e = element();
     let mut life = stroke(&e, &[(2_000, Position::Safe)]);
-    life.watch(ms(3_000), &e, Position::Travelling);
+    life.watch(ms(3_000), &e, Position::Travelling, true);
     assert_eq!((life.position, life.phase), (Position::Opening, Phase::Confirmed));
     assert_eq!(life.verdict(Condition::MovedUncommanded, &e), Verdict::Breach);
-    life.watch(ms(3_500), &e, Position::Unsafe);
+    life.watch(ms(3_500), &e, Position::Unsafe, true);
     assert_eq!(life.phase, Phase::Failed);
-    life.watch(ms(4_000), &e, Position::Safe);
+    life.watch(ms(4_000), &e, Position::Safe, true);
     assert_eq!(
         (life.phase, life.verdict(Condition::MovedUncommanded, &e)),
         (Phase::Confirmed, Verdict::Clear)
@@ -164,11 +164,11 @@ fn limits_that_contradict_and_a_stand_between_them_are_told() {
     let told = |life: &ElementLife| life.verdict(Condition::FeedbackConflict, &e);
     let mut life = open(&e);
     assert_eq!(told(&life), Verdict::Clear);
-    life.watch(ms(100), &e, Position::Conflict);
+    life.watch(ms(100), &e, Position::Conflict, true);
     assert_eq!(told(&life), Verdict::Breach);
-    life.watch(ms(200), &e, Position::Travelling);
+    life.watch(ms(200), &e, Position::Travelling, true);
     assert_eq!(told(&life), Verdict::Clear);
-    life.watch(ms(10_200), &e, Position::Travelling);
+    life.watch(ms(10_200), &e, Position::Travelling, true);
     assert_eq!(told(&life), Verdict::Breach, "no travel takes that long");
 }
 
@@ -188,11 +188,11 @@ fn what_is_let_go_is_expected_back_when_the_site_says_so() {
     let e = with(Supervision { reopens: Some(Span::from_secs(60)), ..Supervision::default() });
     let mut life = stroke(&e, &[(2_000, Position::Safe)]);
     life.demand(ms(5_000), Demand::None);
-    life.watch(ms(64_999), &e, Position::Safe);
+    life.watch(ms(64_999), &e, Position::Safe, true);
     assert_ne!(life.verdict(Condition::FailedToOpen, &e), Verdict::Breach);
-    life.watch(ms(65_000), &e, Position::Safe);
+    life.watch(ms(65_000), &e, Position::Safe, true);
     assert_eq!(life.verdict(Condition::FailedToOpen, &e), Verdict::Breach);
-    life.watch(ms(66_000), &e, Position::Travelling);
+    life.watch(ms(66_000), &e, Position::Travelling, true);
     assert_eq!(life.verdict(Condition::FailedToOpen, &e), Verdict::Clear);
 }
 
@@ -288,7 +288,7 @@ proptest! {
                 Act::Written => life.written(ms(now), &e, life.demand),
                 Act::NotWritten => life.not_written(Demand::Trip),
                 Act::See(position) => {
-                    life.watch(ms(now), &e, position);
+                    life.watch(ms(now), &e, position, true);
                     seen_safe |= position == Position::Safe;
                     let late = demanded.is_some_and(|at| now - at >= e.travel_limit.ms());
                     if demanded.is_some() && position == Position::Safe {
