@@ -6,7 +6,7 @@ use super::site::{Effects, Site};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
 use crate::model::record::{Body, ElementChange};
-use crate::model::table::{ElementId, Table, TripId};
+use crate::model::table::{DeviceId, ElementId, Table, TripId};
 use crate::model::time::{Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +18,18 @@ pub(super) fn backs_up(plan: &Plan) -> Table<ElementId, Vec<ElementId>> {
         if let Some(backup) = element.supervision.backup {
             table[backup].push(id);
         }
+    }
+    table
+}
+
+/// For each device the elements whose read-back or contacts it reads.
+pub(super) fn elements_at(plan: &Plan) -> Table<DeviceId, Vec<ElementId>> {
+    let mut table = plan.devices.map(|_, _| Vec::new());
+    for (id, element) in plan.elements.iter() {
+        let contacts = element.safe_contact.into_iter().chain(element.unsafe_contact);
+        let points = contacts.map(|contact| contact.point).chain([element.readback]);
+        let devices: BTreeSet<DeviceId> = points.map(|point| plan.points[point].device).collect();
+        devices.into_iter().for_each(|device| table[device].push(id));
     }
     table
 }

@@ -95,6 +95,10 @@ pub struct Site {
     pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
+    /// Elements that a device says something of.
+    elements_at: Table<DeviceId, Vec<ElementId>>,
+    /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
+    moved: BTreeSet<ElementId>,
     /// Alarms with a delay running: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// What was last told of each point.
@@ -122,6 +126,8 @@ impl Site {
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
             backs_up: drive::backs_up(&plan),
             stirred: plan.trips.ids().collect(),
+            elements_at: drive::elements_at(&plan),
+            moved: plan.elements.ids().collect(),
             timed: BTreeSet::new(),
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
@@ -162,13 +168,12 @@ impl Site {
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
                     touched.insert(plan.devices[device].comm_alarm);
                 }
-                for (id, element) in plan.elements.iter() {
-                    if plan.points[element.readback].device != device {
-                        continue;
-                    }
+                for id in &self.elements_at[device] {
+                    let element = &plan.elements[*id];
                     if let Some((_, reading)) = readings.iter().find(|(p, _)| *p == element.readback) {
-                        self.elements[id].find(element, reading);
+                        self.elements[*id].find(element, reading);
                     }
+                    self.moved.insert(*id);
                 }
             }
             Input::NoAnswer { device, fault } => {
@@ -177,10 +182,12 @@ impl Site {
                     self.sample(now, point, effects);
                 }
                 touched.insert(plan.devices[device].comm_alarm);
+                self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
                 self.elements[element].written(now.mono, &plan.elements[element], demand);
                 self.stir(plan.elements[element].not_confirmed);
+                self.moved.insert(element);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
             Input::Wrote { element, demand, outcome: Err(_) } => {
@@ -189,6 +196,7 @@ impl Site {
             Input::Order(order) => {
                 self.order(now, &order, effects);
                 self.stirred.extend(plan.trips.ids());
+                self.moved.extend(plan.elements.ids());
             }
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
@@ -200,6 +208,7 @@ impl Site {
                 touched.extend(self.timed.iter().copied());
                 self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(plan.trips.ids());
+                self.moved.extend(plan.elements.ids());
                 self.snapshot(now, effects);
             }
         }
@@ -368,15 +377,16 @@ impl Site {
 
     pub(super) fn act(&mut self, now: Now, effects: &mut Effects) {
         let plan = Arc::clone(&self.plan);
-        // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
-        // for every device that answers.
+        // A trip moves with its causes, an element with its trips and its contacts, and both with time on the tick: a
+        // site of hundreds must not count every vote anew for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
             let inputs = self.inputs(id);
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
                 self.trip_due_to(now, id, &inputs, &votes, effects);
+                self.moved.extend(plan.trips[id].effects.iter().copied());
             }
         }
-        for id in plan.elements.ids() {
+        for id in std::mem::take(&mut self.moved) {
             self.drive(now, id, effects);
         }
         self.step_test(now, effects);
