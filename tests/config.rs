@@ -262,7 +262,13 @@ fn every_alarm_and_its_subject_name_each_other() {
                 assert!(named.contains(&Some(id)), "{}", alarm.key);
             }
             Subject::Element(e) => {
-                assert_eq!((plan.elements[e].tag.as_str(), plan.elements[e].not_confirmed), (tag, id))
+                let element = &plan.elements[e];
+                assert_eq!(element.tag.as_str(), tag);
+                assert!(
+                    element.not_confirmed == id || element.supervision.alarms.contains(&id),
+                    "{}",
+                    alarm.key
+                );
             }
         }
     }
@@ -556,6 +562,34 @@ fn every_cause_may_be_bypassed_by_two_persons_unless_the_file_says_otherwise() {
 }
 
 #[test]
+fn what_is_watched_of_an_element_follows_what_it_is_and_what_the_file_says() {
+    let plan = plan_of(&demo());
+    let element =
+        |plan: &Plan, tag: &str| plan.elements.values().find(|e| e.tag.as_str() == tag).unwrap().clone();
+    let alarms = |plan: &Plan, tag: &str| -> Vec<&'static str> {
+        element(plan, tag).supervision.alarms.iter().map(|a| plan.alarms[*a].condition.as_str()).collect()
+    };
+    let valve = ["moved-uncommanded", "feedback-conflict", "proof-test-failed", "leak-through"];
+    assert_eq!(alarms(&plan, "bottle-room.valve"), valve);
+    assert_eq!(alarms(&plan, "face.section"), ["moved-uncommanded", "feed-live", "proof-test-failed"]);
+    let leak = element(&plan, "bottle-room.valve").supervision.leak.unwrap();
+    let rises: Vec<_> = leak.points.iter().map(|(p, rise)| (plan.points[*p].tag.as_str(), *rise)).collect();
+    assert_eq!((leak.from, leak.to), (Span::from_secs(60), Span::from_secs(120)));
+    assert_eq!(rises.len(), 2);
+    assert!(rises.iter().all(|(_, rise)| (*rise - 1.25).abs() < 1e-9), "5 % of 25 %LEL: {rises:?}");
+
+    let times =
+        "travel_s = 3\ndead_s = 1\ncommissioned_s = 2.6\nreopens_s = 600\nbackup = \"boiler-house.valve\"";
+    let timed = plan_of(&demo_with("travel_s = 3", times));
+    let valve = element(&timed, "bottle-room.valve");
+    assert_eq!(valve.supervision.dead_limit, Some(Span::from_secs(1)));
+    assert_eq!((valve.slow_from(), valve.fails_from()), (Some(Span::from_ms(3_120)), Span::from_secs(3)));
+    assert_eq!(timed.elements[valve.supervision.backup.unwrap()].tag.as_str(), "boiler-house.valve");
+    assert!(alarms(&timed, "bottle-room.valve").contains(&"slow-travel"));
+    assert!(alarms(&timed, "bottle-room.valve").contains(&"failed-to-open"));
+}
+
+#[test]
 fn a_group_that_many_name_is_counted_once_in_each_trip() {
     let mut text = demo().text;
     text.push_str("\n[[group]]\nid = \"g0\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\"]\n");
@@ -630,6 +664,8 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     let again = "[[bus]]\nid = \"spare\"\nlink = \"tcp://127.0.0.1:15021\"\n\n[[bus]]\nid = \"heading\"";
     warned("[[bus]]\nid = \"heading\"", again, "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
+    warned("travel_s = 3", "travel_s = 3\ncommissioned_s = 2", "coarse-stroke");
+    warned("travel_s = 3", "travel_s = 3\ndead_s = 0.4", "coarse-stroke");
     warned("reset_hold_s = 2", "reset_hold_s = 2\ndelay_s = 2.5", "slow-trip");
     let group = "[[group]]\nid = \"nobody\"\nwhen = [\"face.t0:trip\"]\n\n[[group]]";
     warned("[[group]]", group, "idle-group");

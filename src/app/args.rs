@@ -43,6 +43,8 @@ pub enum Command {
     Unbypass(Unbypass),
     /// Begin or end the calibration of a point: its data are marked, and its neighbours go on guarding.
     Calibrate(Calibrate),
+    /// Test that an element reaches its safe state, and in what time. It really moves: a valve is opened again by hand.
+    Prooftest(Prooftest),
 }
 
 /// `davy demo`.
@@ -254,6 +256,22 @@ pub struct Calibrate {
     pub end: bool,
     /// The person who calibrates; the account goes on record beside it.
     #[arg(long = "by", alias = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy prooftest`.
+#[derive(Debug, Args)]
+pub struct Prooftest {
+    /// The element's id; for an interlock test the trip's.
+    pub target: String,
+    /// `full`: all the way; `partial`: a valve off its open limit and back; `interlock`: everything a trip acts on.
+    #[arg(long, value_name = "KIND", default_value = "full", value_parser = ["full", "partial", "interlock"])]
+    pub kind: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
     /// Which agent.
     #[command(flatten)]

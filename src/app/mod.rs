@@ -37,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Bypass(args) => orders::bypass(&args),
         Command::Unbypass(args) => orders::unbypass(&args),
         Command::Calibrate(args) => orders::calibrate(&args),
+        Command::Prooftest(args) => orders::proof_test(&args),
     }
 }
 

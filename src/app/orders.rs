@@ -1,6 +1,6 @@
 //! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Bypass, Calibrate, Reset, Shelve, Status, Unbypass, Unshelve, Which};
+use super::args::{Ack, Bypass, Calibrate, Prooftest, Reset, Shelve, Status, Unbypass, Unshelve, Which};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
@@ -68,6 +68,14 @@ pub(super) fn calibrate(args: &Calibrate) -> ExitCode {
     let question =
         json!({ "do": "calibrate", "point": args.point, "minutes": args.minutes, "name": args.name });
     put(&args.which, &question)
+}
+
+/// `davy prooftest`.
+pub(super) fn proof_test(args: &Prooftest) -> ExitCode {
+    put(
+        &args.which,
+        &json!({ "do": "prooftest", "target": args.target, "kind": args.kind, "name": args.name }),
+    )
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

@@ -3,13 +3,13 @@
 use super::faults::{Fault, Place, quoted};
 use super::read::Row;
 use super::site::{Compiler, mode, name, seconds, tag};
-use super::texts;
-use crate::model::alarm::{Colour, Condition};
+use super::supervision::Watched;
+use crate::model::alarm::Condition;
 use crate::model::element::ElementKind;
-use crate::model::plan::{Alarm, Contact, Element, Point, Subject};
+use crate::model::plan::{Contact, Element, Point};
 use crate::model::point::{Tag, Text, Unit};
 use crate::model::register::{Command, Encoding, Field, Space};
-use crate::model::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, Row as _};
+use crate::model::table::{AreaId, DeviceId, ElementId, PointId, Row as _};
 use crate::model::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,16 +33,23 @@ pub(super) const TABLES: [(&str, ElementKind); 4] = [
 type Written = BTreeMap<(DeviceId, Space, u16), Place>;
 
 /// An element before it has its contacts.
-struct Draft<'a> {
-    row: &'a Row,
-    kind: ElementKind,
+pub(super) struct Draft<'a> {
+    pub(super) row: &'a Row,
+    pub(super) kind: ElementKind,
     tag: Tag,
     name: Text,
     area: AreaId,
     device: DeviceId,
     command: Command,
     /// The contacts made so far, by device and signal.
-    contacts: BTreeMap<(DeviceId, String), PointId>,
+    pub(super) contacts: BTreeMap<(DeviceId, String), PointId>,
+}
+
+impl Draft<'_> {
+    /// What its alarms are about.
+    pub(super) fn subject(&self) -> Watched {
+        Watched { kind: self.kind, tag: self.tag.clone(), name: self.name.clone(), area: self.area }
+    }
 }
 
 impl Compiler<'_> {
@@ -56,6 +63,7 @@ impl Compiler<'_> {
                 self.elements.declare(row, "id", element, self.faults);
             }
         }
+        self.backups();
     }
 
     fn element_draft<'r>(
@@ -116,7 +124,8 @@ impl Compiler<'_> {
         }
         self.check_feedback(&draft, safe_key, unsafe_key, travel_limit);
         let readback = self.readback(&draft);
-        let not_confirmed = self.not_confirmed(&draft);
+        let not_confirmed = self.element_alarm(&draft.subject(), Condition::NotConfirmed);
+        let supervision = self.supervision(&draft, safe_contact, unsafe_contact, travel_limit);
         Some(self.plan.elements.push(Element {
             kind,
             area: draft.area,
@@ -128,6 +137,7 @@ impl Compiler<'_> {
             readback: readback?,
             travel_limit,
             not_confirmed,
+            supervision,
             tag: draft.tag,
             name: draft.name,
         }))
@@ -235,24 +245,6 @@ impl Compiler<'_> {
             trend: None,
             twin: None,
         }))
-    }
-
-    fn not_confirmed(&mut self, draft: &Draft<'_>) -> AlarmId {
-        let condition = Condition::NotConfirmed;
-        let (wrong, action) = texts::not_confirmed(draft.kind);
-        self.alarm(Alarm {
-            key: format!("{}:{condition}", draft.tag),
-            subject: Subject::Element(ElementId::from_usize(self.plan.elements.len())),
-            area: draft.area,
-            condition,
-            limit: None,
-            on_delay: Span::ZERO,
-            off_delay: Span::ZERO,
-            latching: true,
-            colour: Colour::Red,
-            text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
-            action,
-        })
     }
 
     fn check_feedback(&mut self, draft: &Draft<'_>, safe_key: &str, unsafe_key: Option<&str>, travel: Span) {

@@ -23,6 +23,7 @@ mod shapes;
 mod signs;
 mod site;
 mod standard;
+mod supervision;
 mod texts;
 mod trips;
 

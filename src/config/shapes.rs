@@ -39,6 +39,8 @@ const START_HOLD_S: Kind = Kind::Number(60.0, 3_600.0);
 const MAX_GROUPS: usize = 256;
 /// A delay of a vote, in seconds: a minute is no longer a delay.
 const VOTE_DELAY_S: Kind = Kind::Number(0.0, 60.0);
+/// Times of a stroke, in seconds.
+const STROKE_S: Kind = Kind::Number(0.05, 600.0);
 const ON_BAD: Kind = Kind::OneOf(&["vote", "alarm", "ignore"]);
 
 /// A text in both languages.
@@ -408,6 +410,10 @@ macro_rules! element {
                 $($own,)*
                 Key::may("travel_s", Kind::Number(0.1, 600.0), "from demand to confirmation at most (default: valve 10, others 5)"),
                 Key::may("mode", MODES, "\"observe\" or \"act\" (default: as [gateway] outputs)"),
+                Key::may("dead_s", STROKE_S, "its unsafe end must be left this long after the command (solenoid 1, motor 5)"),
+                Key::may("commissioned_s", STROKE_S, "how long it took when commissioned: 1.2 times that is slow, 1.5 times has failed"),
+                Key::may("reopens_s", Kind::Number(1.0, 86_400.0), "let go, it should be out of its safe state within this, by hand"),
+                Key::may("backup", Kind::Ref("a valve, load, siren or lock"), "what is demanded as well when this one fails"),
             ],
         }
     };
@@ -421,6 +427,19 @@ pub(super) static VALVE: Shape = element!(
     "a valve",
     Key::may("closed", FEEDBACK, "the contact that says closed"),
     Key::may("open", FEEDBACK, "the contact that says open"),
+    Key::preset(
+        "leak_from_s",
+        Kind::Number(0.0, 3_600.0),
+        Preset::Number(60.0),
+        "confirmed closed for so long, gas must not rise any more",
+    ),
+    Key::preset("leak_to_s", Kind::Number(1.0, 7_200.0), Preset::Number(120.0), "until so long after that"),
+    Key::preset(
+        "leak_rise_pct",
+        Kind::Number(0.1, 100.0),
+        Preset::Number(5.0),
+        "a rise by this much of a point's trip value alarms as a leak",
+    ),
 );
 
 /// A load.

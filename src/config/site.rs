@@ -106,6 +106,7 @@ impl<'a> Compiler<'a> {
         self.each("trip", Self::trip_row);
         self.idle_groups();
         self.bypass_alarms();
+        self.leak_checks();
         self.all_destinations();
         self.emptiness();
         self.sizes();

@@ -3,6 +3,7 @@
 
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
+use crate::model::element::TestKind;
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -195,10 +196,14 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
                 .and_then(Value::as_u64)
                 .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
         },
+        "prooftest" => Verb::ProofTest {
+            target: id("target")?,
+            kind: TestKind::parse(&wanted("kind")?).ok_or("`kind` is none of full, partial, interlock")?,
+        },
         other => {
             return Err(format!(
                 "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
-                 calibrate"
+                 calibrate, prooftest"
             ));
         }
     };
@@ -282,5 +287,38 @@ mod tests {
             panic!("a sound question is taken");
         };
         assert_eq!((key.as_str(), name.as_deref()), ("bottle-room.lpg-1:low-trip", Some("Li[2J")));
+    }
+
+    #[test]
+    fn what_people_write_of_a_bypass_reaches_the_judge_without_control_characters_and_not_without_end() {
+        let question = json!({
+            "do": "bypass", "target": "bottle-room.lpg-1:trip", "minutes": 20, "reason": format!("cal\u{1b}[2J{}", "x".repeat(999)),
+            "second": "Wang\n",
+        });
+        let Ok(Asked::Order { verb: Verb::Bypass { target, minutes, reason, second }, .. }) =
+            ask(question.to_string().as_bytes())
+        else {
+            panic!("a sound question is taken");
+        };
+        assert_eq!((target.as_str(), minutes), ("bottle-room.lpg-1:trip", Some(20)));
+        assert_eq!((reason.chars().count(), second.as_deref()), (REASON_MAX, Some("Wang")));
+        assert!(reason.starts_with("cal[2Jx"));
+        for broken in [json!("20"), json!(-1), json!(1e20)] {
+            let question = json!({ "do": "bypass", "target": "a:trip", "minutes": broken });
+            assert!(ask(question.to_string().as_bytes()).is_err(), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_proof_test_is_one_of_three_kinds() {
+        let kind = |kind: &str| {
+            let question = json!({ "do": "prooftest", "target": "valve", "kind": kind });
+            match ask(question.to_string().as_bytes()) {
+                Ok(Asked::Order { verb: Verb::ProofTest { kind, .. }, .. }) => Some(kind),
+                Ok(_) | Err(_) => None,
+            }
+        };
+        assert_eq!(TestKind::ALL.map(|k| kind(k.as_str())), TestKind::ALL.map(Some));
+        assert_eq!(kind("half"), None);
     }
 }

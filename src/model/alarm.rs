@@ -49,11 +49,25 @@ pub enum Condition {
     BypassActive,
     /// A sign that its data may be false or that it may fail.
     Anomaly,
+    /// An element moved, and nobody here commanded it.
+    MovedUncommanded,
+    /// An element's limit switches contradict one another, or it stands between them.
+    FeedbackConflict,
+    /// A load was cut and its feed sensor says that it is live. The cut did not work.
+    FeedLive,
+    /// An element took longer than its commissioned time allows.
+    SlowTravel,
+    /// An element was let go and has not left its safe state in the time that the site expects.
+    FailedToOpen,
+    /// Gas rises behind a valve that is confirmed closed: it leaks, or it is the wrong valve.
+    LeakThrough,
+    /// An element failed its last proof test.
+    ProofTestFailed,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 22] = [
+    pub const ALL: [Condition; 29] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -76,6 +90,13 @@ impl Condition {
         Condition::Lock,
         Condition::BypassActive,
         Condition::Anomaly,
+        Condition::MovedUncommanded,
+        Condition::FeedbackConflict,
+        Condition::FeedLive,
+        Condition::SlowTravel,
+        Condition::FailedToOpen,
+        Condition::LeakThrough,
+        Condition::ProofTestFailed,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -104,6 +125,13 @@ impl Condition {
             Condition::Lock => "lock",
             Condition::BypassActive => "bypass-active",
             Condition::Anomaly => "anomaly",
+            Condition::MovedUncommanded => "moved-uncommanded",
+            Condition::FeedbackConflict => "feedback-conflict",
+            Condition::FeedLive => "feed-live",
+            Condition::SlowTravel => "slow-travel",
+            Condition::FailedToOpen => "failed-to-open",
+            Condition::LeakThrough => "leak-through",
+            Condition::ProofTestFailed => "proof-test-failed",
         }
     }
 

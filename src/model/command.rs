@@ -1,5 +1,6 @@
 //! Commands of people and the answers to them.
 
+use super::element::TestKind;
 use super::point::Text;
 use super::record::Who;
 
@@ -77,6 +78,13 @@ pub enum Verb {
         /// How long it may take; none ends it.
         minutes: Option<u32>,
     },
+    /// Demand the safe state for as long as it takes to see it reached, and let go again.
+    ProofTest {
+        /// An element's id; for an interlock test a trip's.
+        target: String,
+        /// What to do.
+        kind: TestKind,
+    },
 }
 
 impl Verb {
@@ -103,6 +111,7 @@ impl Verb {
             Verb::Unbypass { target } => format!("unbypass {target}"),
             Verb::Calibrate { point, minutes: Some(n) } => format!("calibrate {point} --minutes {n}"),
             Verb::Calibrate { point, minutes: None } => format!("calibrate {point} --end"),
+            Verb::ProofTest { target, kind } => format!("prooftest {target} --kind {}", kind.as_str()),
         }
     }
 }

@@ -255,9 +255,58 @@ pub struct Element {
     pub travel_limit: Span,
     /// The alarm raised when it is not confirmed.
     pub not_confirmed: AlarmId,
+    /// What else is watched of it.
+    pub supervision: Supervision,
+}
+
+/// What is watched of an element beyond its confirmation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Supervision {
+    /// From the write that was read back to leaving its unsafe end at most.
+    pub dead_limit: Option<Span>,
+    /// How long its travel took when it was commissioned.
+    pub commissioned: Option<Span>,
+    /// Let go, it is expected to be brought out of its safe state within this, by hand.
+    pub reopens: Option<Span>,
+    /// What is demanded when it fails.
+    pub backup: Option<ElementId>,
+    /// Whether gas falls behind it.
+    pub leak: Option<LeakCheck>,
+    /// Its alarms besides "not confirmed".
+    pub alarms: Vec<AlarmId>,
+}
+
+/// After a valve is confirmed closed the gas behind it must not go on rising.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeakCheck {
+    /// From so long after the confirmation: what is in the room spreads for a while.
+    pub from: Span,
+    /// Until so long after it.
+    pub to: Span,
+    /// The points that measure it, each with the rise that tells.
+    pub points: Vec<(PointId, f64)>,
 }
 
 impl Element {
+    /// Whether nothing tells where it is.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        self.safe_contact.is_none() && self.unsafe_contact.is_none()
+    }
+
+    /// A travel from which on it is called slow: 1.2 times what it was when commissioned.
+    #[must_use]
+    pub fn slow_from(&self) -> Option<Span> {
+        self.supervision.commissioned.map(|c| Span::from_us(c.times(6).us() / 5))
+    }
+
+    /// A travel from which on it has failed: 1.5 times what it was when commissioned, at most its limit.
+    #[must_use]
+    pub fn fails_from(&self) -> Span {
+        let worn = self.supervision.commissioned.map(|c| Span::from_us(c.times(3).us() / 2));
+        worn.map_or(self.travel_limit, |worn| worn.min(self.travel_limit))
+    }
+
     /// Whether what was seen of `other`, an element of the plan `others`, holds of this one of `plan` too: the same
     /// output on the same device, told of by the same contacts, in the same mode.
     #[must_use]

@@ -2,11 +2,11 @@
 //! because it outlives the site file that it was made under. How it is written down is `record/`'s business.
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
-use super::element::{Demand, ElementKind, Mode, Phase, Position};
+use super::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::sign::{Anomaly, CalibrationChange, Sign};
 use super::time::{Now, Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Number of an entry in the journal, from 1, without gaps. With the gateway's id it names an event for ever.
@@ -70,6 +70,8 @@ pub enum Body {
     Anomaly(Anomaly),
     /// A calibration began or ended.
     Calibration(CalibrationChange),
+    /// A proof test is over.
+    ProofTest(ProofTestDone),
 }
 
 impl Body {
@@ -91,6 +93,7 @@ impl Body {
             Body::Bypass(_) => "bypass",
             Body::Anomaly(_) => "anomaly",
             Body::Calibration(_) => "calibration",
+            Body::ProofTest(_) => "proof-test",
         }
     }
 }
@@ -279,6 +282,52 @@ pub struct ElementChange {
     pub trips: Vec<String>,
     /// What this means.
     pub text: Text,
+    /// From the command to leaving its unsafe end, as far as that was seen.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes of this demand that failed so far.
+    pub attempts: u32,
+    /// The element that is demanded because this one failed.
+    pub backup: Option<String>,
+}
+
+/// A proof test is over: as it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofTestDone {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What was done.
+    pub kind: TestKind,
+    /// How it ended.
+    pub result: TestResult,
+    /// When it began.
+    pub since: Wall,
+    /// What was measured of each element.
+    pub strokes: Vec<StrokeFound>,
+    /// Who ordered it.
+    pub who: Who,
+    /// What this means.
+    pub text: Text,
+}
+
+/// What a proof test measured of one element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrokeFound {
+    /// The element's id.
+    pub tag: String,
+    /// Whether it moved as it should; `None` where the test did not come so far.
+    pub passed: Option<bool>,
+    /// Where it stood at the end of the test.
+    pub position: Position,
+    /// From the command to leaving its unsafe end.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes that failed.
+    pub attempts: u32,
 }
 
 /// A cause was taken out of the votes, or put back.
@@ -450,6 +499,8 @@ pub struct Standing {
     pub signs: BTreeMap<(String, Sign), Wall>,
     /// Calibrations by point's id.
     pub calibrations: BTreeMap<String, CalibrationStanding>,
+    /// Elements under demand that failed, so that their backup is demanded too.
+    pub failed: BTreeSet<String>,
 }
 
 /// A bypass that stands.
@@ -572,15 +623,19 @@ impl Standing {
             Body::Calibration(c) => {
                 self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
             }
+            Body::Element(e) if e.demand == Demand::Trip && e.backup.is_some() => {
+                self.failed.insert(e.tag.clone());
+            }
+            Body::Element(e) => drop(self.failed.remove(&e.tag)),
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)
-            | Body::Element(_)
             | Body::Command(_)
             | Body::Trouble(_)
             | Body::Gap(_)
             | Body::Nuisance(_)
-            | Body::AlarmRates(_) => {}
+            | Body::AlarmRates(_)
+            | Body::ProofTest(_) => {}
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct View {
     pub rates: AlarmRates,
     /// The bypasses that stand.
     pub bypasses: Vec<BypassView>,
+    /// What is under test: the element's or trip's id.
+    pub testing: Option<String>,
 }
 
 /// A bypass that stands.

@@ -172,6 +172,7 @@ pub fn body(record: &Record) -> Value {
         Body::Bypass(b) => bodies::bypass(b),
         Body::Anomaly(b) => signs::anomaly(b),
         Body::Calibration(b) => signs::calibration(b),
+        Body::ProofTest(b) => bodies::proof_test(b),
     }
 }
 
@@ -248,7 +249,7 @@ fn trip(b: &TripChange) -> Value {
 }
 
 fn element(b: &ElementChange) -> Value {
-    json!({
+    let mut body = json!({
         "area": b.area,
         "demand": demand(b.demand),
         "elapsed_us": b.elapsed.map(|e| e.us()),
@@ -259,7 +260,9 @@ fn element(b: &ElementChange) -> Value {
         "tag": b.tag,
         "text": both(&b.text),
         "trips": b.trips,
-    })
+    });
+    bodies::add_stroke(&mut body, b);
+    body
 }
 
 const fn demand(demand: Demand) -> &'static str {
@@ -355,12 +358,14 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             }
         }
         "bypass" => bodies::apply_bypass(standing, &entry.body),
+        "element" => bodies::apply_element(standing, &entry.body),
         "anomaly" | "calibration" => signs::standing_apply(standing, entry),
         STANDING => {
             let read = read_standing(&entry.body);
             standing.alarms.extend(read.alarms);
             standing.trips.extend(read.trips);
             standing.bypasses.extend(read.bypasses);
+            standing.failed.extend(read.failed);
             standing.signs.extend(read.signs);
             standing.calibrations.extend(read.calibrations);
         }
@@ -413,6 +418,7 @@ fn read_standing(body: &Value) -> Standing {
     Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
+        failed: bodies::read_failed(body),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
             .collect(),

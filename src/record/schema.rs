@@ -5,7 +5,7 @@
 
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
-use crate::model::element::{ElementKind, Mode, Phase, Position};
+use crate::model::element::{ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
 use crate::model::record::{BypassStep, Lane, NuisanceKind, PreviousEnd};
 use crate::model::sign::Sign;
@@ -50,7 +50,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 15] {
+fn bodies() -> [(&'static str, Value); 16] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -67,6 +67,7 @@ fn bodies() -> [(&'static str, Value); 15] {
         ("calibration", calibration()),
         ("standing", standing()),
         ("bypass", bypass()),
+        ("proof-test", proof_test()),
     ]
 }
 
@@ -229,20 +230,27 @@ fn trip() -> Value {
 fn element() -> Value {
     let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren, ElementKind::Lock];
     let phases = [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed];
-    let positions =
-        [Position::Unknown, Position::Safe, Position::Unsafe, Position::Travelling, Position::Conflict];
-    object(json!({
+    let element = object(json!({
         "tag": string(),
         "area": string(),
         "kind": one_of(kinds.map(ElementKind::as_str)),
         "mode": one_of([Mode::Observe, Mode::Act].map(Mode::as_str)),
         "demand": one_of(["none", "trip"]),
         "phase": one_of(phases.map(Phase::as_str)),
-        "position": one_of(positions.map(Position::as_str)),
+        "position": one_of(Position::ALL.map(Position::as_str)),
         "elapsed_us": maybe("integer"),
         "trips": strings(),
         "text": reference("text"),
-    }))
+    }));
+    optional(
+        element,
+        json!({
+            "attempts": whole("Writes of this demand that failed so far."),
+            "backup": { "type": "string", "description": "The element that is demanded because this one failed." },
+            "dead_us": whole("From the command to leaving its unsafe end, in microseconds."),
+            "travel_us": whole("From the command to its safe end, in microseconds."),
+        }),
+    )
 }
 
 fn command() -> Value {
@@ -292,6 +300,7 @@ fn standing() -> Value {
         },
         "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+            "failed": { "type": "object", "additionalProperties": { "const": true } },
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),
@@ -311,6 +320,28 @@ fn bypass() -> Value {
         "by": reference("who"),
         "second": maybe("string"),
         "who": maybe_reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn proof_test() -> Value {
+    let results = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
+    let stroke = object(json!({
+        "tag": string(),
+        "passed": maybe("boolean"),
+        "position": one_of(Position::ALL.map(Position::as_str)),
+        "dead_us": maybe("integer"),
+        "travel_us": maybe("integer"),
+        "attempts": whole("Writes that failed."),
+    }));
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ALL.map(TestKind::as_str)),
+        "result": one_of(results.map(TestResult::as_str)),
+        "since": reference("utc"),
+        "strokes": { "type": "array", "items": stroke },
+        "who": reference("who"),
         "text": reference("text"),
     }))
 }

@@ -36,6 +36,7 @@ impl Site {
                 let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
                 self.bypass(now, &asked, &order.who, &mut done)
             }
+            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
             Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
         };
@@ -160,7 +161,11 @@ impl Site {
             Subject::Device(_) | Subject::Element(_) => vec![*cause],
         };
         let causes = trip.causes.iter().flat_map(on_the_same);
-        causes.chain(trip.effects.iter().map(|e| self.plan.elements[*e].not_confirmed)).collect()
+        let of_effects = trip.effects.iter().flat_map(|effect| {
+            let element = &self.plan.elements[*effect];
+            element.supervision.alarms.iter().copied().chain([element.not_confirmed])
+        });
+        causes.chain(of_effects).collect()
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
@@ -212,7 +217,14 @@ impl Site {
             | Condition::Stale
             | Condition::CalibrationDue
             | Condition::BypassActive
-            | Condition::Anomaly => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(

@@ -40,7 +40,14 @@ pub(crate) fn judge_point(
         | Condition::Stale
         | Condition::CalibrationDue
         | Condition::BypassActive
-        | Condition::Anomaly => Verdict::Unknown,
+        | Condition::Anomaly
+        | Condition::MovedUncommanded
+        | Condition::FeedbackConflict
+        | Condition::FeedLive
+        | Condition::SlowTravel
+        | Condition::FailedToOpen
+        | Condition::LeakThrough
+        | Condition::ProofTestFailed => Verdict::Unknown,
     }
 }
 
@@ -208,7 +215,14 @@ pub(crate) fn proves_safe(
             | Condition::Stale
             | Condition::CalibrationDue
             | Condition::BypassActive
-            | Condition::Anomaly => true,
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => true,
         }
 }
 

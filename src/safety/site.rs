@@ -3,7 +3,9 @@
 use super::alarm::{AlarmLife, Transition};
 use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
-use super::element::{self, ElementLife};
+use super::drive;
+use super::element::ElementLife;
+use super::proof_test::Test;
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
@@ -11,13 +13,11 @@ use super::trend::Trend;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
-use crate::model::element::{Demand, Phase};
+use crate::model::element::Demand;
 use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::Reading;
-use crate::model::record::{
-    AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripStanding, Trouble,
-};
+use crate::model::record::{AlarmStanding, Body, Record, Sample, Standing, TripStanding, Trouble};
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
@@ -90,13 +90,20 @@ pub struct Site {
     pub(super) elements: Table<ElementId, ElementLife>,
     pub(super) bypasses: Bypasses,
     pub(super) signs: Signs,
+    pub(super) test: Option<Test>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
     /// The trips that act on each element.
-    acting_on: Table<ElementId, Vec<TripId>>,
+    pub(super) acting_on: Table<ElementId, Vec<TripId>>,
+    /// The elements that each element is the backup of.
+    pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
+    /// Elements that a device says something of.
+    elements_at: Table<DeviceId, Vec<ElementId>>,
+    /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
+    moved: BTreeSet<ElementId>,
     /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// Alarms that nobody has acknowledged in time.
@@ -122,13 +129,19 @@ impl Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan.elements.map(|_, _| ElementLife::default()),
+            elements: plan
+                .elements
+                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
+            test: None,
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
+            backs_up: drive::backs_up(&plan),
             stirred: plan.trips.ids().collect(),
+            elements_at: drive::elements_at(&plan),
+            moved: plan.elements.ids().collect(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
@@ -142,10 +155,7 @@ impl Site {
             plan,
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
-        for id in site.plan.elements.ids() {
-            let demand = site.demanded(id);
-            site.elements[id].demand(now.mono, demand);
-        }
+        site.demand_what_stands(now.mono);
         site
     }
 
@@ -182,13 +192,12 @@ impl Site {
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
                     touched.insert(plan.devices[device].comm_alarm);
                 }
-                for (id, element) in plan.elements.iter() {
-                    if plan.points[element.readback].device != device {
-                        continue;
-                    }
+                for id in &self.elements_at[device] {
+                    let element = &plan.elements[*id];
                     if let Some((_, reading)) = readings.iter().find(|(p, _)| *p == element.readback) {
-                        self.elements[id].find(element, reading);
+                        self.elements[*id].find(element, reading);
                     }
+                    self.moved.insert(*id);
                 }
             }
             Input::NoAnswer { device, fault } => {
@@ -196,16 +205,21 @@ impl Site {
                     self.read(now, point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].comm_alarm);
+                self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
-                self.elements[element].written(&plan.elements[element], demand);
+                self.elements[element].written(now.mono, &plan.elements[element], demand);
                 self.stir(plan.elements[element].not_confirmed);
+                self.moved.insert(element);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
-            Input::Wrote { outcome: Err(_), .. } => {}
+            Input::Wrote { element, demand, outcome: Err(_) } => {
+                self.elements[element].not_written(demand);
+            }
             Input::Order(order) => {
                 self.order(now, &order, effects);
                 self.stirred.extend(plan.trips.ids());
+                self.moved.extend(plan.elements.ids());
             }
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
@@ -218,6 +232,7 @@ impl Site {
                 touched.extend(plan.suppressed.keys());
                 self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(plan.trips.ids());
+                self.moved.extend(plan.elements.ids());
                 self.snapshot(now, effects);
                 let readings = &self.watch.readings;
                 let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
@@ -313,11 +328,9 @@ impl Site {
                 if self.overdue.contains(&device) { Verdict::Breach } else { Verdict::Clear }
             }
             Subject::Device(device) => self.watch.silence(device),
-            Subject::Element(element) => match self.elements[element].phase {
-                Phase::Failed => Verdict::Breach,
-                Phase::Idle | Phase::Confirmed => Verdict::Clear,
-                Phase::Demanded | Phase::Commanded => Verdict::Unknown,
-            },
+            Subject::Element(element) => {
+                self.elements[element].verdict(alarm.condition, &self.plan.elements[element])
+            }
         }
     }
 
@@ -358,69 +371,24 @@ impl Site {
 
     pub(super) fn act(&mut self, now: Now, effects: &mut Effects) {
         let plan = Arc::clone(&self.plan);
-        // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
-        // for every device that answers.
+        // A trip moves with its causes, an element with its trips and its contacts, and both with time on the tick: a
+        // site of hundreds must not count every vote anew for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
             let inputs = self.inputs(id);
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
                 self.trip_due_to(now, id, &inputs, &votes, effects);
+                self.moved.extend(plan.trips[id].effects.iter().copied());
             }
         }
-        for id in plan.elements.ids() {
+        for id in std::mem::take(&mut self.moved) {
             self.drive(now, id, effects);
         }
+        self.step_test(now, effects);
     }
 
     /// Whether an alarm is a cause of any trip.
     pub(super) fn causes_any(&self, id: AlarmId) -> bool {
         !self.caused_by[id].is_empty()
-    }
-
-    /// The trips that demand an element now.
-    fn demanding(&self, id: ElementId) -> impl Iterator<Item = TripId> {
-        self.acting_on[id].iter().copied().filter(|trip| self.trips[*trip].tripped)
-    }
-
-    fn demanded(&self, id: ElementId) -> Demand {
-        let sounds = self.plan.announcing.siren == Some(id) && !self.escalated.is_empty();
-        let stands = self.elements[id].found_tripped || sounds || self.demanding(id).next().is_some();
-        if stands { Demand::Trip } else { Demand::None }
-    }
-
-    fn drive(&mut self, now: Now, id: ElementId, effects: &mut Effects) {
-        let demand = self.demanded(id);
-        let plan = Arc::clone(&self.plan);
-        let element = &plan.elements[id];
-        let position = element::position(element, |p| self.watch.readings[p]);
-        let mut news = self.elements[id].demand(now.mono, demand);
-        if news {
-            effects.demands.push((id, demand));
-        }
-        news |= self.elements[id].watch(now.mono, element, position);
-        if news {
-            self.tell_element(now, id, effects);
-        }
-        // The alarm follows the phase at once: "commanded, not confirmed" must not wait for a tick.
-        if news || self.timed.contains(&element.not_confirmed) {
-            self.judge(now, BTreeSet::from([element.not_confirmed]), effects);
-        }
-    }
-
-    fn tell_element(&self, now: Now, id: ElementId, effects: &mut Effects) {
-        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
-        let change = ElementChange {
-            tag: element.tag.to_string(),
-            area: self.plan.areas[element.area].tag.to_string(),
-            kind: element.kind,
-            mode: element.mode,
-            demand: life.demand,
-            phase: life.phase,
-            position: life.position,
-            elapsed: life.elapsed(now.mono),
-            trips: self.demanding(id).map(|t| self.plan.trips[t].tag.to_string()).collect(),
-            text: element::words(element, life),
-        };
-        effects.record(now, Body::Element(change));
     }
 
     // What outlives this judge, and what people see of it.
@@ -449,6 +417,7 @@ impl Site {
         }
         standing.bypasses = self.bypasses.standing(&self.plan);
         self.signs.standing(&self.plan, &mut standing);
+        standing.failed = self.failed();
         standing
     }
 
@@ -486,11 +455,13 @@ impl Site {
                 ));
             }
         }
+        objections.extend(self.backups_taken_away(plan));
         objections
     }
 
     /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
+        self.abort_test(now, effects);
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
         next.signs.take_over(&plan, &mut self.signs, &self.plan);
@@ -516,6 +487,7 @@ impl Site {
             } else {
                 // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
+                next.elements[id].calls_backup = self.elements[was].calls_backup;
             }
         }
         for id in self.plan.alarms.ids().collect::<Vec<_>>() {
@@ -576,6 +548,7 @@ impl Site {
             troubles: self.troubles.clone(),
             rates: self.rates.figures(),
             bypasses: self.bypasses.view(now.mono),
+            testing: self.test.as_ref().map(|test| test.target.clone()),
         }
     }
 }

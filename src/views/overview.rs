@@ -158,6 +158,9 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let word = paint.on("■ 动作 TRIPPED", AnsiColor::Red);
         writeln!(out, "  {word} {}  {} / {}; 首发 first-out: {first}", trip.tag, trip.name.zh, trip.name.en)?;
     }
+    if let Some(target) = &view.testing {
+        writeln!(out, "  {} {target}", paint.on("! 试验中 UNDER TEST", AnsiColor::Yellow))?;
+    }
     for bypass in &view.bypasses {
         let word = paint.on("! 旁路 BYPASSED", AnsiColor::Yellow);
         let second = bypass.second.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
@@ -201,15 +204,18 @@ const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str,
         (ElementKind::Valve, Position::Safe) => ("关", "closed"),
         (ElementKind::Valve, Position::Unsafe) => ("开", "open"),
         (ElementKind::Valve, Position::Travelling) => ("行程中", "travelling"),
+        (ElementKind::Valve, Position::Closing) => ("关阀中", "closing"),
+        (ElementKind::Valve, Position::Opening) => ("开阀中", "opening"),
         (ElementKind::Load, Position::Safe) => ("断电", "dead"),
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
         (ElementKind::Lock, Position::Safe) => ("闭锁", "locked"),
         (ElementKind::Lock, Position::Unsafe) => ("未闭锁", "free"),
-        (ElementKind::Load | ElementKind::Siren | ElementKind::Lock, Position::Travelling) => {
-            ("动作中", "switching")
-        }
+        (
+            ElementKind::Load | ElementKind::Siren | ElementKind::Lock,
+            Position::Travelling | Position::Closing | Position::Opening,
+        ) => ("动作中", "switching"),
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
     }
@@ -293,7 +299,7 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
         })
         .collect();
     json!({
-        "bypasses": bypasses, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "bypasses": bypasses, "testing": view.testing, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
     })
 }

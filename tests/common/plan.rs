@@ -2,7 +2,9 @@
 
 use davy::model::alarm::{Colour, Condition};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject};
+use davy::model::plan::{
+    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
+};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
     Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,
@@ -97,6 +99,7 @@ impl Builder {
             readback,
             travel_limit: Span::from_secs(5),
             not_confirmed,
+            supervision: Supervision::default(),
         });
         Valve { device, element, readback }
     }

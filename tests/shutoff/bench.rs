@@ -112,7 +112,6 @@ impl Bench {
         }
     }
 
-    #[expect(dead_code, reason = "see below")]
     pub(crate) fn drive(&mut self, tag: &str) -> &mut Drive {
         let n = self.element(tag).to_usize();
         self.drives.get_mut(n).unwrap()
@@ -205,7 +204,6 @@ impl Bench {
         self.site.view(self.now).alarms[self.alarm(key)].state.is_active()
     }
 
-    #[expect(dead_code, reason = "see below")]
     /// The keys of all alarms whose condition stands.
     pub(crate) fn active(&self) -> Vec<String> {
         let view = self.site.view(self.now);

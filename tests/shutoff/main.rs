@@ -10,4 +10,6 @@
 
 mod bench;
 mod bypass;
+mod element;
 mod lockout;
+mod proof_test;

@@ -141,6 +141,10 @@ fn element_has_these_bytes() {
             elapsed: Some(Span::from_ms(1_234)),
             trips: vec!["leak".to_owned()],
             text: Text::new("阀门已关闭", "valve closed"),
+            dead: None,
+            travel: None,
+            attempts: 0,
+            backup: None,
         }),
         r#"{"area":"bottle-room","demand":"trip","elapsed_us":1234000,"kind":"valve","mode":"act","phase":"confirmed","position":"safe","tag":"valve","text":{"en":"valve closed","zh":"阀门已关闭"},"trips":["leak"]}"#,
     );

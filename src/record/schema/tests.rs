@@ -6,8 +6,9 @@ use crate::model::element::Demand;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
-    CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind, Record,
-    Sample, Seq, Standing, Started, TripChange, TripStanding, Trouble, Who,
+    CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind,
+    ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TripChange, TripStanding, Trouble,
+    Who,
 };
 use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -17,7 +18,8 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 3] = ["bypasses", "calibrations", "signs"];
+const OPTIONAL: [&str; 8] =
+    ["attempts", "backup", "bypasses", "calibrations", "dead_us", "failed", "signs", "travel_us"];
 
 /// One event of each kind, and of each kind with something left out, as the journal writes them.
 fn events() -> Vec<Value> {
@@ -86,6 +88,10 @@ fn records() -> Vec<Record> {
         elapsed: Some(Span::from_ms(3)),
         trips: vec!["gas-off".to_owned()],
         text: text.clone(),
+        dead: Some(Span::from_ms(1)),
+        travel: Some(Span::from_ms(2)),
+        attempts: 1,
+        backup: Some("main-valve".to_owned()),
     };
     let started = Started {
         version: "0.1.0".to_owned(),
@@ -143,7 +149,26 @@ fn records() -> Vec<Record> {
         by: Some("li".to_owned()),
         text: text.clone(),
     };
+    let stroke = StrokeFound {
+        tag: "valve".to_owned(),
+        passed: Some(true),
+        position: Position::Safe,
+        dead: Some(Span::from_ms(1)),
+        travel: None,
+        attempts: 0,
+    };
+    let proof_test = ProofTestDone {
+        target: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        kind: TestKind::Full,
+        result: TestResult::Passed,
+        since: Wall::from_ms(0),
+        strokes: vec![StrokeFound { passed: None, ..stroke.clone() }, stroke],
+        who: who.clone(),
+        text: text.clone(),
+    };
     let bodies = vec![
+        Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
         Body::Config(config),
@@ -185,6 +210,7 @@ fn standing() -> Standing {
     Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
+        failed: ["valve".to_owned()].into(),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
         signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
         calibrations: BTreeMap::from([(

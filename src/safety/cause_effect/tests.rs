@@ -252,6 +252,8 @@ fn any_causes() -> impl Strategy<Value = Vec<Cause>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_is_missing_only_when_every_cause_was_safe_and_acknowledged_for_the_whole_hold(
         steps in prop::collection::vec((prop::collection::vec(any_cause(), 2), 0u64..100), 1..40)

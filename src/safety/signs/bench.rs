@@ -4,7 +4,9 @@
 use super::{Out, Signs};
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::{ElementKind, Mode};
-use crate::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject};
+use crate::model::plan::{
+    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
+};
 use crate::model::point::{Doubt, Fault, Quality, Reading, Tag, Text, Unit};
 use crate::model::record::{Body, Record, Standing};
 use crate::model::register::{Command, Encoding, Field, Location, Space};
@@ -325,6 +327,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
         readback: PointId::from_usize(READBACK),
         travel_limit: Span::from_secs(5),
         not_confirmed,
+        supervision: Supervision::default(),
     });
     plan.watched.elements = BTreeMap::from([(element, not_confirmed)]);
     plan
