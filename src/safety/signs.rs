@@ -301,7 +301,8 @@ impl Signs {
     }
 
     fn stands(&self, of: Of) -> bool {
-        Sign::ALL.iter().any(|sign| self.standing.contains_key(&(of, *sign)))
+        let [first, ..] = Sign::ALL;
+        self.standing.range((of, first)..).next().is_some_and(|((on, _), _)| *on == of)
     }
 
     /// What a later run has to go on from.

@@ -139,6 +139,15 @@ fn a_gap_that_begins_on_a_rise_or_high_up_is_seen_and_one_at_rest_is_not() {
 }
 
 #[test]
+fn a_gap_that_begins_beyond_the_range_is_seen() {
+    let mut bench = Bench::new(4);
+    bench.honest(HOUR);
+    bench.give(T2, Reading { quality: Quality::Uncertain(Doubt::OverRange), ..good(4.0) });
+    bench.run(60, &mut |_, n, value| if n == T2 { bad(Fault::OutOfService) } else { good(value) });
+    assert_eq!(bench.signs(), [(Sign::GapOnRise, "t2")]);
+}
+
+#[test]
 fn a_gap_on_a_rise_stands_for_as_long_as_it_lasts() {
     let mut bench = Bench::new(4);
     bench.air.surge = 0.6;
@@ -154,7 +163,7 @@ fn a_gap_on_a_rise_stands_for_as_long_as_it_lasts() {
 }
 
 #[test]
-fn many_that_fall_at_once_are_one_sign_and_a_lost_line_is_none() {
+fn many_that_go_away_at_once_are_one_sign_while_another_of_their_line_stays() {
     let mut bench = Bench::new(5);
     bench.honest(20 * HOUR);
     bench.give(SET, good(1.0));

@@ -76,8 +76,7 @@ impl Track {
     }
 
     pub(super) fn heard(&mut self, now: Now, reading: &Reading, found: &mut Vec<Finding>) -> Events {
-        let was_good = self.is_good();
-        self.quality = reading.quality;
+        let was = std::mem::replace(&mut self.quality, reading.quality);
         let mut events = Events::default();
         match (reading.quality, reading.value.filter(|v| v.is_finite())) {
             (Quality::Good, Some(value)) => events.dropped = self.good(now.mono, value, found),
@@ -93,10 +92,8 @@ impl Track {
             (Quality::Good, None) | (Quality::Uncertain(Doubt::UnderRange | Doubt::Unconfirmed), _) => {}
             (Quality::Bad(_) | Quality::Uncertain(Doubt::WarmUp), _) => {
                 self.fall.interrupt();
-                events.lost = was_good;
-                if was_good {
-                    self.lost(now.mono, found);
-                }
+                events.lost = was == Quality::Good;
+                self.lost(now.mono, was, found);
             }
         }
         let off = match (reading.quality, self.of.tells, reading.value) {
@@ -143,8 +140,17 @@ impl Track {
     }
 
     /// The value went away: was it high, or rising?
-    fn lost(&mut self, now: Mono, found: &mut Vec<Finding>) {
-        if let Some((score, seen)) = self.is_high_or_rising() {
+    fn lost(&mut self, now: Mono, was: Quality, found: &mut Vec<Finding>) {
+        let seen = match was {
+            Quality::Good => self.is_high_or_rising(),
+            // Nothing is higher than what is beyond the range.
+            Quality::Uncertain(Doubt::OverRange) => Some((1.0, words::over_range())),
+            Quality::Uncertain(
+                Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange | Doubt::Unconfirmed,
+            )
+            | Quality::Bad(_) => None,
+        };
+        if let Some((score, seen)) = seen {
             self.gap = Some(now);
             found.push(self.finding(Sign::GapOnRise, score, now - Span::from_secs(60), seen));
         }

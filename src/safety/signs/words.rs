@@ -65,6 +65,10 @@ pub(super) fn high_or_rising(value: f64, slope: f64, unit: Unit) -> Text {
     )
 }
 
+pub(super) fn over_range() -> Text {
+    Text::new("超量程时中断", "beyond its range when it went away")
+}
+
 pub(super) fn still_away(lasted: Span) -> Text {
     let (zh, en) = long(lasted);
     Text::new(format!("已中断 {zh}"), format!("away for {en}"))
