@@ -174,6 +174,20 @@ fn many_that_go_away_at_once_are_one_sign_while_another_of_their_line_stays() {
 }
 
 #[test]
+fn half_of_a_line_that_falls_at_once_is_seen_and_one_alone_is_not() {
+    for (last, wanted) in [(T1, 0), (T2, 1)] {
+        let mut bench = Bench::new(5);
+        bench.air.surge = 0.3;
+        bench.give(SET, good(1.0));
+        bench.give(MUTE, good(0.0));
+        bench.honest(2 * HOUR);
+        bench.run(60, &mut |_, n, value| good(if n <= last { 0.02 } else { value }));
+        let together = bench.signs().into_iter().filter(|(s, _)| *s == Sign::Together).count();
+        assert_eq!(together, wanted, "up to {last}");
+    }
+}
+
+#[test]
 fn more_gas_upstream_than_downstream_for_long_is_seen() {
     let mut bench = Bench::new(6);
     bench.honest(2 * HOUR);
@@ -465,6 +479,16 @@ fn no_text_accuses_anybody() {
         assert!(anomaly.from <= anomaly.to && anomaly.score >= 1.0, "{anomaly:?}");
         assert!(!anomaly.parameters.is_empty());
     }
+}
+
+#[test]
+fn a_value_beyond_any_instrument_is_not_looked_at() {
+    let mut bench = Bench::new(1);
+    bench.honest(6 * HOUR);
+    bench.run(10 * 60, &mut |_, n, value| good(if n == T2 { 1e300 } else { value }));
+    bench.run(HOUR, &mut |_, n, value| good(if n == T2 { 0.37 } else { value }));
+    let frozen = bench.first(Sign::Frozen);
+    assert!(frozen.values.iter().all(|(_, v)| *v < 2.0), "{frozen:?}");
 }
 
 fn any_reading() -> impl Strategy<Value = Reading> {

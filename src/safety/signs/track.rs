@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Below this share of the level at which it folds back a catalytic sensor reads little.
 const FOLDED_SHARE: f64 = 0.8;
 
+/// Beyond this no instrument reads, and sums of squares lose their sense. What is beyond it is not looked at.
+const VALUE_MAX: f64 = 1e9;
+
 /// One point.
 #[derive(Debug)]
 pub(super) struct Track {
@@ -78,7 +81,7 @@ impl Track {
     pub(super) fn heard(&mut self, now: Now, reading: &Reading, found: &mut Vec<Finding>) -> Events {
         let was = std::mem::replace(&mut self.quality, reading.quality);
         let mut events = Events::default();
-        match (reading.quality, reading.value.filter(|v| v.is_finite())) {
+        match (reading.quality, reading.value.filter(|v| v.abs() <= VALUE_MAX)) {
             (Quality::Good, Some(value)) => events.dropped = self.good(now.mono, value, found),
             (Quality::Uncertain(Doubt::Calibrating), value) => {
                 events.calibrates = self.calibration.is_none();
