@@ -5,6 +5,7 @@
 //! over the minute's ticks. A point takes at most 1 KiB and its evidence window (`signs/window.rs`).
 
 mod calibration;
+mod clamp;
 mod frozen;
 mod look;
 mod outputs;

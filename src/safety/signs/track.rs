@@ -1,6 +1,7 @@
 //! What is kept of one point between its readings, and the signs that its readings alone can show.
 
 use super::calibration::Calibration;
+use super::clamp::Clamp;
 use super::frozen::Frozen;
 use super::replay::Replay;
 use super::spread::Spread;
@@ -33,6 +34,7 @@ pub(super) struct Track {
     pub(super) spread: Spread,
     pub(super) fall: Step,
     replay: Replay,
+    clamp: Clamp,
     pub(super) calibration: Option<Box<Calibration>>,
     /// Its last good reading.
     pub(super) last: Option<Seen>,
@@ -68,6 +70,7 @@ impl Track {
             spread: Spread::default(),
             fall: Step::default(),
             replay: Replay::default(),
+            clamp: Clamp::default(),
             calibration: None,
             last: None,
             quality: Quality::Bad(Fault::NotHeard),
@@ -131,6 +134,13 @@ impl Track {
             found.push(self.finding(Sign::Replayed, score, now, words::replayed(again)));
         }
         self.beyond(value, &settings);
+        if let Some(scale) = self.of.scale
+            && let Some(times) = self.clamp.heard(now, value, scale, self.step, &settings)
+        {
+            let score = f64::from(times) / settings.get(Knob::ClampTimes);
+            let seen = words::clamped(times, self.clamp.top(), self.unit);
+            found.push(self.finding(Sign::Clamped, score, now - Span::from_secs(3_600), seen));
+        }
         match self.of.scale {
             Some(scale) if self.calibration.is_none() => self.fall.heard(seen, scale, &settings),
             Some(_) | None => false,

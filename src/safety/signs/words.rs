@@ -184,6 +184,13 @@ pub(super) fn inhibited(tells: Option<Tells>, lasted: Span) -> Text {
     Text::new(format!("{what_zh}, 已 {zh}"), format!("{what} for {en}"))
 }
 
+pub(super) fn clamped(times: u8, top: f64, unit: Unit) -> Text {
+    Text::new(
+        format!("一周内 {times} 次停在 {top:.2} {unit}, 从未超过"),
+        format!("stood at {top:.2} {unit} {times} times within a week and was never above it"),
+    )
+}
+
 pub(super) fn replayed(again: u16) -> Text {
     Text::new(
         format!("连续 {again} 段数值与以前的完全相同"),
