@@ -2,7 +2,7 @@
 //! is found raises one alarm per point or element and goes on record with its evidence, for somebody to check on site.
 //!
 //! Each reading costs a handful of additions; whatever looks back over an hour is done once a minute per point, spread
-//! over the minute's ticks. A point takes at most 1 KiB and its evidence window (`signs/window.rs`).
+//! over the minute's ticks. A point with its pairs takes at most 1 KiB, and 1.7 KiB of evidence (`signs/window.rs`, `signs/replay.rs`).
 
 mod calibration;
 mod clamp;

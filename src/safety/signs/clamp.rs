@@ -9,7 +9,7 @@ const WEEK: Span = Span::from_secs(7 * 86_400);
 /// So long the value must stand at its top for that to count: a peak of gas does not stand.
 const STANDS: Span = Span::from_secs(30);
 
-/// The highest value below the alarm, and how often the value stood there. 56 bytes.
+/// The highest value below the alarm, and how often the value stood there. 40 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clamp {
     top: f64,
