@@ -642,7 +642,7 @@ fn signs_are_looked_for_on_measured_points_with_the_numbers_of_the_file() {
 fn a_contact_that_tells_of_its_device_and_a_point_that_mirrors_a_setting_are_watched() {
     let plan = plan_of(&demo_with(
         "id = \"heading.fan\"",
-        "id = \"heading.fan\"\ntells = \"power-off\"\nexpects = 1",
+        "id = \"heading.fan\"\ntells = \"power-off\"\nexpect = 1",
     ));
     let fan = plan.points.find(|p| p.tag.as_str() == "heading.fan").unwrap();
     let watched = &plan.watched.points[&fan];

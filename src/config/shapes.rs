@@ -285,7 +285,6 @@ static POINT: Shape = Shape {
         ),
         Key::may("neighbours", Kind::List(&Kind::Ref("a point"), 1, 8), "points that measure the same air"),
         Key::may("catalytic", Kind::Flag, "whether its sensor is catalytic: folds back in too much gas"),
-        Key::may("expects", ANY, "what it must always read: it mirrors something that is set in the device"),
         Key::may(
             "tells",
             Kind::OneOf(&["inhibit", "mute", "power-off", "local"]),

@@ -62,7 +62,7 @@ impl Compiler<'_> {
         let contact = point.unit == Unit::State;
         self.misplaced(row, contact);
         let tells = row.str("tells").and_then(Tells::parse);
-        let expects = row.number("expects");
+        let expects = row.number("expect");
         if contact && tells.is_none() && expects.is_none() {
             return;
         }

@@ -275,11 +275,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_calibration_is_asked_for_with_its_minutes_and_ended_without() {
+        for (minutes, wanted) in
+            [(json!(15), Some(15)), (Value::Null, None), (json!(u64::MAX), Some(u32::MAX))]
+        {
+            let question = json!({ "do": "calibrate", "point": "face.t1", "minutes": minutes, "name": "Li" });
+            let Ok(Asked::Order { verb: Verb::Calibrate { point, minutes }, name }) =
+                ask(question.to_string().as_bytes())
+            else {
+                panic!("a sound question is taken");
+            };
+            assert_eq!((point.as_str(), minutes, name.as_deref()), ("face.t1", wanted, Some("Li")));
+        }
+    }
+
+    #[test]
     fn what_can_be_no_key_never_reaches_the_judge_and_so_fills_no_journal() {
         for key in ["", "\u{1b}[2J", "a b", &"k".repeat(KEY_MAX + 1)] {
             assert!(ask(json!({ "do": "ack", "key": key }).to_string().as_bytes()).is_err(), "{key:?}");
             assert!(ask(json!({ "do": "reset", "target": key }).to_string().as_bytes()).is_err(), "{key:?}");
         }
+        assert!(ask(json!({ "do": "calibrate", "point": "a b" }).to_string().as_bytes()).is_err());
         let question = json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{1b}[2J" });
         let Ok(Asked::Order { verb: Verb::Acknowledge { key, .. }, name }) =
             ask(question.to_string().as_bytes())

@@ -51,11 +51,13 @@ pub enum Sign {
     FeedLive,
     /// A feed contact never moves, or did not move when its cut was demanded.
     FeedStill,
+    /// The value stands at one top just below the alarm, again and again, and is never above it.
+    Clamped,
 }
 
 impl Sign {
     /// Every sign.
-    pub const ALL: [Sign; 20] = [
+    pub const ALL: [Sign; 21] = [
         Sign::Frozen,
         Sign::NoiseCollapse,
         Sign::Step,
@@ -76,6 +78,7 @@ impl Sign {
         Sign::OutputLocal,
         Sign::FeedLive,
         Sign::FeedStill,
+        Sign::Clamped,
     ];
 
     /// As written in site files, payloads and the journal.
@@ -102,6 +105,7 @@ impl Sign {
             Sign::OutputLocal => "output-local",
             Sign::FeedLive => "feed-live",
             Sign::FeedStill => "feed-still",
+            Sign::Clamped => "clamped",
         }
     }
 
@@ -149,6 +153,7 @@ impl Sign {
             Sign::OutputLocal => &[Knob::OutputSettle],
             Sign::FeedLive => &[Knob::FeedDelay],
             Sign::FeedStill => &[Knob::FeedStillFor],
+            Sign::Clamped => &[Knob::ClampBand, Knob::ClampTimes],
         }
     }
 }
@@ -286,6 +291,10 @@ knobs! {
     FeedDelay = "feed_delay_s", 5.0, 0.1..=600.0;
     /// A feed contact that has not moved for so long is still.
     FeedStillFor = "feed_still_days", 30.0, 1.0..=365.0;
+    /// Within this share of the alarm set-point below it, a top is just below the alarm.
+    ClampBand = "clamp_band_of_alarm", 0.02, 0.001..=0.5;
+    /// So many times within a week at the same top are too many.
+    ClampTimes = "clamp_times", 5.0, 2.0..=200.0;
 }
 
 /// A value for each knob.

@@ -2,9 +2,10 @@
 //! is found raises one alarm per point or element and goes on record with its evidence, for somebody to check on site.
 //!
 //! Each reading costs a handful of additions; whatever looks back over an hour is done once a minute per point, spread
-//! over the minute's ticks. A point takes at most 1 KiB and its evidence window (`signs/window.rs`).
+//! over the minute's ticks. A point with its pairs takes at most 1 KiB, and 1.7 KiB of evidence (`signs/window.rs`, `signs/replay.rs`).
 
 mod calibration;
+mod clamp;
 mod frozen;
 mod look;
 mod outputs;
@@ -301,7 +302,8 @@ impl Signs {
     }
 
     fn stands(&self, of: Of) -> bool {
-        Sign::ALL.iter().any(|sign| self.standing.contains_key(&(of, *sign)))
+        let [first, ..] = Sign::ALL;
+        self.standing.range((of, first)..).next().is_some_and(|((on, _), _)| *on == of)
     }
 
     /// What a later run has to go on from.

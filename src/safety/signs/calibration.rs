@@ -18,7 +18,7 @@ const ZERO_SHARE: f64 = 0.1;
 /// From this share of the alarm set-point on is calibration gas, where the site does not say which it has.
 const GAS_SHARE: f64 = 0.5;
 
-/// A calibration that goes on. Some 200 bytes, while it lasts.
+/// A calibration that goes on. Some 150 bytes, while it lasts.
 #[derive(Clone, Debug)]
 pub(super) struct Calibration {
     pub(super) since: Mono,

@@ -12,7 +12,7 @@ use crate::model::record::{Body, CalibrationStanding, Standing, Who};
 use crate::model::sign::{Anomaly, CalibrationChange, Knob, Side, Sign};
 use crate::model::table::{BusId, PointId};
 use crate::model::time::{Mono, Now, Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Signs {
     pub(super) fn look_at_point(&mut self, id: PointId, out: &Out<'_>, found: &mut Vec<Finding>) {
@@ -149,17 +149,18 @@ impl Signs {
             if out.now.mono.since(first) < within.times(2) {
                 return;
             }
-            let mut group: Vec<PointId> = Vec::new();
+            let (mut group, mut known) = (Vec::new(), BTreeSet::new());
             while let Some((_, point)) =
                 self.drops.front().copied().filter(|(at, _)| at.since(first) <= within)
             {
                 self.drops.pop_front();
-                if !group.contains(&point) {
+                if known.insert(point) {
                     group.push(point);
                 }
             }
-            let group = self.without_lost_lines(group, out);
-            let most = self.share(&group, out);
+            let lines = lines(out);
+            let group = without_lost_lines(group, &lines, out);
+            let most = share(&group, &lines, out);
             let many = count(group.len()) >= settings.get(Knob::TogetherPoints);
             if (many || group.len() >= 2 && most >= settings.get(Knob::TogetherShare))
                 && let Some(track) = group.first().and_then(|id| self.tracks[*id].as_ref())
@@ -171,43 +172,6 @@ impl Signs {
                 found.push(Finding { others, ..track.finding(Sign::Together, score, from, seen) });
             }
         }
-    }
-
-    /// Takes away points whose whole line is lost, and all but one of a device that is.
-    fn without_lost_lines(&self, group: Vec<PointId>, out: &Out<'_>) -> Vec<PointId> {
-        let bad = |id: PointId| matches!(out.readings[id].quality, Quality::Bad(_));
-        let silent = |id: PointId| {
-            matches!(out.readings[id].quality, Quality::Bad(Fault::CommLost | Fault::Stale | Fault::NotHeard))
-        };
-        let mut lost: BTreeMap<BusId, bool> = BTreeMap::new();
-        for id in &group {
-            let bus = out.plan.devices[out.plan.points[*id].device].bus;
-            lost.entry(bus).or_insert_with(|| {
-                let on_bus = |id: &PointId| out.plan.devices[out.plan.points[*id].device].bus == bus;
-                out.plan.watched.points.keys().filter(|id| on_bus(id)).all(|id| bad(*id))
-            });
-        }
-        let mut devices = Vec::new();
-        let keep = |id: &PointId| {
-            let device = out.plan.points[*id].device;
-            let is_lost = lost.get(&out.plan.devices[device].bus).copied().unwrap_or_default();
-            let again = silent(*id) && devices.contains(&device);
-            devices.push(device);
-            !is_lost && !again
-        };
-        group.into_iter().filter(keep).collect()
-    }
-
-    /// The largest share that `group` is of the measured points of a line.
-    fn share(&self, group: &[PointId], out: &Out<'_>) -> f64 {
-        let bus = |id: &PointId| out.plan.devices[out.plan.points[*id].device].bus;
-        let measured = |id: &&PointId| out.plan.points[**id].unit != Unit::State;
-        let share = |of: BusId| {
-            let fell = group.iter().filter(|id| bus(id) == of).count();
-            let all = out.plan.watched.points.keys().filter(measured).filter(|id| bus(id) == of).count();
-            if fell >= 2 { count(fell) / count(all.max(1)) } else { 0.0 }
-        };
-        group.iter().map(|id| share(bus(id))).fold(0.0, f64::max)
     }
 
     pub(super) fn look_at_clock(&mut self, out: &Out<'_>, found: &mut Vec<Finding>) {
@@ -422,6 +386,54 @@ impl Signs {
         self.falling = plan.points.ids().filter(falls).collect();
         self.clock = old.clock;
     }
+}
+
+/// How many measured points each line has, and how many of them are bad.
+fn lines(out: &Out<'_>) -> BTreeMap<BusId, (usize, usize)> {
+    let mut lines: BTreeMap<BusId, (usize, usize)> = BTreeMap::new();
+    let measured = |id: &&PointId| out.plan.points[**id].unit != Unit::State;
+    for id in out.plan.watched.points.keys().filter(measured) {
+        let (all, bad) = lines.entry(bus(out.plan, *id)).or_default();
+        *all = all.saturating_add(1);
+        *bad = bad.saturating_add(usize::from(matches!(out.readings[*id].quality, Quality::Bad(_))));
+    }
+    lines
+}
+
+fn bus(plan: &Plan, id: PointId) -> BusId {
+    plan.devices[plan.points[id].device].bus
+}
+
+/// Takes away points whose whole line is lost, and all but one of a device that is silent.
+fn without_lost_lines(
+    group: Vec<PointId>,
+    lines: &BTreeMap<BusId, (usize, usize)>,
+    out: &Out<'_>,
+) -> Vec<PointId> {
+    let silent = |id: PointId| {
+        matches!(out.readings[id].quality, Quality::Bad(Fault::CommLost | Fault::Stale | Fault::NotHeard))
+    };
+    let mut devices = BTreeSet::new();
+    let keep = |id: &PointId| {
+        let first = devices.insert(out.plan.points[*id].device);
+        let is_lost = lines.get(&bus(out.plan, *id)).is_some_and(|(all, bad)| all == bad);
+        !is_lost && (first || !silent(*id))
+    };
+    group.into_iter().filter(keep).collect()
+}
+
+/// The largest share that `group` is of the measured points of a line; one point alone is no share.
+fn share(group: &[PointId], lines: &BTreeMap<BusId, (usize, usize)>, out: &Out<'_>) -> f64 {
+    let mut fell: BTreeMap<BusId, usize> = BTreeMap::new();
+    for id in group {
+        let here = fell.entry(bus(out.plan, *id)).or_default();
+        *here = here.saturating_add(1);
+    }
+    let share = |(bus, fell): (&BusId, &usize)| {
+        let all = lines.get(bus).map_or(1, |(all, _)| *all);
+        if *fell >= 2 { count(*fell) / count(all.max(1)) } else { 0.0 }
+    };
+    fell.iter().map(share).fold(0.0, f64::max)
 }
 
 fn tell_calibration(

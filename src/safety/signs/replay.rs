@@ -25,7 +25,7 @@ const SHAPE: usize = 8;
 /// Changes that are no mere return to the value before: so many make chance repetition impossible.
 const TURNS_MIN: u16 = 24;
 
-/// The stretches of one point. 100 bytes without them.
+/// The stretches of one point. 96 bytes without them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replay {
     prints: VecDeque<u32>,

@@ -15,7 +15,7 @@ const SHIFT_MS: i64 = 8 * 3_600_000;
 /// Minutes of a shift that must have been seen for it to count: half of it.
 const SEEN_MIN: u32 = 240;
 
-/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 290 bytes.
+/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 272 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
     shifts: [Past; SHIFTS],

@@ -14,7 +14,7 @@ const POLLS: u8 = 2;
 /// Share of the drop by which the value may come back and still count as having stayed down.
 const COMES_BACK: f64 = 0.25;
 
-/// The last two readings, and a drop that is looked at. 64 bytes, and some 150 while one is looked at.
+/// The last two readings, and a drop that is looked at. 56 bytes, and some 100 while one is looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Step {
     last: [Option<Seen>; 2],

@@ -139,6 +139,15 @@ fn a_gap_that_begins_on_a_rise_or_high_up_is_seen_and_one_at_rest_is_not() {
 }
 
 #[test]
+fn a_gap_that_begins_beyond_the_range_is_seen() {
+    let mut bench = Bench::new(4);
+    bench.honest(HOUR);
+    bench.give(T2, Reading { quality: Quality::Uncertain(Doubt::OverRange), ..good(4.0) });
+    bench.run(60, &mut |_, n, value| if n == T2 { bad(Fault::OutOfService) } else { good(value) });
+    assert_eq!(bench.signs(), [(Sign::GapOnRise, "t2")]);
+}
+
+#[test]
 fn a_gap_on_a_rise_stands_for_as_long_as_it_lasts() {
     let mut bench = Bench::new(4);
     bench.air.surge = 0.6;
@@ -154,7 +163,7 @@ fn a_gap_on_a_rise_stands_for_as_long_as_it_lasts() {
 }
 
 #[test]
-fn many_that_fall_at_once_are_one_sign_and_a_lost_line_is_none() {
+fn many_that_go_away_at_once_are_one_sign_while_another_of_their_line_stays() {
     let mut bench = Bench::new(5);
     bench.honest(20 * HOUR);
     bench.give(SET, good(1.0));
@@ -162,6 +171,20 @@ fn many_that_fall_at_once_are_one_sign_and_a_lost_line_is_none() {
     let together: Vec<_> = bench.signs().into_iter().filter(|(s, _)| *s == Sign::Together).collect();
     assert_eq!(together, [(Sign::Together, "t1")]);
     assert_eq!(bench.first(Sign::Together).neighbours.len(), 1);
+}
+
+#[test]
+fn half_of_a_line_that_falls_at_once_is_seen_and_one_alone_is_not() {
+    for (last, wanted) in [(T1, 0), (T2, 1)] {
+        let mut bench = Bench::new(5);
+        bench.air.surge = 0.3;
+        bench.give(SET, good(1.0));
+        bench.give(MUTE, good(0.0));
+        bench.honest(2 * HOUR);
+        bench.run(60, &mut |_, n, value| good(if n <= last { 0.02 } else { value }));
+        let together = bench.signs().into_iter().filter(|(s, _)| *s == Sign::Together).count();
+        assert_eq!(together, wanted, "up to {last}");
+    }
 }
 
 #[test]
@@ -456,6 +479,16 @@ fn no_text_accuses_anybody() {
         assert!(anomaly.from <= anomaly.to && anomaly.score >= 1.0, "{anomaly:?}");
         assert!(!anomaly.parameters.is_empty());
     }
+}
+
+#[test]
+fn a_value_beyond_any_instrument_is_not_looked_at() {
+    let mut bench = Bench::new(1);
+    bench.honest(6 * HOUR);
+    bench.run(10 * 60, &mut |_, n, value| good(if n == T2 { 1e300 } else { value }));
+    bench.run(HOUR, &mut |_, n, value| good(if n == T2 { 0.37 } else { value }));
+    let frozen = bench.first(Sign::Frozen);
+    assert!(frozen.values.iter().all(|(_, v)| *v < 2.0), "{frozen:?}");
 }
 
 fn any_reading() -> impl Strategy<Value = Reading> {

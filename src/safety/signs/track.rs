@@ -1,6 +1,7 @@
 //! What is kept of one point between its readings, and the signs that its readings alone can show.
 
 use super::calibration::Calibration;
+use super::clamp::Clamp;
 use super::frozen::Frozen;
 use super::replay::Replay;
 use super::spread::Spread;
@@ -17,7 +18,10 @@ use std::sync::Arc;
 /// Below this share of the level at which it folds back a catalytic sensor reads little.
 const FOLDED_SHARE: f64 = 0.8;
 
-/// One point.
+/// Beyond this no instrument reads, and sums of squares lose their sense. What is beyond it is not looked at.
+const VALUE_MAX: f64 = 1e9;
+
+/// One point: 744 bytes beside its evidence.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: PointId,
@@ -30,6 +34,7 @@ pub(super) struct Track {
     pub(super) spread: Spread,
     pub(super) fall: Step,
     replay: Replay,
+    clamp: Clamp,
     pub(super) calibration: Option<Box<Calibration>>,
     /// Its last good reading.
     pub(super) last: Option<Seen>,
@@ -65,6 +70,7 @@ impl Track {
             spread: Spread::default(),
             fall: Step::default(),
             replay: Replay::default(),
+            clamp: Clamp::default(),
             calibration: None,
             last: None,
             quality: Quality::Bad(Fault::NotHeard),
@@ -76,10 +82,9 @@ impl Track {
     }
 
     pub(super) fn heard(&mut self, now: Now, reading: &Reading, found: &mut Vec<Finding>) -> Events {
-        let was_good = self.is_good();
-        self.quality = reading.quality;
+        let was = std::mem::replace(&mut self.quality, reading.quality);
         let mut events = Events::default();
-        match (reading.quality, reading.value.filter(|v| v.is_finite())) {
+        match (reading.quality, reading.value.filter(|v| v.abs() <= VALUE_MAX)) {
             (Quality::Good, Some(value)) => events.dropped = self.good(now.mono, value, found),
             (Quality::Uncertain(Doubt::Calibrating), value) => {
                 events.calibrates = self.calibration.is_none();
@@ -93,10 +98,8 @@ impl Track {
             (Quality::Good, None) | (Quality::Uncertain(Doubt::UnderRange | Doubt::Unconfirmed), _) => {}
             (Quality::Bad(_) | Quality::Uncertain(Doubt::WarmUp), _) => {
                 self.fall.interrupt();
-                events.lost = was_good;
-                if was_good {
-                    self.lost(now.mono, found);
-                }
+                events.lost = was == Quality::Good;
+                self.lost(now.mono, was, found);
             }
         }
         let off = match (reading.quality, self.of.tells, reading.value) {
@@ -131,6 +134,13 @@ impl Track {
             found.push(self.finding(Sign::Replayed, score, now, words::replayed(again)));
         }
         self.beyond(value, &settings);
+        if let Some(scale) = self.of.scale
+            && let Some(times) = self.clamp.heard(now, value, scale, self.step, &settings)
+        {
+            let score = f64::from(times) / settings.get(Knob::ClampTimes);
+            let seen = words::clamped(times, self.clamp.top(), self.unit);
+            found.push(self.finding(Sign::Clamped, score, now - Span::from_secs(3_600), seen));
+        }
         match self.of.scale {
             Some(scale) if self.calibration.is_none() => self.fall.heard(seen, scale, &settings),
             Some(_) | None => false,
@@ -143,8 +153,17 @@ impl Track {
     }
 
     /// The value went away: was it high, or rising?
-    fn lost(&mut self, now: Mono, found: &mut Vec<Finding>) {
-        if let Some((score, seen)) = self.is_high_or_rising() {
+    fn lost(&mut self, now: Mono, was: Quality, found: &mut Vec<Finding>) {
+        let seen = match was {
+            Quality::Good => self.is_high_or_rising(),
+            // Nothing is higher than what is beyond the range.
+            Quality::Uncertain(Doubt::OverRange) => Some((1.0, words::over_range())),
+            Quality::Uncertain(
+                Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange | Doubt::Unconfirmed,
+            )
+            | Quality::Bad(_) => None,
+        };
+        if let Some((score, seen)) = seen {
             self.gap = Some(now);
             found.push(self.finding(Sign::GapOnRise, score, now - Span::from_secs(60), seen));
         }

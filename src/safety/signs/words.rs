@@ -65,6 +65,10 @@ pub(super) fn high_or_rising(value: f64, slope: f64, unit: Unit) -> Text {
     )
 }
 
+pub(super) fn over_range() -> Text {
+    Text::new("超量程时中断", "beyond its range when it went away")
+}
+
 pub(super) fn still_away(lasted: Span) -> Text {
     let (zh, en) = long(lasted);
     Text::new(format!("已中断 {zh}"), format!("away for {en}"))
@@ -178,6 +182,13 @@ pub(super) fn inhibited(tells: Option<Tells>, lasted: Span) -> Text {
         None => ("退出运行", "out of service"),
     };
     Text::new(format!("{what_zh}, 已 {zh}"), format!("{what} for {en}"))
+}
+
+pub(super) fn clamped(times: u8, top: f64, unit: Unit) -> Text {
+    Text::new(
+        format!("一周内 {times} 次停在 {top:.2} {unit}, 从未超过"),
+        format!("stood at {top:.2} {unit} {times} times within a week and was never above it"),
+    )
 }
 
 pub(super) fn replayed(again: u16) -> Text {
