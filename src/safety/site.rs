@@ -472,7 +472,6 @@ impl Site {
             } else {
                 // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
-                next.elements[id].calls_backup = self.elements[was].calls_backup;
             }
         }
         for (id, life) in self.alarms.iter() {
