@@ -218,3 +218,23 @@ fn a_minute_after_the_start_no_reset_is_taken_and_a_reload_is_no_start() {
     calm(&mut bench);
     assert!(matches!(bench.reset(VALVE), Reply::Done(_)));
 }
+
+#[test]
+fn reloads_again_and_again_put_off_no_vote_that_has_to_stand_for_a_while() {
+    let mut bench = Bench::new();
+    let mut plan = Plan::clone(&bench.plan);
+    for (_, trip) in plan.trips.iter_mut() {
+        trip.delay = Span::from_secs(2);
+    }
+    bench.reload(plan);
+    for gas in GAS {
+        bench.reads(gas, 0.0);
+    }
+    for _ in 0..4 {
+        assert_eq!(bench.demand(VALVE), Demand::None);
+        bench.reads(GAS[0], 40.0);
+        bench.pass(Span::from_ms(500));
+        bench.reload(Plan::clone(&bench.plan));
+    }
+    assert_eq!(bench.demand(VALVE), Demand::Trip);
+}

@@ -117,8 +117,9 @@ impl TripLife {
     /// Counts the votes; says how each cause counts when that trips it now.
     pub(crate) fn step(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Option<Vec<Vote>> {
         self.note(now, trip, inputs);
-        let (votes, outcome) = self.votes(now, trip, inputs);
-        if !matches!(outcome, Vote::True | Vote::Bad) {
+        let said = self.said(now, trip, inputs);
+        let tallies = tallies(trip, &said);
+        if !matches!(tallies.last().map(|own| own.outcome), Some(Vote::True | Vote::Bad)) {
             self.voted_since = None;
             return None;
         }
@@ -129,7 +130,7 @@ impl TripLife {
         self.tripped = true;
         self.occurrence = self.occurrence.saturating_add(1);
         self.safe_since = None;
-        Some(votes)
+        Some(counted(trip, said, &tallies))
     }
 
     fn note(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) {
@@ -153,14 +154,14 @@ impl TripLife {
         }
     }
 
-    /// How each cause counts, and what comes of it.
+    /// What each cause says.
     ///
     /// After a start an input counts as bad only once it was heard: a gateway that starts before its devices trips
     /// nothing by that. An input never heard stands as a comm-lost alarm instead.
-    fn votes(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> (Vec<Vote>, Vote) {
+    fn said(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Vec<Vote> {
         let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
-        let said = inputs.iter().zip(&self.bad_since).zip(&self.heard).take(trip.causes.len());
-        let said = said.map(|((cause, bad_since), heard)| {
+        let causes = inputs.iter().zip(&self.bad_since).zip(&self.heard).take(trip.causes.len());
+        let said = causes.map(|((cause, bad_since), heard)| {
             let bad = *heard && bad_since.is_some_and(|since| now.since(since) >= trip.bad_delay);
             let spared = guarded && cause.excused && !cause.known && cause.active.is_none();
             match (cause.bypassed, cause.active.is_some(), bad) {
@@ -171,26 +172,7 @@ impl TripLife {
                 (false, false, false) => Vote::No,
             }
         });
-        let said: Vec<Vote> = said.collect();
-        let mut counted: Vec<Vote> =
-            said.iter().map(|vote| if *vote == Vote::Bad { Vote::No } else { *vote }).collect();
-        let mut outcomes: Vec<Vote> = Vec::with_capacity(trip.groups.len());
-        for group in &trip.groups {
-            let of = |member: &Member| match member {
-                Member::Cause(n) => said.get(*n).copied(),
-                Member::Group(n) => outcomes.get(*n).copied(),
-            };
-            let (outcome, bad_counts) = tally(group, group.members.iter().filter_map(of));
-            for member in group.members.iter().filter(|_| bad_counts) {
-                if let Member::Cause(n) = member
-                    && let Some(vote) = counted.get_mut(*n).filter(|_| said.get(*n) == Some(&Vote::Bad))
-                {
-                    *vote = Vote::Bad;
-                }
-            }
-            outcomes.push(outcome);
-        }
-        (counted, outcomes.last().copied().unwrap_or(Vote::No))
+        said.collect()
     }
 
     /// Whether an input was not heard yet since the start.
@@ -228,8 +210,29 @@ impl TripLife {
     }
 }
 
-/// What comes of the votes of a group's members, and whether those that are bad count in it.
-fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> (Vote, bool) {
+/// What came of one group.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    outcome: Vote,
+    /// Whether its members that are bad were counted.
+    bad_counts: bool,
+}
+
+/// Every group of a trip, inner before outer.
+fn tallies(trip: &Trip, said: &[Vote]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::with_capacity(trip.groups.len());
+    for group in &trip.groups {
+        let of = |member: &Member| match member {
+            Member::Cause(n) => said.get(*n).copied(),
+            Member::Group(n) => tallies.get(*n).map(|inner| inner.outcome),
+        };
+        tallies.push(tally(group, group.members.iter().filter_map(of)));
+    }
+    tallies
+}
+
+/// What comes of the votes of a group's members.
+fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> Tally {
     let (mut no, mut yes, mut bad, mut spared) = (0_usize, 0_usize, 0_usize, 0_usize);
     for vote in votes {
         let count = match vote {
@@ -254,7 +257,19 @@ fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> (Vote, bool) {
         _ if bad_counts && yes.saturating_add(bad) >= needed => Vote::Bad,
         _ => Vote::No,
     };
-    (outcome, bad_counts)
+    Tally { outcome, bad_counts }
+}
+
+/// How each cause counted: one that is bad only where a group that it is in counts it.
+fn counted(trip: &Trip, mut said: Vec<Vote>, tallies: &[Tally]) -> Vec<Vote> {
+    for (n, vote) in said.iter_mut().enumerate().filter(|(_, vote)| **vote == Vote::Bad) {
+        let counts =
+            |(group, tally): (&Group, &Tally)| tally.bad_counts && group.members.contains(&Member::Cause(n));
+        if !trip.groups.iter().zip(tallies).any(counts) {
+            *vote = Vote::No;
+        }
+    }
+    said
 }
 
 /// Whether a cause that is excused, because it is being calibrated, may be left out: another one guards.

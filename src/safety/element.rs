@@ -246,11 +246,15 @@ impl ElementLife {
     fn look_around(&mut self, now: Mono, element: &Element) {
         let seen = self.position;
         let was = self.watched.last;
+        // Where it is only observed somebody else commands it.
         let left_open = was == Position::Unsafe
             && (seen.is_between() || seen == Position::Safe)
-            && self.demand == Demand::None;
-        let left_safe =
-            was == Position::Safe && (seen.is_between() || seen == Position::Unsafe) && self.holds(element);
+            && self.demand == Demand::None
+            && element.mode == Mode::Act;
+        let left_safe = was == Position::Safe
+            && (seen.is_between() || seen == Position::Unsafe)
+            && self.demand == Demand::Trip
+            && element.mode == Mode::Act;
         self.watched.moved = match (self.demand, seen) {
             (Demand::None, Position::Unsafe) | (Demand::Trip, Position::Safe) => false,
             // A demand has overtaken what moved before it.
@@ -275,11 +279,6 @@ impl ElementLife {
         if !matches!(seen, Position::Unknown | Position::Conflict) {
             self.watched.last = seen;
         }
-    }
-
-    /// Whether it is held in its safe state, so that leaving it is against a demand.
-    fn holds(&self, element: &Element) -> bool {
-        self.demand == Demand::Trip && element.mode == Mode::Act
     }
 
     /// Whether gas goes on rising behind it, once it is confirmed closed; says whether that is news.

@@ -487,7 +487,6 @@ impl Site {
             } else {
                 // What was confirmed elsewhere is not confirmed here; what a person has not reset still stands.
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
-                next.elements[id].calls_backup = self.elements[was].calls_backup;
             }
         }
         for id in self.plan.alarms.ids().collect::<Vec<_>>() {

@@ -394,6 +394,31 @@ def test_acknowledging_says_what_it_did_and_refuses_what_was_not_seen(room):
     room.end()
 
 
+def test_a_bypass_takes_one_voter_out_and_is_shown_until_it_ends(room):
+    key = "gas.lpg-1:trip"
+    alone = room.order("bypass", key, "--reason", "calibration")
+    assert alone.returncode == 1 and "a second person" in alone.stderr
+    done = room.order("bypass", key, "--reason", "calibration", "--second", "Wang", "--minutes", "20", "--as", "Li")
+    assert done.returncode == 0 and "votes again by itself in 20 min" in done.stdout, done.stderr
+    assert room.status()["bypasses"][0]["cause"] == key
+    assert "BYPASSED gas.lpg-1:trip" in room.order("status").stdout
+    room.units[0].gas(60.0)
+    room.wait_alarm(key)
+    assert not room.trip("shutoff")["tripped"], "it is judged and told, and does not vote"
+    assert room.order("unbypass", key).returncode == 0
+    wait_until(lambda: room.trip("shutoff")["tripped"], "what it says counts again")
+    steps = [e["body"]["step"] for e in room.recorded("bypass")]
+    assert steps == ["started", "lifted"], steps
+    room.end()
+
+
+def test_a_proof_test_is_refused_with_its_reasons_and_unknown_kinds_at_the_door(room):
+    refused = room.order("prooftest", "no-such")
+    assert refused.returncode == 1 and "there is no valve, load, siren or lock no-such" in refused.stderr
+    assert room.order("prooftest", "valve", "--kind", "half").returncode == 2
+    room.end()
+
+
 def test_a_reset_is_refused_with_every_reason(room):
     gas, key = room.units[0].gas, "gas.lpg-1:trip"
     idle = room.order("reset", "shutoff")

@@ -52,7 +52,10 @@ fn a_valve_that_fails_its_test_alarms_until_it_passes_one_and_calls_no_backup() 
     let done = results(&bench).pop().unwrap();
     assert_eq!((done.result, done.strokes[0].dead), (TestResult::Failed, None));
     assert!(bench.is_active("bottle-room.valve:proof-test-failed"));
-    assert_eq!((bench.demand(VALVE), bench.demand("boiler-house.valve")), (Demand::None, Demand::None));
+    assert_eq!(bench.demand(VALVE), Demand::None);
+    let called =
+        |body: &Body| matches!(body, Body::Element(e) if e.tag == "boiler-house.valve").then_some(());
+    assert_eq!(bench.told(called).len(), 1, "all that is ever told of the other valve is that it is open");
 
     bench.drive(VALVE).jammed = false;
     begins(&mut bench, VALVE, TestKind::Partial);
@@ -66,6 +69,21 @@ fn a_valve_that_fails_its_test_alarms_until_it_passes_one_and_calls_no_backup() 
     begins(&mut bench, VALVE, TestKind::Full);
     bench.run(5);
     assert!(!bench.is_active("bottle-room.valve:proof-test-failed"));
+}
+
+#[test]
+fn a_valve_that_is_seen_closed_only_after_its_time_has_not_passed() {
+    let mut bench = Bench::calm(&[]);
+    bench.drive(VALVE).jammed = true;
+    begins(&mut bench, VALVE, TestKind::Full);
+    bench.step();
+    // Nobody looked for a while, and then it was closed.
+    bench.now.mono = bench.now.mono + Span::from_ms(3_500);
+    bench.drive(VALVE).at = 1.0;
+    bench.poll();
+    let done = results(&bench).pop().unwrap();
+    assert_eq!((done.result, done.strokes[0].passed), (TestResult::Failed, Some(false)));
+    assert!(done.strokes[0].travel.unwrap() >= Span::from_ms(3_500));
 }
 
 #[test]

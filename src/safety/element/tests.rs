@@ -143,6 +143,14 @@ fn a_valve_that_closes_without_a_command_has_moved_by_itself_until_it_is_open_ag
 }
 
 #[test]
+fn what_is_only_observed_is_moved_by_others() {
+    let e = Element { mode: Mode::Observe, ..element() };
+    let mut life = open(&e);
+    life.watch(ms(200), &e, Position::Safe, true);
+    assert_ne!(life.verdict(Condition::MovedUncommanded, &e), Verdict::Breach);
+}
+
+#[test]
 fn a_valve_that_is_opened_against_its_demand_has_failed_and_moved() {
     let e = element();
     let mut life = stroke(&e, &[(2_000, Position::Safe)]);
