@@ -34,6 +34,8 @@ pub fn main() -> ExitCode {
         Command::Reset(args) => orders::reset(&args),
         Command::Shelve(args) => orders::shelve(&args),
         Command::Unshelve(args) => orders::unshelve(&args),
+        Command::Permit(args) => orders::permit(&args),
+        Command::Unpermit(args) => orders::unpermit(&args),
     }
 }
 

@@ -1,9 +1,10 @@
-//! `davy status`, `davy ack`, `davy shelve` and `davy reset`: a person at the gateway talks to the running agent.
+//! `davy status`, `davy ack`, `davy shelve`, `davy permit` and `davy reset`: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Reset, Shelve, Status, Unshelve, Which};
+use super::args::{Ack, Permit, Reset, Shelve, Status, Unpermit, Unshelve, Which, Work};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
+use crate::model::permit::PermitKind;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -47,6 +48,25 @@ pub(super) fn shelve(args: &Shelve) -> ExitCode {
 /// `davy unshelve`.
 pub(super) fn unshelve(args: &Unshelve) -> ExitCode {
     put(&args.which, &json!({ "do": "unshelve", "key": args.alarm, "name": args.name }))
+}
+
+/// `davy permit`.
+pub(super) fn permit(args: &Permit) -> ExitCode {
+    let kind = match args.kind {
+        Work::HotWork => PermitKind::HotWork,
+        Work::ConfinedSpace => PermitKind::ConfinedSpace,
+    };
+    let question = json!({
+        "do": "permit", "place": args.place, "kind": kind.as_str(), "minutes": args.minutes,
+        "percent": args.percent, "warning": args.warning, "alarm": args.alarm, "trip": args.trip,
+        "second": args.second, "name": args.name,
+    });
+    put(&args.which, &question)
+}
+
+/// `davy unpermit`.
+pub(super) fn unpermit(args: &Unpermit) -> ExitCode {
+    put(&args.which, &json!({ "do": "unpermit", "key": args.permit, "name": args.name }))
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

@@ -10,6 +10,7 @@ mod alarms;
 mod blocks;
 mod elements;
 mod faults;
+mod grades;
 mod library;
 mod limits;
 mod links;

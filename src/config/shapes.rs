@@ -8,6 +8,7 @@ const ANY: Kind = Kind::Number(-HUGE, HUGE);
 const POSITIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
+const COLOURS: Kind = Kind::OneOf(&["red", "orange", "yellow", "blue"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
 const QUALITIES: Kind = Kind::OneOf(&[
     "good",
@@ -52,6 +53,7 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("trip", Kind::Tables(&TRIP, MAX_ROWS), "cause and effect"),
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
         Key::may("alarms", Kind::Table(&ALARMS), "how alarms are announced"),
+        Key::may("grades", Kind::Table(&GRADES), "when an area is orange or red"),
     ],
 };
 
@@ -123,6 +125,42 @@ static ALARMS: Shape = Shape {
     ],
 };
 
+static GRADES: Shape = Shape {
+    what: "how areas are graded, beyond the colours of their alarms",
+    keys: &[
+        Key::preset(
+            "orange_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(10.0),
+            "orange: a gas point at or above its alarm for longer; 0: never",
+        ),
+        Key::preset(
+            "orange_points",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "orange: so many gas points of the area at or above their alarm; 0: never",
+        ),
+        Key::preset(
+            "red_pct_vol",
+            Kind::Number(0.0, 100.0),
+            Preset::Number(3.0),
+            "red: so much of a combustible gas, percent by volume; 0: never",
+        ),
+        Key::preset(
+            "red_areas",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "red: so many areas with a gas point at or above its alarm; 0: never",
+        ),
+        Key::preset(
+            "red_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(30.0),
+            "red: a gas point at or above its trip for longer; 0: never",
+        ),
+    ],
+};
+
 static GAS: Shape = Shape {
     what: "a gas",
     keys: &[
@@ -145,6 +183,11 @@ static AREA: Shape = Shape {
             "picks the set-points, as \"cn-coal-face\"",
         ),
         Key::may("name", Kind::Words, "the area's name, as people say it (default: its id)"),
+        Key::may(
+            "risk",
+            COLOURS,
+            "its inherent risk: it is never graded better (default: as its kind, or blue)",
+        ),
     ],
 };
 
@@ -524,6 +567,7 @@ static AREA_KIND: Shape = Shape {
             Kind::List(&Kind::OneOf(&["gas-detector", "shut-off-valve", "power-cut"]), 0, 3),
             "what such an area must have",
         ),
+        Key::may("risk", COLOURS, "its inherent risk, unless the area says so (default: blue)"),
         Key::may("set_points", Kind::Tables(&STANDARD_ROW, 256), "its set-points"),
     ],
 };

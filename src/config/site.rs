@@ -4,6 +4,7 @@
 use super::alarms::About;
 use super::blocks;
 use super::faults::{Fault, Faults, Place};
+use super::grades;
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -89,6 +90,7 @@ impl<'a> Compiler<'a> {
         self.all_elements();
         self.each("point", Self::relations);
         self.announcing();
+        self.grading();
         self.blocks();
         self.each("trip", Self::trip_row);
         self.all_destinations();
@@ -136,9 +138,10 @@ impl<'a> Compiler<'a> {
         let area = match (tag(row), kind) {
             (Some(tag), Some(kind)) => {
                 let named = row.str("kind").unwrap_or_default().to_owned();
+                let risk = grades::risk(row, &kind);
                 self.kinds.push(kind);
                 self.area_places.push(row.at("id"));
-                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named }))
+                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named, risk }))
             }
             _ => None,
         };

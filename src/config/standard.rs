@@ -4,7 +4,7 @@ use super::faults::{Fault, Faults, Place};
 use super::limits::{Levels, check_order};
 use super::names::Names;
 use super::read::Row;
-use crate::model::alarm::Level;
+use crate::model::alarm::{Colour, Level};
 use crate::model::point::{Displayed, Text, Unit};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub(super) struct AreaKind {
     pub(super) actions: ByLevel,
     pub(super) requires: Vec<String>,
     pub(super) rows: Vec<Requirement>,
+    /// Its inherent risk, where it has one of its own.
+    pub(super) risk: Option<Colour>,
 }
 
 /// What a standard asks for at one place.
@@ -74,8 +76,9 @@ pub(super) fn standard(file: &Row, kinds: &mut Names<Arc<AreaKind>>, faults: &mu
         let actions = ByLevel::read(row.table("actions")).or(&actions);
         let rows = row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
         let requires = row.list("requires").iter().filter_map(|c| c.str().map(str::to_owned)).collect();
-        let labels = labels.clone();
-        let kind = row.words("name").map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows }));
+        let (labels, risk) = (labels.clone(), row.str("risk").and_then(Colour::parse));
+        let kind = row.words("name");
+        let kind = kind.map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows, risk }));
         kinds.declare(row, "id", kind, faults);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
+use crate::model::permit::{PermitKind, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -174,14 +175,38 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
             second: words("second"),
         },
         "unshelve" => Verb::TakeBack { key: id("key")? },
+        "permit" => Verb::Permit {
+            place: id("place")?,
+            kind: PermitKind::parse(&wanted("kind")?)
+                .ok_or_else(|| "`kind` is neither hot-work nor confined-space".to_owned())?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
+            tighten: tightening(&question),
+            second: words("second"),
+        },
+        "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve"
+                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, permit, unpermit"
             ));
         }
     };
     let name = words("name").map(|name| name.chars().take(64).collect());
     Ok(Asked::Order { verb, name })
+}
+
+fn tightening(question: &Value) -> Tightening {
+    let number = |key: &str| question.get(key).and_then(Value::as_f64);
+    match question.get("percent").and_then(Value::as_u64) {
+        // What is no percentage is for the judge to refuse, with the reason.
+        Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
+        None => {
+            Tightening::SetPoints { warning: number("warning"), alarm: number("alarm"), trip: number("trip") }
+        }
+    }
 }
 
 fn is_key(text: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
+use super::grade::Grading;
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
@@ -42,6 +43,8 @@ pub struct Plan {
     pub announcing: Announcing,
     /// Alarms that are suppressed by design, with the alarms that say it already while they are active.
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
+    /// How areas are graded.
+    pub grading: Grading,
 }
 
 /// How alarms are announced.
@@ -64,6 +67,8 @@ pub struct Area {
     pub name: Text,
     /// Its kind: an entry of a standard, as `cn-coal-face`.
     pub kind: String,
+    /// Its inherent risk: it is never graded better.
+    pub risk: Colour,
 }
 
 /// A line with the devices on it: one connection, one request at a time.

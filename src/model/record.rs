@@ -3,6 +3,9 @@
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position};
+use super::grade::GradeChange;
+use super::incident::{IncidentChange, IncidentStanding, IncidentStep};
+use super::permit::{Permit, PermitChange, PermitStep};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::time::{Now, Span, Wall};
 use std::collections::BTreeMap;
@@ -63,6 +66,12 @@ pub enum Body {
     Nuisance(Nuisance),
     /// How many alarms there were.
     AlarmRates(AlarmRates),
+    /// An overlimit incident opened, went on or closed.
+    Incident(IncidentChange),
+    /// An area changed its colour.
+    Grade(GradeChange),
+    /// A permit began or ended.
+    Permit(PermitChange),
 }
 
 impl Body {
@@ -81,6 +90,9 @@ impl Body {
             Body::Gap(_) => "gap",
             Body::Nuisance(_) => "nuisance",
             Body::AlarmRates(_) => "alarm-rates",
+            Body::Incident(_) => "incident",
+            Body::Grade(_) => "grade",
+            Body::Permit(_) => "permit",
         }
     }
 }
@@ -351,16 +363,22 @@ pub struct Sample {
 }
 
 /// What must survive a restart: the state of every alarm and trip, folded out of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Standing {
     /// By alarm key.
     pub alarms: BTreeMap<String, AlarmStanding>,
     /// By trip id.
     pub trips: BTreeMap<String, TripStanding>,
+    /// By area id: its incidents.
+    pub incidents: BTreeMap<String, IncidentStanding>,
+    /// By area id: the colour that was told last.
+    pub grades: BTreeMap<String, Colour>,
+    /// By key: the permits that run.
+    pub permits: BTreeMap<String, Permit>,
 }
 
 /// Where an alarm stood.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlarmStanding {
     /// Its last occurrence.
     pub occurrence: u32,
@@ -370,6 +388,10 @@ pub struct AlarmStanding {
     pub since: Wall,
     /// How and why it was set aside.
     pub aside: Option<Aside>,
+    /// When it last occurred.
+    pub occurred: Wall,
+    /// The worst value of that occurrence, as far as it was told.
+    pub peak: Option<f64>,
 }
 
 /// Where a trip stood.
@@ -392,9 +414,11 @@ impl Standing {
                     Some((aside, under)) => (*under, Some(aside.clone())),
                     None => (a.to, None),
                 };
-                let standing =
-                    AlarmStanding { occurrence: a.occurrence, state, since: record.at.wall, aside };
-                self.alarms.insert(a.key.clone(), standing);
+                let (since, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
+                let standing = self.alarms.entry(a.key.clone()).or_default();
+                let occurred = if is_new { since } else { standing.occurred };
+                let peak = a.peak.filter(|peak| peak.is_finite());
+                *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
             }
             Body::Trip(t) => {
                 let standing = TripStanding {
@@ -404,6 +428,18 @@ impl Standing {
                 };
                 self.trips.insert(t.tag.clone(), standing);
             }
+            Body::Incident(change) => self.apply_incident(change),
+            Body::Grade(change) => {
+                self.grades.insert(change.area.clone(), change.grade.colour);
+            }
+            Body::Permit(change) => match change.step {
+                PermitStep::Started => {
+                    self.permits.insert(change.permit.key(), change.permit.clone());
+                }
+                PermitStep::Ended | PermitStep::Expired => {
+                    self.permits.remove(&change.permit.key());
+                }
+            },
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)
@@ -413,6 +449,20 @@ impl Standing {
             | Body::Gap(_)
             | Body::Nuisance(_)
             | Body::AlarmRates(_) => {}
+        }
+    }
+
+    fn apply_incident(&mut self, change: &IncidentChange) {
+        let open = match change.step {
+            IncidentStep::Opened | IncidentStep::Updated => Some(change.incident.clone()),
+            IncidentStep::Closed => None,
+        };
+        let standing = IncidentStanding { number: change.incident.number, open };
+        self.incidents.insert(change.incident.area.clone(), standing);
+        for (key, peak) in &change.peaks {
+            if let Some(alarm) = self.alarms.get_mut(key) {
+                alarm.peak = Some(*peak);
+            }
         }
     }
 }

@@ -5,8 +5,10 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+mod graded;
+
 use super::chain::Digest;
-use crate::model::alarm::{AlarmState, Aside, AsideHow};
+use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
 use crate::model::record::{
@@ -155,6 +157,9 @@ pub fn body(record: &Record) -> Value {
         Body::Gap(b) => gap(b),
         Body::Nuisance(b) => nuisance(b),
         Body::AlarmRates(b) => alarm_rates(b),
+        Body::Incident(b) => graded::incident_change(b),
+        Body::Grade(b) => graded::grade(b),
+        Body::Permit(b) => graded::permit_change(b),
     }
 }
 
@@ -284,13 +289,20 @@ fn who(w: Option<&Who>) -> Value {
 pub fn standing_body(standing: &Standing) -> Value {
     let alarm = |a: &AlarmStanding| {
         let aside = a.aside.as_ref().map(set_aside);
-        json!({ "aside": aside, "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() })
+        json!({
+            "aside": aside, "occurred": a.occurred.to_string(), "occurrence": a.occurrence, "peak": a.peak,
+            "since": a.since.to_string(), "state": a.state.as_str(),
+        })
     };
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
-    json!({
-        "alarms": standing.alarms.iter().map(|(key, a)| (key.clone(), alarm(a))).collect::<Map<_, _>>(),
-        "trips": standing.trips.iter().map(|(tag, t)| (tag.clone(), trip(t))).collect::<Map<_, _>>(),
-    })
+    let alarms = standing.alarms.iter().map(|(key, a)| (key.clone(), alarm(a))).collect();
+    let trips = standing.trips.iter().map(|(tag, t)| (tag.clone(), trip(t))).collect();
+    let mut fields = Map::from_iter([
+        ("alarms".to_owned(), Value::Object(alarms)),
+        ("trips".to_owned(), Value::Object(trips)),
+    ]);
+    graded::standing_body(standing, &mut fields);
+    Value::Object(fields)
 }
 
 /// Takes in what `entry` changes, as [`Standing::apply`] does with the record it was made from. A body that it
@@ -298,7 +310,7 @@ pub fn standing_body(standing: &Standing) -> Value {
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
-            if let Some((key, state)) = read_alarm(entry) {
+            if let Some((key, state)) = read_alarm(entry, standing) {
                 standing.alarms.insert(key, state);
             }
         }
@@ -308,15 +320,21 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             }
         }
         STANDING => *standing = read_standing(&entry.body),
-        _ => {}
+        kind => drop(graded::standing_apply(standing, kind, &entry.body)),
     }
 }
 
-fn read_alarm(entry: &Entry) -> Option<(String, AlarmStanding)> {
+fn read_alarm(entry: &Entry, standing: &Standing) -> Option<(String, AlarmStanding)> {
     let aside = entry.body.get("aside").and_then(read_aside);
     let state = entry.body.get("under").or_else(|| entry.body.get("to"))?;
     let (state, occurrence) = (AlarmState::parse(state.as_str()?)?, read_occurrence(&entry.body)?);
-    Some((entry.key()?.to_owned(), AlarmStanding { occurrence, state, since: entry.at.wall, aside }))
+    let (key, since) = (entry.key()?.to_owned(), entry.at.wall);
+    let occurred = match entry.body.get("cause").and_then(Value::as_str) {
+        Some(cause) if cause == AlarmCause::Occurred.as_str() => since,
+        Some(_) | None => standing.alarms.get(&key).map(|was| was.occurred).unwrap_or_default(),
+    };
+    let peak = entry.body.get("peak").and_then(Value::as_f64);
+    Some((key, AlarmStanding { occurrence, state, since, aside, occurred, peak }))
 }
 
 fn read_aside(body: &Value) -> Option<Aside> {
@@ -351,19 +369,24 @@ fn read_standing(body: &Value) -> Standing {
             state: AlarmState::parse(a.get("state")?.as_str()?)?,
             since: Wall::parse(a.get("since")?.as_str()?)?,
             aside: a.get("aside").and_then(read_aside),
+            occurred: Wall::parse(a.get("occurred").or_else(|| a.get("since"))?.as_str()?)?,
+            peak: a.get("peak").and_then(Value::as_f64),
         })
     };
     let rows = |name| body.get(name).and_then(Value::as_object).into_iter().flatten();
-    Standing {
+    let mut standing = Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
-    }
+        ..Standing::default()
+    };
+    graded::read_standing(body, &mut standing);
+    standing
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::alarm::{AlarmCause, Colour};
+    use crate::model::alarm::Colour;
     use crate::model::element::{ElementKind, Mode, Phase, Position};
     use crate::model::point::{Quality, Unit};
     use crate::model::record::{Lane, PreviousEnd};
@@ -555,9 +578,11 @@ mod tests {
         let mut standing = Standing::default();
         standing.apply(&record(Body::Alarm(alarm_change())));
         standing.apply(&record(Body::Trip(trip_change())));
+        standing.apply(&record(Body::Grade(graded::tests::grade_record())));
+        standing.apply(&record(Body::Permit(graded::tests::permit_record())));
         assert_eq!(
             standing_body(&standing).to_string(),
-            r#"{"alarms":{"face.t0:trip":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
+            r#"{"alarms":{"face.t0:trip":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"grades":{"face":"orange"},"incidents":{},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
         );
     }
 
@@ -587,9 +612,12 @@ mod tests {
     }
 
     fn any_standing_record() -> impl Strategy<Value = Record> {
-        let alarm = (0..4u8, any::<u32>(), prop::sample::select(AlarmState::ALL.as_slice())).prop_map(
-            |(n, occurrence, to)| {
-                Body::Alarm(AlarmChange { key: format!("p{n}:trip"), occurrence, to, ..alarm_change() })
+        let states = prop::sample::select(AlarmState::ALL.as_slice());
+        let causes = prop::sample::select(AlarmCause::ALL.as_slice());
+        let alarm = (0..4u8, any::<u32>(), states, causes, prop::option::of(any::<f64>())).prop_map(
+            |(n, occurrence, to, cause, peak)| {
+                let key = format!("p{n}:trip");
+                Body::Alarm(AlarmChange { key, occurrence, to, cause, peak, ..alarm_change() })
             },
         );
         let trip = (0..4u8, any::<u32>(), any::<bool>(), prop::option::of(".*")).prop_map(
@@ -604,9 +632,8 @@ mod tests {
             },
         );
         let other = ".*".prop_map(|reason| Body::Ended { reason });
-        (any::<i64>(), prop_oneof![alarm, trip, other]).prop_map(|(ms, body)| Record {
-            at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) },
-            body,
+        (any::<i64>(), prop_oneof![alarm, trip, other, graded::tests::any_body()]).prop_map(|(ms, body)| {
+            Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) }, body }
         })
     }
 

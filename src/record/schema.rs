@@ -3,6 +3,8 @@
 //!
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
+mod graded;
+
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position};
@@ -38,6 +40,7 @@ fn definitions() -> Value {
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
     ]);
+    all.extend(graded::parts());
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
 }
@@ -47,7 +50,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 12] {
+fn bodies() -> [(&'static str, Value); 15] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -60,6 +63,9 @@ fn bodies() -> [(&'static str, Value); 12] {
         ("gap", gap()),
         ("nuisance", nuisance()),
         ("alarm-rates", alarm_rates()),
+        ("incident", graded::incident()),
+        ("grade", graded::grade()),
+        ("permit", graded::permit()),
         ("standing", standing()),
     ]
 }
@@ -275,6 +281,9 @@ fn standing() -> Value {
     object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
+        "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
+        "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
+        "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
     }))
 }
 
@@ -284,6 +293,8 @@ fn standing_alarm() -> Value {
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
+        "occurred": reference("utc"),
+        "peak": maybe("number"),
     }))
 }
 

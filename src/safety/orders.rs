@@ -31,6 +31,11 @@ impl Site {
             }
             Verb::TakeBack { key } => self.take_back(now, key, &order.who, &mut done),
             Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
+            Verb::Permit { place, kind, minutes, tighten, second } => {
+                let wanted = (place.as_str(), *kind, *minutes, *tighten, second.as_deref());
+                self.permit(now, wanted, &order.who, &mut done)
+            }
+            Verb::EndPermit { key } => self.end_permit(now, key, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,

@@ -3,6 +3,9 @@
 use super::alarm::{AlarmLife, Transition};
 use super::cause_effect::{Cause, TripLife, Vote};
 use super::element::{self, ElementLife};
+use super::grade::Grades;
+use super::incident::Incidents;
+use super::permit::Permits;
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::trend::Trend;
@@ -98,6 +101,9 @@ pub struct Site {
     /// Alarms that nobody has acknowledged in time.
     pub(super) escalated: BTreeSet<AlarmId>,
     pub(super) rates: Rates,
+    pub(super) incidents: Incidents,
+    pub(super) grades: Grades,
+    pub(super) permits: Permits,
     trends: BTreeMap<PointId, Trend>,
     /// When calibration dates and stale alarms are looked at next.
     pub(super) minute_due: Mono,
@@ -110,6 +116,7 @@ impl Site {
     /// A judge of `plan` that goes on where the journal says the last one stopped.
     #[must_use]
     pub fn new(plan: Arc<Plan>, standing: &Standing, now: Now) -> Site {
+        let (permits, plan) = Permits::restored(plan, standing, now);
         let mut site = Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
@@ -123,6 +130,9 @@ impl Site {
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
             rates: Rates::new(now.mono),
+            incidents: Incidents::new(&plan, standing, now),
+            grades: Grades::new(&plan, standing),
+            permits,
             trends: plan.points.iter().filter_map(|(id, p)| Some((id, Trend::new(p.trend?)))).collect(),
             minute_due: now.mono,
             told: plan.points.map(|_, _| None),
@@ -134,6 +144,7 @@ impl Site {
             let demand = site.demanded(id);
             site.elements[id].demand(now.mono, demand);
         }
+        site.note_alarms();
         site
     }
 
@@ -145,9 +156,14 @@ impl Site {
 
     /// Takes in one input. Total: a bad world is data, not an error.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        let (first, is_tick) = (effects.records.len(), matches!(input, Input::Tick));
         let touched = self.gather(now, input, effects);
         self.judge(now, touched, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        if is_tick || effects.records.len() > first {
+            self.grade(now, effects);
+        }
     }
 
     // Gather: what is known now, and which alarms that concerns.
@@ -209,6 +225,7 @@ impl Site {
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
                 self.nuisances(now, effects);
+                self.expire_permits(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     touched
@@ -241,7 +258,7 @@ impl Site {
 
     // Judge: every alarm concerned takes a step.
 
-    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+    pub(super) fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
             self.suppress(now, id, effects);
@@ -255,6 +272,7 @@ impl Site {
                 self.count(now, id, transition.cause, effects);
             }
             self.set_timer(id);
+            self.observe(now, id);
         }
     }
 
@@ -447,7 +465,12 @@ impl Site {
     /// What a later judge of the same or a changed plan has to go on from.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let mut standing = Standing::default();
+        let mut standing = Standing {
+            incidents: self.incidents.standing(&self.plan),
+            grades: self.grades.standing(&self.plan),
+            permits: self.permits.standing(),
+            ..Standing::default()
+        };
         for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
         {
             let alarm = AlarmStanding {
@@ -455,6 +478,8 @@ impl Site {
                 state: life.under(),
                 since: life.since,
                 aside: life.aside().cloned(),
+                occurred: life.occurred_at,
+                peak: life.told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
@@ -520,6 +545,9 @@ impl Site {
             }
         }
         self.hand_on_alarms_and_votes(&mut next);
+        next.incidents.take_over(&plan, &self.incidents, &self.plan);
+        next.permits.take_over(&self.permits);
+        next.note_alarms();
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
@@ -538,10 +566,13 @@ impl Site {
                 self.tell_removed(now, id, Transition { from, cause: AlarmCause::Removed }, effects);
             }
         }
+        self.close_removed(now, &plan, effects);
         *self = next;
-        let all = self.plan.alarms.ids().collect();
+        let (all, first) = (self.plan.alarms.ids().collect(), effects.records.len());
         self.judge(now, all, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        self.grade(now, effects);
     }
 
     /// Delays that run, peaks, and how long an input has been bad go on: a reload excuses nothing.
@@ -589,6 +620,9 @@ impl Site {
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
             rates: self.rates.figures(),
+            grades: self.grades.view(),
+            incidents: self.incidents.open(now),
+            permits: self.permits.standing().into_values().collect(),
         }
     }
 }
