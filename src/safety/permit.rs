@@ -356,3 +356,70 @@ fn words(permit: &Permit, step: PermitStep) -> Text {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Extras, Source};
+    use crate::model::time::Wall;
+    use proptest::prelude::*;
+
+    fn demo() -> Plan {
+        let text = include_str!("../../config/demo.toml").to_owned();
+        let source = Source { name: "demo.toml".to_owned(), text };
+        config::compile(&source, &Extras::default()).unwrap().plan
+    }
+
+    fn any_tightening() -> impl Strategy<Value = Tightening> {
+        let set = || prop::option::of(prop_oneof![0.0f64..3.0, 0.0f64..300.0, any::<f64>()]);
+        prop_oneof![
+            any::<u8>().prop_map(Tightening::Percent),
+            (set(), set(), set()).prop_map(|(warning, alarm, trip)| Tightening::SetPoints {
+                warning,
+                alarm,
+                trip
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_permit_whatever_it_says_loosens_anything_or_turns_the_order_of_levels(
+            permits in prop::collection::vec((0..3usize, any_tightening()), 0..4)
+        ) {
+            let file = Arc::new(demo());
+            let mut running = BTreeMap::new();
+            for (n, (place, tighten)) in permits.into_iter().enumerate() {
+                let place = ["face", "boiler-house.co", "bottle-room"][place].to_owned();
+                let (kind, until) = (PermitKind::HotWork, Wall::from_ms(0));
+                let by = String::new();
+                let permit = Permit { place, kind, by, second: None, minutes: 1, until, tighten };
+                running.insert(n.to_string(), Running { permit, ends: Mono::START });
+            }
+            let plan = Permits { file: Arc::clone(&file), running }.plan();
+            for (id, alarm) in file.alarms.iter() {
+                match (alarm.condition, alarm.limit, plan.alarms[id].limit) {
+                    (Condition::High(_), Some(was), Some(is)) => {
+                        prop_assert!(is.set <= was.set && is.reset <= was.reset, "{} {:?}", alarm.key, is);
+                        prop_assert!(is.reset <= is.set, "{} {:?}", alarm.key, is);
+                    }
+                    (_, was, is) => prop_assert_eq!(was, is, "{}", &alarm.key),
+                }
+            }
+            for (_, point) in plan.points.iter() {
+                let highs = highs(&plan, point);
+                prop_assert!(highs.is_sorted_by(|(_, _, a), (_, _, b)| a.set <= b.set));
+            }
+        }
+
+        #[test]
+        fn rounding_goes_down_by_less_than_a_step_and_keeps_what_is_displayed_already(
+            steps in 0i32..100_000, decimals in 0u8..4, value in 0.0f64..300.0,
+        ) {
+            let shown = f64::from(steps) / 10f64.powi(i32::from(decimals));
+            prop_assert_eq!(down(shown, decimals), shown);
+            let rounded = down(value, decimals);
+            prop_assert!(rounded <= value && value - rounded < 10f64.powi(-i32::from(decimals)));
+        }
+    }
+}

@@ -184,7 +184,8 @@ fn reason_words(reason: &Reason) -> String {
         (Some(value), Some(limit)) => format!(" {value:.1} ({limit:.1})"),
         (Some(_) | None, _) => String::new(),
     };
-    format!("{} {}{held}", reason.rule.as_str(), reason.key).trim_end().to_owned()
+    let key = if reason.key.is_empty() { String::new() } else { format!(" {}", reason.key) };
+    format!("{}{key}{held}", reason.rule.as_str())
 }
 
 fn incident_words(incident: &Incident) -> String {
