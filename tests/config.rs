@@ -397,6 +397,41 @@ fn the_rules_of_grading_are_the_defaults_where_the_file_says_nothing_and_nought_
 }
 
 #[test]
+fn permits_of_the_site_file_are_held_to_the_rules_of_those_that_people_ask_for() {
+    let site = |keys: &str| {
+        let permit =
+            format!("[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nby = \"Wang\"\n{keys}\n\n[[gas]]");
+        demo_with("[[gas]]", &permit)
+    };
+    let day = "from = \"2026-11-24T08:00:00+08:00\"\nuntil = \"2026-11-24T12:00:00+08:00\"";
+    let plan = plan_of(&site(&format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 0.5 }}")));
+    let planned = &plan.permits[0];
+    assert_eq!((planned.permit.minutes, planned.permit.key()), (240, "face:hot-work".to_owned()));
+    assert_eq!(planned.from.to_string(), "2026-11-24T00:00:00.000Z");
+    let night = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T16:00:01Z\"";
+    let turned = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T08:00:00Z\"";
+    for (keys, code) in [
+        (format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 1.1 }}"), "no-permit"),
+        (format!("{day}\nset_points = {{ unit = \"%LEL\", alarm = 0.5 }}"), "unit-mismatch"),
+        (format!("{day}\npercent = 50\nset_points = {{ unit = \"%vol\" }}"), "half-permit"),
+        (day.to_owned(), "half-permit"),
+        (format!("{night}\npercent = 50"), "no-permit"),
+        (format!("{turned}\npercent = 50"), "ends-before"),
+        ("from = \"2026-11-24\"\nuntil = \"noon\"\npercent = 50".to_owned(), "no-time"),
+    ] {
+        let found = codes(&faults_of(&site(&keys)), Severity::Error);
+        assert!(found.iter().all(|found| *found == code), "{keys}: {found:?}");
+    }
+    let nowhere = demo_with(
+        "[[gas]]",
+        &format!(
+            "[[permit]]\nplace = \"fce\"\nkind = \"hot-work\"\nby = \"Wang\"\n{day}\npercent = 50\n\n[[gas]]"
+        ),
+    );
+    assert_eq!(codes(&faults_of(&nowhere), Severity::Error), ["no-permit"]);
+}
+
+#[test]
 fn an_areas_risk_is_its_own_else_its_kinds_else_low() {
     let risk = |plan: &Plan, area: &str| {
         plan.areas.values().find(|a| a.tag.as_str() == area).map(|a| a.risk).unwrap()

@@ -159,6 +159,25 @@ fn it_goes_on_over_a_restart_and_a_reload_for_the_time_that_was_left() {
 }
 
 #[test]
+fn a_permit_of_the_site_file_begins_and_ends_on_its_day_and_only_the_file_takes_it_back() {
+    let planned = "[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nfrom = \"2026-11-24T20:05:00+08:00\"\n\
+        until = \"2026-11-24T20:15:00+08:00\"\nby = \"wang\"\npercent = 50\n\n[[gas]]\nid = \"methane\"";
+    let mut desk = Desk::new(&[("[[gas]]\nid = \"methane\"", planned)]);
+    desk.reads("face.t1", 0.6);
+    desk.pass(Span::from_secs(299));
+    assert_eq!(desk.state(ALARM), AlarmState::Normal);
+    desk.pass(Span::from_secs(2));
+    assert_eq!(desk.state(ALARM), AlarmState::Unacknowledged);
+    let refused = desk.order("li", Verb::EndPermit { key: "face:hot-work".to_owned() });
+    assert!(refusals(refused)[0].contains("site file"));
+    desk.restart(Span::from_secs(60));
+    desk.reload();
+    desk.pass(Span::from_secs(600));
+    let steps: Vec<PermitStep> = changes(&desk).iter().map(|c| c.step).collect();
+    assert_eq!(steps, [PermitStep::Started, PermitStep::Expired]);
+}
+
+#[test]
 fn a_set_point_is_rounded_to_the_safe_side_of_what_is_displayed() {
     let mut desk = Desk::new(&[]);
     given(&mut desk, "boiler-house.co", 10, Tightening::Percent(33));

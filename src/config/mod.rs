@@ -15,6 +15,7 @@ mod library;
 mod limits;
 mod links;
 mod names;
+mod permits;
 mod points;
 mod profile;
 mod read;

@@ -54,6 +54,11 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
         Key::may("alarms", Kind::Table(&ALARMS), "how alarms are announced"),
         Key::may("grades", Kind::Table(&GRADES), "when an area is orange or red"),
+        Key::may(
+            "permit",
+            Kind::Tables(&PERMIT, 64),
+            "set-points that are tighter on a day, for work that is planned",
+        ),
     ],
 };
 
@@ -158,6 +163,30 @@ static GRADES: Shape = Shape {
             Preset::Number(30.0),
             "red: a gas point at or above its trip for longer; 0: never",
         ),
+    ],
+};
+
+static PERMIT: Shape = Shape {
+    what: "a permit",
+    keys: &[
+        Key::must("place", Kind::Ref("an area or a point"), "where the work is"),
+        Key::must("kind", Kind::OneOf(&["hot-work", "confined-space"]), "what work it is"),
+        Key::must("from", Kind::Str, "when it begins, as \"2026-11-24T08:00:00+08:00\""),
+        Key::must("until", Kind::Str, "when it ends, at most 8 hours later"),
+        Key::must("by", Kind::Str, "who gives it"),
+        Key::may("second", Kind::Str, "the second person, where one is named"),
+        Key::may("percent", Kind::Integer(10, 99), "set-points are so many percent of what they are"),
+        Key::may("set_points", Kind::Table(&PERMIT_SET_POINTS), "or are these, where they are given"),
+    ],
+};
+
+static PERMIT_SET_POINTS: Shape = Shape {
+    what: "set-points of a permit",
+    keys: &[
+        Key::must("unit", UNITS, "the unit of these numbers; must be the points'"),
+        Key::may("warning", ANY, "at or above: early warning"),
+        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
     ],
 };
 

@@ -91,6 +91,7 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::relations);
         self.announcing();
         self.grading();
+        self.each("permit", Self::permit);
         self.blocks();
         self.each("trip", Self::trip_row);
         self.all_destinations();

@@ -286,4 +286,22 @@ mod tests {
         };
         assert_eq!((key.as_str(), name.as_deref()), ("bottle-room.lpg-1:low-trip", Some("Li[2J")));
     }
+
+    #[test]
+    fn what_is_no_percentage_is_never_taken_for_one() {
+        let permit = |percent: Value| {
+            let question = json!({
+                "do": "permit", "place": "face", "kind": "hot-work", "minutes": 60, "percent": percent, "alarm": 0.5
+            });
+            match ask(question.to_string().as_bytes()) {
+                Ok(Asked::Order { verb: Verb::Permit { tighten, .. }, .. }) => tighten,
+                Ok(_) | Err(_) => panic!("a permit is a permit"),
+            }
+        };
+        assert_eq!(permit(json!(50)), Tightening::Percent(50));
+        assert_eq!(permit(json!(306)), Tightening::Percent(u8::MAX), "refused by the judge");
+        let set_points = Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None };
+        assert_eq!(permit(Value::Null), set_points);
+        assert!(ask(br#"{"do":"permit","place":"face","kind":"picnic"}"#).is_err());
+    }
 }

@@ -34,6 +34,23 @@ impl Permit {
     }
 }
 
+/// A permit that the site file gives for a day to come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// When it begins.
+    pub from: Wall,
+    /// What begins then.
+    pub permit: Permit,
+}
+
+impl Planned {
+    /// Whether its time is now.
+    #[must_use]
+    pub fn is_due(&self, now: Wall) -> bool {
+        self.from <= now && now < self.permit.until
+    }
+}
+
 /// What a permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PermitKind {

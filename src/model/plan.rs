@@ -4,6 +4,7 @@
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
 use super::grade::Grading;
+use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
     /// How areas are graded.
     pub grading: Grading,
+    /// Permits for days to come.
+    pub permits: Vec<Planned>,
 }
 
 /// How alarms are announced.

@@ -17,4 +17,5 @@ mod tell;
 mod trend;
 mod watch;
 
+pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};

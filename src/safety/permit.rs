@@ -21,6 +21,10 @@ const RUNNING_MAX: usize = 64;
 /// The least percentage that is taken for meant: a tenth of the file's set-point.
 const PERCENT_MIN: u8 = 10;
 
+/// A planned permit of which less is left does not begin: one that has ended must not begin again because the wall clock
+/// went a little slower than the other.
+const LEFT_MIN: Span = Span::from_secs(60);
+
 /// The permits of a site.
 #[derive(Clone, Debug)]
 pub(crate) struct Permits {
@@ -164,7 +168,8 @@ impl Site {
             until: now.wall.after(minutes(length)),
             tighten,
         };
-        let against = self.against_permit(&permit);
+        let mut against = against(&self.permits.file, &permit);
+        against.extend(self.against_running(&permit));
         if !against.is_empty() {
             return Reply::Refused(against);
         }
@@ -178,53 +183,30 @@ impl Site {
         ))
     }
 
-    fn against_permit(&self, permit: &Permit) -> Vec<Text> {
-        let (file, key, mut against) = (&self.permits.file, permit.key(), Vec::new());
-        if permit.minutes == 0 || permit.minutes > Permit::MINUTES_MAX {
-            let max = Permit::MINUTES_MAX;
-            against.push(Text::new(
-                format!("时长须为 1 至 {max} 分钟"),
-                format!("a permit runs for 1 to {max} minutes"),
-            ));
-        }
-        if permit.second.as_ref().is_some_and(|second| second.trim() == permit.by.trim()) {
-            against.push(Text::new("第二人须为另一人", "the second person has to be another one"));
-        }
+    fn against_running(&self, permit: &Permit) -> Option<Text> {
+        let key = permit.key();
         if self.permits.running.contains_key(&key) {
-            against.push(Text::new(
+            return Some(Text::new(
                 format!("{key} 已在执行"),
                 format!("{key} is in force already: end it first with `davy unpermit {key}`"),
             ));
-        } else if self.permits.running.len() >= RUNNING_MAX {
-            against.push(Text::new(
+        }
+        (self.permits.running.len() >= RUNNING_MAX).then(|| {
+            Text::new(
                 format!("同时最多 {RUNNING_MAX} 个作业票"),
                 format!("{RUNNING_MAX} permits run already: end one first"),
-            ));
-        }
-        if gas_points(file, &permit.place).all(|(_, point)| highs(file, point).is_empty()) {
-            let place = &permit.place;
-            against.push(Text::new(
-                format!("{place} 没有可收紧的气体测点"),
-                format!("there is no area or point {place} with a set-point that a permit could tighten"),
-            ));
-            return against;
-        }
-        against.extend(match permit.tighten {
-            Tightening::Percent(percent) if (PERCENT_MIN..100).contains(&percent) => Vec::new(),
-            Tightening::Percent(_) => vec![Text::new(
-                format!("须为 {PERCENT_MIN} 至 99 %"),
-                format!("a permit tightens to {PERCENT_MIN} to 99 percent of the site file's set-points"),
-            )],
-            Tightening::SetPoints { .. } => looser(file, permit),
-        });
-        if against.is_empty() {
-            against.extend(always(file, permit));
-        }
-        against
+            )
+        })
     }
 
     /// A person ends a permit before its time.
     pub(super) fn end_permit(&mut self, now: Now, key: &str, who: &Who, effects: &mut Effects) -> Reply {
+        if self.permits.file.permits.iter().any(|p| p.permit.key() == key && p.is_due(now.wall)) {
+            return refuse(
+                format!("{key} 由配置文件规定"),
+                format!("{key} is given by the site file: take it out there"),
+            );
+        }
         let Some(running) = self.permits.running.remove(key) else {
             return refuse(
                 format!("没有作业票 {key}"),
@@ -235,8 +217,18 @@ impl Site {
         Reply::Done(Text::new(format!("{key} 已结束"), format!("{key} is ended")))
     }
 
-    /// With the tick: permits whose time is over.
-    pub(super) fn expire_permits(&mut self, now: Now, effects: &mut Effects) {
+    /// With the tick: permits whose time has come, and those whose time is over.
+    pub(super) fn time_permits(&mut self, now: Now, effects: &mut Effects) {
+        let file = Arc::clone(&self.permits.file);
+        for planned in file.permits.iter().filter(|planned| planned.is_due(now.wall)) {
+            let permit = &planned.permit;
+            let left = permit.until.since(now.wall).min(minutes(permit.minutes));
+            if left >= LEFT_MIN && self.against_running(permit).is_none() {
+                let (ends, permit) = (now.mono + left, permit.clone());
+                self.permits.running.insert(permit.key(), Running { permit: permit.clone(), ends });
+                self.apply_permits(now, permit, PermitStep::Started, None, effects);
+            }
+        }
         if self.permits.running.is_empty() {
             return;
         }
@@ -273,6 +265,42 @@ impl Site {
         effects.record(now, Body::Permit(PermitChange { permit, area, step, set_points, who, text }));
         self.judge(now, touched, effects);
     }
+}
+
+/// Everything that speaks against a permit under a plan, whoever gives it.
+#[must_use]
+pub fn against(plan: &Plan, permit: &Permit) -> Vec<Text> {
+    let mut against = Vec::new();
+    if permit.minutes == 0 || permit.minutes > Permit::MINUTES_MAX {
+        let max = Permit::MINUTES_MAX;
+        against.push(Text::new(
+            format!("时长须为 1 至 {max} 分钟"),
+            format!("a permit runs for 1 to {max} minutes"),
+        ));
+    }
+    if permit.second.as_ref().is_some_and(|second| second.trim() == permit.by.trim()) {
+        against.push(Text::new("第二人须为另一人", "the second person has to be another one"));
+    }
+    if gas_points(plan, &permit.place).all(|(_, point)| highs(plan, point).is_empty()) {
+        let place = &permit.place;
+        against.push(Text::new(
+            format!("{place} 没有可收紧的气体测点"),
+            format!("there is no area or point {place} with a set-point that a permit could tighten"),
+        ));
+        return against;
+    }
+    against.extend(match permit.tighten {
+        Tightening::Percent(percent) if (PERCENT_MIN..100).contains(&percent) => Vec::new(),
+        Tightening::Percent(_) => vec![Text::new(
+            format!("须为 {PERCENT_MIN} 至 99 %"),
+            format!("a permit tightens to {PERCENT_MIN} to 99 percent of the site file's set-points"),
+        )],
+        Tightening::SetPoints { .. } => looser(plan, permit),
+    });
+    if against.is_empty() {
+        against.extend(always(plan, permit));
+    }
+    against
 }
 
 /// What speaks against set-points that were given: looser ones, and those for what is not there.

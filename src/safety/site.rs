@@ -225,7 +225,7 @@ impl Site {
                 self.stirred.extend(plan.trips.ids());
                 self.snapshot(now, effects);
                 self.nuisances(now, effects);
-                self.expire_permits(now, effects);
+                self.time_permits(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     touched
