@@ -582,7 +582,7 @@ mod tests {
         standing.apply(&record(Body::Permit(graded::tests::permit_record())));
         assert_eq!(
             standing_body(&standing).to_string(),
-            r#"{"alarms":{"face.t0:trip":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"grades":{"face":"orange"},"incidents":{},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
+            r#"{"alarms":{"face.t0:trip":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"grades":{"face":"orange"},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}"#
         );
     }
 

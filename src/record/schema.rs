@@ -278,13 +278,18 @@ fn gap() -> Value {
 
 /// The entry that opens a file of the journal.
 fn standing() -> Value {
-    object(json!({
+    let standing = object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
-        "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
-        "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
-        "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
-    }))
+    }));
+    optional(
+        standing,
+        json!({
+            "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
+            "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
+            "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
+        }),
+    )
 }
 
 fn standing_alarm() -> Value {
@@ -380,6 +385,15 @@ fn maybe_reference(name: &str) -> Value {
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     json!({ "type": "object", "required": names, "properties": properties })
+}
+
+/// `schema` with properties that are left out where there is nothing to say.
+fn optional(mut schema: Value, properties: Value) -> Value {
+    let known = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let (Some(known), Value::Object(more)) = (known, properties) {
+        known.extend(more);
+    }
+    schema
 }
 
 fn with(mut schema: Value, name: &str, value: Value) -> Value {

@@ -120,16 +120,19 @@ fn permit(p: &Permit) -> Value {
     })
 }
 
-/// Adds what must survive to the body of an entry of kind `standing`.
+/// Adds what must survive to the body of an entry of kind `standing`. What there is none of is left out, so that older
+/// readers meet the bytes that they know.
 pub(super) fn standing_body(standing: &Standing, fields: &mut Map<String, Value>) {
     let incidents = standing.incidents.iter().map(|(area, i)| {
         (area.clone(), json!({ "number": i.number, "open": i.open.as_ref().map(incident) }))
     });
     let grades = standing.grades.iter().map(|(area, colour)| (area.clone(), json!(colour.as_str())));
     let permits = standing.permits.iter().map(|(key, p)| (key.clone(), permit(p)));
-    fields.insert("incidents".to_owned(), Value::Object(incidents.collect()));
-    fields.insert("grades".to_owned(), Value::Object(grades.collect()));
-    fields.insert("permits".to_owned(), Value::Object(permits.collect()));
+    let rows: [(&str, Map<String, Value>); 3] =
+        [("incidents", incidents.collect()), ("grades", grades.collect()), ("permits", permits.collect())];
+    for (name, rows) in rows.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        fields.insert(name.to_owned(), Value::Object(rows));
+    }
 }
 
 /// Takes in what an entry of `kind` changes, as `Standing::apply` does.
