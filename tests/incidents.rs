@@ -13,11 +13,13 @@ mod desk;
 use davy::model::command::{Reply, Verb};
 use davy::model::incident::{ActionWhat, Incident, IncidentChange, IncidentStep};
 use davy::model::line::LineFault;
+use davy::model::plan::Plan;
 use davy::model::record::Body;
 use davy::model::time::{Span, Wall};
 use davy::safety::Input;
 use desk::{Desk, NOON};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn told(desk: &Desk) -> Vec<&IncidentChange> {
     let incidents = desk.records.iter().filter_map(|record| match &record.body {
@@ -183,6 +185,48 @@ fn a_crossing_too_short_for_an_alarm_is_no_incident_and_a_delayed_alarm_counts_f
     desk.pass(secs(3));
     assert_eq!(open(&desk).over, secs(3));
     assert_eq!(open(&desk).began, Wall::from_ms(NOON + 2_000));
+}
+
+#[test]
+fn too_little_is_over_the_limit_too() {
+    let low = "unit = \"ppm\", low_alarm = 10, warning = 24,";
+    let mut desk = Desk::new(&[("unit = \"ppm\", warning = 24,", low)]);
+    desk.reads("boiler-house.co", 8.0);
+    desk.pass(secs(30));
+    desk.reads("boiler-house.co", 4.0);
+    desk.pass(secs(30));
+    desk.reads("boiler-house.co", 11.0);
+    desk.pass(secs(30));
+    let incident = open(&desk);
+    let point = incident.worst().unwrap();
+    assert_eq!((point.low, point.set_point, point.peak), (true, 10.0, 0.0), "the first reading was nought");
+    assert_eq!(point.over, secs(60));
+    assert!((point.mean().unwrap() - 6.0).abs() < 1e-9);
+    assert!((point.beyond - (2.0 + 6.0) / 2.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_a_new_site_file_takes_away_is_over_and_what_it_moves_counts_no_further() {
+    let mut desk = Desk::new(&[]);
+    desk.reads("face.t1", 1.2);
+    desk.pass(secs(10));
+    let mut moved = Plan::clone(&desk.plan);
+    let (point, heading) =
+        (desk.point("face.t1"), moved.areas.find(|a| a.tag.as_str() == "heading").unwrap());
+    moved.points[point].area = heading;
+    for alarm in moved.points[point].alarms.clone() {
+        moved.alarms[alarm].area = heading;
+    }
+    desk.plan = Arc::new(moved);
+    desk.reload();
+    desk.pass(secs(10));
+    let closed: Vec<_> = told(&desk).into_iter().filter(|c| c.step == IncidentStep::Closed).collect();
+    assert_eq!((closed[0].incident.area.as_str(), closed[0].incident.over), ("face", secs(10)));
+    assert_eq!((open(&desk).area.as_str(), open(&desk).over), ("heading", secs(10)));
+    desk.plan = Arc::new(Plan::default());
+    desk.reload();
+    assert_eq!(steps(&desk).last(), Some(&("heading", 1, IncidentStep::Closed)));
+    assert_eq!(desk.site.view(desk.now).incidents, []);
 }
 
 const POINTS: [&str; 2] = ["face.t0", "face.t1"];

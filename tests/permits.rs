@@ -16,6 +16,7 @@ use davy::model::element::Demand;
 use davy::model::permit::{PermitChange, PermitKind, PermitStep, Tightening};
 use davy::model::record::Body;
 use davy::model::time::{Span, Wall};
+use davy::views::overview;
 use desk::{Desk, NOON};
 
 const ALARM: &str = "face.t1:alarm";
@@ -61,6 +62,8 @@ fn hot_work_alarms_earlier_until_its_time_is_over() {
     assert!(started.set_points.contains(&(ALARM.to_owned(), 0.5)));
     assert!(started.set_points.contains(&("face.t1:warning".to_owned(), 0.5)), "no warning after the alarm");
     assert!(started.set_points.contains(&("face.t1:trip".to_owned(), 1.5)));
+    let text = overview::to_text(&desk.plan, &desk.site.view(desk.now), false);
+    assert!(text.contains("face:hot-work  --alarm 0.5 until 2026-11-24T13:00:00.000Z (li)"), "{text}");
     desk.pass(Span::from_secs(3_599));
     assert_eq!(desk.state(ALARM), AlarmState::Unacknowledged);
     desk.pass(Span::from_secs(3));

@@ -283,3 +283,87 @@ fn because(reason: &Reason) -> (String, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::Row;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    struct Case {
+        condition: Condition,
+        colour: Colour,
+        active_s: Option<u64>,
+        point: Option<usize>,
+        pct_vol: Option<f64>,
+    }
+
+    fn any_case() -> impl Strategy<Value = Case> {
+        let conditions = [
+            Condition::High(Level::Warning),
+            Condition::High(Level::Alarm),
+            Condition::High(Level::Trip),
+            Condition::Low(Level::Trip),
+            Condition::Contact(Level::Trip),
+            Condition::CommLost,
+        ];
+        (
+            prop::sample::select(conditions.to_vec()),
+            prop::sample::select(Colour::ALL.as_slice()),
+            prop::option::of(0..3_000u64),
+            prop::option::of(0..4usize),
+            prop::option::of(0.0f64..5.0),
+        )
+            .prop_map(|(condition, colour, active_s, point, pct_vol)| Case {
+                condition,
+                colour,
+                active_s,
+                point,
+                pct_vol,
+            })
+    }
+
+    /// The worst colour that is reached, or blue.
+    fn worst(grading: &Grading, cases: &[Case], areas: usize, not_confirmed: bool) -> Colour {
+        let stands = |case: &Case| Stands {
+            key: "p:alarm",
+            condition: case.condition,
+            colour: case.colour,
+            active: case.active_s.map(Span::from_secs),
+            gas: case.point.map(PointId::from_usize),
+            peak: None,
+            pct_vol: case.pct_vol,
+            limit: None,
+        };
+        let stands: Vec<Stands<'static>> = cases.iter().map(stands).collect();
+        let found = rules(grading, &stands, areas, not_confirmed.then_some("valve"));
+        found.into_iter().map(|(colour, _)| colour).min().unwrap_or(Colour::Blue)
+    }
+
+    proptest! {
+        #[test]
+        fn no_area_is_better_than_its_worst_alarm_and_more_longer_or_wider_is_never_better(
+            cases in prop::collection::vec(any_case(), 0..6), more in any_case(), n in 0..6usize,
+            areas in 0..4usize, not_confirmed: bool,
+        ) {
+            let grading = Grading::default();
+            let colour = worst(&grading, &cases, areas, not_confirmed);
+            prop_assert!(cases.iter().all(|case| colour <= case.colour));
+            let with = |change: &dyn Fn(&mut Vec<Case>)| {
+                let mut cases = cases.clone();
+                change(&mut cases);
+                worst(&grading, &cases, areas, not_confirmed)
+            };
+            prop_assert!(with(&|cases| cases.push(more.clone())) <= colour);
+            let longer = |cases: &mut Vec<Case>| {
+                if let Some(seconds) = cases.get_mut(n).and_then(|case| case.active_s.as_mut()) {
+                    *seconds += 700;
+                }
+            };
+            prop_assert!(with(&longer) <= colour);
+            prop_assert!(worst(&grading, &cases, areas + 1, not_confirmed) <= colour);
+            prop_assert!(worst(&grading, &cases, areas, true) == Colour::Red);
+        }
+    }
+}

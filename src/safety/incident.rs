@@ -100,8 +100,11 @@ impl Incidents {
             let life = &mut self.areas[id];
             let loads = std::mem::take(&mut life.loads);
             *life = Life { loads, standing: BTreeSet::new(), ..old.areas[was].clone() };
+            // What is no longer the limit of a point here would never be looked at again.
+            let is_kept = |alarm: &AlarmId| plan.alarms[*alarm].area == id && is_limit(plan, *alarm);
             let renumbered = |(alarm, meter): (&AlarmId, &Meter)| {
-                Some((plan.alarm(&old_plan.alarms[*alarm].key)?, meter.clone()))
+                let alarm = plan.alarm(&old_plan.alarms[*alarm].key).filter(is_kept)?;
+                Some((alarm, meter.clone()))
             };
             life.meters = old.areas[was].meters.iter().filter_map(renumbered).collect();
             if old.going_on.contains(&was) {
