@@ -12,6 +12,7 @@
 use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
+use davy::model::grade::Grading;
 use davy::model::plan::{Limit, Member, OnBad, Plan, Subject};
 use davy::model::point::Unit;
 use davy::model::register::Space;
@@ -406,12 +407,17 @@ fn a_site_can_bring_a_profile_and_a_standard_of_its_own() {
 }
 
 #[test]
-fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
-    let own = "place = \"T1\"\nset_points = { unit = \"%vol\", trip = 2.0 }\n\
+fn laxer_set_points_pass_with_an_approval_and_each_is_said_with_who_answers_for_it() {
+    let own = "place = \"T1\"\non_delay_s = 4\nset_points = { unit = \"%vol\", warning = 0.5, trip = 2.0 }\n\
         approved = { by = \"Wang Wei\", reason = \"procedure 17\" }\n";
     let compiled = compile(&demo_with("place = \"T1\"\n", own), &Extras::default()).unwrap();
-    let warning = compiled.warnings.iter().find(|f| f.code == "laxer-approved").unwrap();
-    assert!(warning.help.contains("Wang Wei") && warning.help.contains("procedure 17"));
+    let laxer: Vec<&Fault> = compiled.warnings.iter().filter(|f| f.code == "laxer-approved").collect();
+    let says = |n: usize, words: &str| laxer[n].message.contains(words);
+    assert_eq!(laxer.len(), 2, "each of the two loosenings; the tighter warning is nobody's business");
+    assert!(says(0, "on-delay of 4 s") && says(1, "trip 2 %vol is laxer than the standard's 1.5 %vol"));
+    for warning in laxer {
+        assert!(warning.help.contains("Wang Wei") && warning.help.contains("procedure 17"));
+    }
     let alarm = &compiled.plan.alarms[compiled.plan.alarm("face.t1:trip").unwrap()];
     assert_eq!((alarm.condition, alarm.limit.unwrap().set), (Condition::High(Level::Trip), 2.0));
 }
@@ -648,6 +654,77 @@ fn a_contact_that_tells_of_its_device_and_a_point_that_mirrors_a_setting_are_wat
     let watched = &plan.watched.points[&fan];
     assert_eq!((watched.tells, watched.expects), (Some(Tells::PowerOff), Some(1.0)));
     assert_eq!(plan.alarms[watched.alarm].key, "heading.fan:anomaly");
+}
+
+#[test]
+fn the_rules_of_grading_are_the_defaults_where_the_file_says_nothing_and_nought_is_never() {
+    assert_eq!(plan_of(&demo()).grading, Grading::default());
+    let grades = "[grades]\norange_after_min = 5\norange_points = 0\nred_areas = 3\n\n[[gas]]";
+    let grading = plan_of(&demo_with("[[gas]]", grades)).grading;
+    assert_eq!(grading.orange_after, Some(Span::from_secs(300)));
+    assert_eq!((grading.orange_points, grading.red_areas), (None, Some(3)));
+    assert_eq!((grading.red_pct_vol, grading.red_after), (Some(3.0), Some(Span::from_secs(1_800))));
+    let alone = faults_of(&demo_with("[[gas]]", "[grades]\nred_areas = 1\n\n[[gas]]"));
+    assert_eq!(codes(&alone, Severity::Error), ["no-extent"]);
+    let negative = faults_of(&demo_with("[[gas]]", "[grades]\nred_after_min = -1\n\n[[gas]]"));
+    assert_eq!(codes(&negative, Severity::Error).len(), 1);
+}
+
+#[test]
+fn permits_of_the_site_file_are_held_to_the_rules_of_those_that_people_ask_for() {
+    let site = |keys: &str| {
+        let permit =
+            format!("[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nby = \"Wang\"\n{keys}\n\n[[gas]]");
+        demo_with("[[gas]]", &permit)
+    };
+    let day = "from = \"2026-11-24T08:00:00+08:00\"\nuntil = \"2026-11-24T12:00:00+08:00\"";
+    let plan = plan_of(&site(&format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 0.5 }}")));
+    let planned = &plan.permits[0];
+    assert_eq!((planned.permit.minutes, planned.permit.key()), (240, "face:hot-work".to_owned()));
+    assert_eq!(planned.from.to_string(), "2026-11-24T00:00:00.000Z");
+    let night = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T16:00:01Z\"";
+    let turned = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T08:00:00Z\"";
+    for (keys, code) in [
+        (format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 1.1 }}"), "no-permit"),
+        (format!("{day}\nset_points = {{ unit = \"%LEL\", alarm = 0.5 }}"), "unit-mismatch"),
+        (format!("{day}\npercent = 50\nset_points = {{ unit = \"%vol\" }}"), "half-permit"),
+        (day.to_owned(), "half-permit"),
+        (format!("{night}\npercent = 50"), "no-permit"),
+        (format!("{turned}\npercent = 50"), "ends-before"),
+        ("from = \"2026-11-24\"\nuntil = \"noon\"\npercent = 50".to_owned(), "no-time"),
+    ] {
+        let found = codes(&faults_of(&site(&keys)), Severity::Error);
+        assert!(found.iter().all(|found| *found == code), "{keys}: {found:?}");
+    }
+    let nowhere = demo_with(
+        "[[gas]]",
+        &format!(
+            "[[permit]]\nplace = \"fce\"\nkind = \"hot-work\"\nby = \"Wang\"\n{day}\npercent = 50\n\n[[gas]]"
+        ),
+    );
+    assert_eq!(codes(&faults_of(&nowhere), Severity::Error), ["no-permit"]);
+}
+
+#[test]
+fn an_areas_risk_is_its_own_else_its_kinds_else_low() {
+    let risk = |plan: &Plan, area: &str| {
+        plan.areas.values().find(|a| a.tag.as_str() == area).map(|a| a.risk).unwrap()
+    };
+    assert_eq!(risk(&plan_of(&demo()), "face"), Colour::Blue);
+    let own = demo_with("kind = \"cn-coal-face\"", "kind = \"cn-coal-face\"\nrisk = \"red\"");
+    assert_eq!(risk(&plan_of(&own), "face"), Colour::Red);
+    let wrong = demo_with("kind = \"cn-coal-face\"", "kind = \"cn-coal-face\"\nrisk = \"green\"");
+    assert_eq!(codes(&faults_of(&wrong), Severity::Error).len(), 1);
+    let kind =
+        "id = \"own\"\nname = \"own\"\n\n[[kind]]\nid = \"silo\"\nname = \"silo\"\nrisk = \"orange\"\n";
+    let standard = Source { name: "own.toml".to_owned(), text: kind.to_owned() };
+    let extras = Extras { standards: vec![standard], ..Extras::default() };
+    let silo = demo_with("[[bus]]", "[[area]]\nid = \"silo-1\"\nkind = \"silo\"\n\n[[bus]]");
+    let plan = match compile(&silo, &extras) {
+        Ok(compiled) => compiled.plan,
+        Err(faults) => panic!("{}", faults.render(false)),
+    };
+    assert_eq!(risk(&plan, "silo-1"), Colour::Orange);
 }
 
 #[test]

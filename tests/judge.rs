@@ -14,6 +14,7 @@ use davy::model::alarm::{AlarmCause, AlarmState, Condition};
 use davy::model::command::{Order, Reply, Verb};
 use davy::model::element::{Demand, Mode, Phase};
 use davy::model::line::LineFault;
+use davy::model::permit::{PermitKind, Tightening};
 use davy::model::plan::{Plan, Subject};
 use davy::model::point::{Displayed, Doubt, Fault, Quality, Reading};
 use davy::model::record::{Body, Record, Standing, TripStanding, Who};
@@ -302,6 +303,13 @@ impl World {
             self.give(Input::Order(Order { who: who.clone(), verb: Verb::AcknowledgeAll }));
         }
         self.bypass(&who);
+        if self.dice.one_in(300) {
+            let place = ["face", "heading.t1", "boiler-house"][self.dice.below(3)].to_owned();
+            let (kind, minutes, second) = (PermitKind::HotWork, 2, None);
+            let tighten = Tightening::Percent([30, 60, 90][self.dice.below(3)]);
+            let verb = Verb::Permit { place, kind, minutes, tighten, second };
+            self.give(Input::Order(Order { who: who.clone(), verb }));
+        }
         if self.dice.one_in(25) {
             let n = self.dice.below(self.plan.trips.len());
             let trip = self.plan.trips.iter().nth(n).unwrap().1.tag.to_string();

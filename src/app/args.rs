@@ -45,6 +45,10 @@ pub enum Command {
     Calibrate(Calibrate),
     /// Test that an element reaches its safe state, and in what time. It really moves: a valve is opened again by hand.
     Prooftest(Prooftest),
+    /// Tighten the set-points of an area or a point for a while: hot work, work in a confined space.
+    Permit(Permit),
+    /// End a permit before its time.
+    Unpermit(Unpermit),
 }
 
 /// `davy demo`.
@@ -270,6 +274,62 @@ pub struct Prooftest {
     /// `full`: all the way; `partial`: a valve off its open limit and back; `interlock`: everything a trip acts on.
     #[arg(long, value_name = "KIND", default_value = "full", value_parser = ["full", "partial", "interlock"])]
     pub kind: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy permit`.
+#[derive(Debug, Args)]
+pub struct Permit {
+    /// The area's or point's id, as `davy status` shows it.
+    pub place: String,
+    /// For what work.
+    #[arg(long, value_enum)]
+    pub kind: Work,
+    /// For how long: at most 480 minutes.
+    #[arg(long, value_name = "N")]
+    pub minutes: u32,
+    /// Tighten to so many percent of the site file's set-points, 10 to 99.
+    #[arg(long, value_name = "N", required_unless_present_any = ["warning", "alarm", "trip"])]
+    pub percent: Option<u8>,
+    /// The early warning from now on, in the point's unit.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub warning: Option<f64>,
+    /// The alarm from now on.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub alarm: Option<f64>,
+    /// The trip from now on.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub trip: Option<f64>,
+    /// The second person, where one is named.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// Kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Work {
+    /// Flames and sparks.
+    HotWork,
+    /// People in a vessel, pit or blind heading.
+    ConfinedSpace,
+}
+
+/// `davy unpermit`.
+#[derive(Debug, Args)]
+pub struct Unpermit {
+    /// The permit, as `davy status` shows it: place, colon, kind.
+    pub permit: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

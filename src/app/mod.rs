@@ -38,6 +38,8 @@ pub fn main() -> ExitCode {
         Command::Unbypass(args) => orders::unbypass(&args),
         Command::Calibrate(args) => orders::calibrate(&args),
         Command::Prooftest(args) => orders::proof_test(&args),
+        Command::Permit(args) => orders::permit(&args),
+        Command::Unpermit(args) => orders::unpermit(&args),
     }
 }
 

@@ -9,6 +9,7 @@ const ANY: Kind = Kind::Number(-HUGE, HUGE);
 const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
+const COLOURS: Kind = Kind::OneOf(&["red", "orange", "yellow", "blue"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
 const QUALITY_NAMES: &[&str; 8] = &[
     "good",
@@ -74,6 +75,12 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("group", Kind::Tables(&GROUP, MAX_GROUPS), "votes that trips and other votes name"),
         Key::may("signs", Kind::Table(&SIGNS), "the numbers that signs of false data go by"),
         Key::may("airway", Kind::Tables(&AIRWAY, 1_000), "points that the same air passes"),
+        Key::may("grades", Kind::Table(&GRADES), "when an area is orange or red"),
+        Key::may(
+            "permit",
+            Kind::Tables(&PERMIT, 64),
+            "set-points that are tighter on a day, for work that is planned",
+        ),
     ],
 };
 
@@ -154,6 +161,66 @@ static ALARMS: Shape = Shape {
     ],
 };
 
+static GRADES: Shape = Shape {
+    what: "how areas are graded, beyond the colours of their alarms",
+    keys: &[
+        Key::preset(
+            "orange_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(10.0),
+            "orange: a gas point at or above its alarm for longer; 0: never",
+        ),
+        Key::preset(
+            "orange_points",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "orange: so many gas points of the area at or above their alarm; 0: never",
+        ),
+        Key::preset(
+            "red_pct_vol",
+            Kind::Number(0.0, 100.0),
+            Preset::Number(3.0),
+            "red: so much of a combustible gas, percent by volume; 0: never",
+        ),
+        Key::preset(
+            "red_areas",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "red: so many areas with a gas point at or above its alarm; 0: never",
+        ),
+        Key::preset(
+            "red_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(30.0),
+            "red: a gas point at or above its trip for longer; 0: never",
+        ),
+    ],
+};
+
+static PERMIT: Shape = Shape {
+    what: "a permit",
+    keys: &[
+        Key::must("place", Kind::Ref("an area or a point"), "where the work is"),
+        Key::must("kind", Kind::OneOf(&["hot-work", "confined-space"]), "what work it is"),
+        Key::must("from", Kind::Str, "when it begins, as \"2026-11-24T08:00:00+08:00\""),
+        Key::must("until", Kind::Str, "when it ends, at most 8 hours later"),
+        Key::must("by", Kind::Str, "who gives it"),
+        Key::may("second", Kind::Str, "the second person, where one is named"),
+        Key::may("percent", Kind::Integer(10, 99), "set-points are so many percent of what they are"),
+        Key::may("set_points", Kind::Table(&PERMIT_SET_POINTS), "or are these, where they are given"),
+    ],
+};
+
+static PERMIT_SET_POINTS: Shape = Shape {
+    what: "set-points of a permit",
+    keys: &[
+        Key::must("unit", UNITS, "the unit of these numbers; must be the points'"),
+        Key::may("warning", ANY, "at or above: early warning"),
+        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+    ],
+};
+
 static GAS: Shape = Shape {
     what: "a gas",
     keys: &[
@@ -176,6 +243,11 @@ static AREA: Shape = Shape {
             "picks the set-points, as \"cn-coal-face\"",
         ),
         Key::may("name", Kind::Words, "the area's name, as people say it (default: its id)"),
+        Key::may(
+            "risk",
+            COLOURS,
+            "its inherent risk: it is never graded better (default: as its kind, or blue)",
+        ),
     ],
 };
 

@@ -4,6 +4,7 @@
 use super::alarms::About;
 use super::blocks;
 use super::faults::{Fault, Faults, Place, Source};
+use super::grades;
 use super::groups::Ballot;
 use super::library::Library;
 use super::links::{self, Scheme};
@@ -101,6 +102,8 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::relations);
         self.announcing();
         self.all_signs();
+        self.grading();
+        self.each("permit", Self::permit);
         self.blocks();
         self.all_groups();
         self.each("trip", Self::trip_row);
@@ -158,9 +161,10 @@ impl<'a> Compiler<'a> {
         let area = match (tag(row), kind) {
             (Some(tag), Some(kind)) => {
                 let named = row.str("kind").unwrap_or_default().to_owned();
+                let risk = grades::risk(row, &kind);
                 self.kinds.push(kind);
                 self.area_places.push(row.at("id"));
-                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named }))
+                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named, risk }))
             }
             _ => None,
         };

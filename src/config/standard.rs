@@ -4,7 +4,7 @@ use super::faults::{Fault, Faults, Place, Source};
 use super::limits::{Levels, check_order};
 use super::names::Names;
 use super::read::Row;
-use crate::model::alarm::Level;
+use crate::model::alarm::{Colour, Level};
 use crate::model::point::{Displayed, Text, Unit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub(super) struct AreaKind {
     pub(super) rows: Vec<Requirement>,
     /// The file that it is from.
     pub(super) source: Arc<Source>,
+    /// Its inherent risk, where it has one of its own.
+    pub(super) risk: Option<Colour>,
 }
 
 /// What a standard asks for at one place.
@@ -79,11 +81,11 @@ pub(super) fn standard(file: &Row, kinds: &mut Names<Arc<AreaKind>>, faults: &mu
             row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
         same_rows(&rows, faults);
         let requires = row.list("requires").iter().filter_map(|c| c.str().map(str::to_owned)).collect();
-        let labels = labels.clone();
+        let (labels, risk) = (labels.clone(), row.str("risk").and_then(Colour::parse));
         let source = Arc::clone(&file.place.source);
-        let kind = row
-            .words("name")
-            .map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows, source }));
+        let kind = row.words("name");
+        let kind =
+            kind.map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows, risk, source }));
         kinds.declare(row, "id", kind, faults);
     }
 }

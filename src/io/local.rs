@@ -4,6 +4,7 @@
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::TestKind;
+use crate::model::permit::{PermitKind, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -200,15 +201,39 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
             target: id("target")?,
             kind: TestKind::parse(&wanted("kind")?).ok_or("`kind` is none of full, partial, interlock")?,
         },
+        "permit" => Verb::Permit {
+            place: id("place")?,
+            kind: PermitKind::parse(&wanted("kind")?)
+                .ok_or_else(|| "`kind` is neither hot-work nor confined-space".to_owned())?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
+            tighten: tightening(&question),
+            second: said("second", NAME_MAX),
+        },
+        "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
                 "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
-                 calibrate, prooftest"
+                 calibrate, prooftest, permit, unpermit"
             ));
         }
     };
     let name = said("name", NAME_MAX);
     Ok(Asked::Order { verb, name })
+}
+
+fn tightening(question: &Value) -> Tightening {
+    let number = |key: &str| question.get(key).and_then(Value::as_f64);
+    match question.get("percent").and_then(Value::as_u64) {
+        // What is no percentage is for the judge to refuse, with the reason.
+        Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
+        None => {
+            Tightening::SetPoints { warning: number("warning"), alarm: number("alarm"), trip: number("trip") }
+        }
+    }
 }
 
 fn is_key(text: &str) -> bool {
@@ -336,5 +361,23 @@ mod tests {
         };
         assert_eq!(TestKind::ALL.map(|k| kind(k.as_str())), TestKind::ALL.map(Some));
         assert_eq!(kind("half"), None);
+    }
+
+    #[test]
+    fn what_is_no_percentage_is_never_taken_for_one() {
+        let permit = |percent: Value| {
+            let question = json!({
+                "do": "permit", "place": "face", "kind": "hot-work", "minutes": 60, "percent": percent, "alarm": 0.5
+            });
+            match ask(question.to_string().as_bytes()) {
+                Ok(Asked::Order { verb: Verb::Permit { tighten, .. }, .. }) => tighten,
+                Ok(_) | Err(_) => panic!("a permit is a permit"),
+            }
+        };
+        assert_eq!(permit(json!(50)), Tightening::Percent(50));
+        assert_eq!(permit(json!(306)), Tightening::Percent(u8::MAX), "refused by the judge");
+        let set_points = Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None };
+        assert_eq!(permit(Value::Null), set_points);
+        assert!(ask(br#"{"do":"permit","place":"face","kind":"picnic"}"#).is_err());
     }
 }

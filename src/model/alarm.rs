@@ -175,6 +175,23 @@ impl Colour {
         }
     }
 
+    /// What it is called.
+    #[must_use]
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Colour::Red => ("红", "red"),
+            Colour::Orange => ("橙", "orange"),
+            Colour::Yellow => ("黄", "yellow"),
+            Colour::Blue => ("蓝", "blue"),
+        }
+    }
+
+    /// The colour written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Colour> {
+        Colour::ALL.into_iter().find(|colour| colour.as_str() == text)
+    }
+
     /// As written in site files, payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,11 +1,12 @@
 //! Commands of people and the answers to them.
 
 use super::element::TestKind;
+use super::permit::{PermitKind, Tightening};
 use super::point::Text;
 use super::record::Who;
 
 /// What a person asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// Who asks.
     pub who: Who,
@@ -14,7 +15,7 @@ pub struct Order {
 }
 
 /// What can be asked for. There is no verb that opens a valve or closes a breaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
     /// Acknowledge an alarm. Never resets it.
     Acknowledge {
@@ -85,6 +86,24 @@ pub enum Verb {
         /// What to do.
         kind: TestKind,
     },
+    /// Tighten the set-points of an area or a point for a while, for work that makes less gas dangerous.
+    Permit {
+        /// The id of the area or point.
+        place: String,
+        /// For what work.
+        kind: PermitKind,
+        /// For how long, in minutes.
+        minutes: u32,
+        /// By how much.
+        tighten: Tightening,
+        /// The second person, where one is named.
+        second: Option<String>,
+    },
+    /// End a permit before its time.
+    EndPermit {
+        /// The permit's key: place, colon, kind.
+        key: String,
+    },
 }
 
 impl Verb {
@@ -112,6 +131,11 @@ impl Verb {
             Verb::Calibrate { point, minutes: Some(n) } => format!("calibrate {point} --minutes {n}"),
             Verb::Calibrate { point, minutes: None } => format!("calibrate {point} --end"),
             Verb::ProofTest { target, kind } => format!("prooftest {target} --kind {}", kind.as_str()),
+            Verb::Permit { place, kind, minutes, tighten, second } => {
+                let (kind, tighten) = (kind.as_str(), tighten.words());
+                format!("permit {place} --kind {kind} --minutes {minutes} {tighten}{}", with_second(second))
+            }
+            Verb::EndPermit { key } => format!("unpermit {key}"),
         }
     }
 }

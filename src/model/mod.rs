@@ -4,7 +4,10 @@
 pub mod alarm;
 pub mod command;
 pub mod element;
+pub mod grade;
+pub mod incident;
 pub mod line;
+pub mod permit;
 pub mod plan;
 pub mod point;
 pub mod record;

@@ -3,6 +3,8 @@
 
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
+use super::grade::Grading;
+use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
 use super::sign::Watched;
@@ -49,6 +51,10 @@ pub struct Plan {
     pub bypassable: BTreeMap<AlarmId, Bypassable>,
     /// What signs of false data and failing sensors are looked for on.
     pub watched: Watched,
+    /// How areas are graded.
+    pub grading: Grading,
+    /// Permits for days to come.
+    pub permits: Vec<Planned>,
 }
 
 /// How alarms are announced.
@@ -80,6 +86,8 @@ pub struct Area {
     pub name: Text,
     /// Its kind: an entry of a standard, as `cn-coal-face`.
     pub kind: String,
+    /// Its inherent risk: it is never graded better.
+    pub risk: Colour,
 }
 
 /// A line with the devices on it: one connection, one request at a time.

@@ -3,6 +3,9 @@
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
+use super::grade::GradeChange;
+use super::incident::{IncidentChange, IncidentStanding, IncidentStep};
+use super::permit::{Permit, PermitChange, PermitStep};
 use super::point::{Quality, Reading, Tag, Text, Unit};
 use super::sign::{Anomaly, CalibrationChange, Sign};
 use super::time::{Now, Span, Wall};
@@ -72,6 +75,12 @@ pub enum Body {
     Calibration(CalibrationChange),
     /// A proof test is over.
     ProofTest(ProofTestDone),
+    /// An overlimit incident opened, went on or closed.
+    Incident(IncidentChange),
+    /// An area changed its colour.
+    Grade(GradeChange),
+    /// A permit began or ended.
+    Permit(PermitChange),
 }
 
 impl Body {
@@ -94,6 +103,9 @@ impl Body {
             Body::Anomaly(_) => "anomaly",
             Body::Calibration(_) => "calibration",
             Body::ProofTest(_) => "proof-test",
+            Body::Incident(_) => "incident",
+            Body::Grade(_) => "grade",
+            Body::Permit(_) => "permit",
         }
     }
 }
@@ -487,7 +499,7 @@ pub struct Sample {
 }
 
 /// What must survive a restart: the state of every alarm and trip, folded out of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Standing {
     /// By alarm key.
     pub alarms: BTreeMap<String, AlarmStanding>,
@@ -501,6 +513,12 @@ pub struct Standing {
     pub calibrations: BTreeMap<String, CalibrationStanding>,
     /// Elements under demand that failed, so that their backup is demanded too.
     pub failed: BTreeSet<String>,
+    /// By area id: its incidents.
+    pub incidents: BTreeMap<String, IncidentStanding>,
+    /// By area id: the colour that was told last.
+    pub grades: BTreeMap<String, Colour>,
+    /// By key: the permits that run.
+    pub permits: BTreeMap<String, Permit>,
 }
 
 /// A bypass that stands.
@@ -556,7 +574,7 @@ impl CalibrationStanding {
 }
 
 /// Where an alarm stood.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlarmStanding {
     /// Its last occurrence.
     pub occurrence: u32,
@@ -566,6 +584,10 @@ pub struct AlarmStanding {
     pub since: Wall,
     /// How and why it was set aside.
     pub aside: Option<Aside>,
+    /// When it last occurred.
+    pub occurred: Wall,
+    /// The worst value of that occurrence, as far as it was told.
+    pub peak: Option<f64>,
 }
 
 /// Where a trip stood.
@@ -588,9 +610,11 @@ impl Standing {
                     Some((aside, under)) => (*under, Some(aside.clone())),
                     None => (a.to, None),
                 };
-                let standing =
-                    AlarmStanding { occurrence: a.occurrence, state, since: record.at.wall, aside };
-                self.alarms.insert(a.key.clone(), standing);
+                let (since, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
+                let standing = self.alarms.entry(a.key.clone()).or_default();
+                let occurred = if is_new { since } else { standing.occurred };
+                let peak = a.peak.filter(|peak| peak.is_finite());
+                *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
             }
             Body::Trip(t) => {
                 let standing = TripStanding {
@@ -627,6 +651,18 @@ impl Standing {
                 self.failed.insert(e.tag.clone());
             }
             Body::Element(e) => drop(self.failed.remove(&e.tag)),
+            Body::Incident(change) => self.apply_incident(change),
+            Body::Grade(change) => {
+                self.grades.insert(change.area.clone(), change.grade.colour);
+            }
+            Body::Permit(change) => match change.step {
+                PermitStep::Started => {
+                    self.permits.insert(change.permit.key(), change.permit.clone());
+                }
+                PermitStep::Ended | PermitStep::Expired => {
+                    self.permits.remove(&change.permit.key());
+                }
+            },
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)
@@ -636,6 +672,20 @@ impl Standing {
             | Body::Nuisance(_)
             | Body::AlarmRates(_)
             | Body::ProofTest(_) => {}
+        }
+    }
+
+    fn apply_incident(&mut self, change: &IncidentChange) {
+        let open = match change.step {
+            IncidentStep::Opened | IncidentStep::Updated => Some(change.incident.clone()),
+            IncidentStep::Closed => None,
+        };
+        let standing = IncidentStanding { number: change.incident.number, open };
+        self.incidents.insert(change.incident.area.clone(), standing);
+        for (key, peak) in &change.peaks {
+            if let Some(alarm) = self.alarms.get_mut(key) {
+                alarm.peak = Some(*peak);
+            }
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use super::alarm::{AlarmState, Aside};
 use super::element::{Demand, Phase, Position};
+use super::grade::Grade;
+use super::incident::Incident;
 use super::line::LineFault;
+use super::permit::Permit;
 use super::point::Reading;
 use super::record::{AlarmRates, Trouble, Who};
-use super::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
+use super::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Now, Span, Wall};
 
 /// The state of a site at one moment. Tables have the row numbers of the plan that it was made under.
@@ -31,6 +34,12 @@ pub struct View {
     pub bypasses: Vec<BypassView>,
     /// What is under test: the element's or trip's id.
     pub testing: Option<String>,
+    /// How bad each area is, and why.
+    pub grades: Table<AreaId, Grade>,
+    /// The overlimit incidents that are open.
+    pub incidents: Vec<Incident>,
+    /// The permits that run.
+    pub permits: Vec<Permit>,
 }
 
 /// A bypass that stands.

@@ -5,11 +5,12 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+mod graded;
 mod signs;
 
 use super::bodies;
 use super::chain::Digest;
-use crate::model::alarm::{AlarmState, Aside, AsideHow};
+use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
 use crate::model::record::{
@@ -173,6 +174,9 @@ pub fn body(record: &Record) -> Value {
         Body::Anomaly(b) => signs::anomaly(b),
         Body::Calibration(b) => signs::calibration(b),
         Body::ProofTest(b) => bodies::proof_test(b),
+        Body::Incident(b) => graded::incident_change(b),
+        Body::Grade(b) => graded::grade(b),
+        Body::Permit(b) => graded::permit_change(b),
     }
 }
 
@@ -304,15 +308,21 @@ pub(super) fn who(w: Option<&Who>) -> Value {
 pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
     let alarm = |a: &AlarmStanding| {
         let aside = a.aside.as_ref().map(set_aside);
-        json!({ "aside": aside, "occurrence": a.occurrence, "since": a.since.to_string(), "state": a.state.as_str() })
+        json!({
+            "aside": aside, "occurred": a.occurred.to_string(), "occurrence": a.occurrence, "peak": a.peak,
+            "since": a.since.to_string(), "state": a.state.as_str(),
+        })
     };
     let trip = |t: &TripStanding| json!({ "first_out": t.first_out, "occurrence": t.occurrence, "tripped": t.tripped });
     let alarms = standing.alarms.iter().map(|(key, a)| ("alarms", key.clone(), alarm(a)));
     let trips = standing.trips.iter().map(|(tag, t)| ("trips", tag.clone(), trip(t)));
     let empty = || BTreeMap::from([("alarms", Map::new()), ("trips", Map::new())]);
     let (mut parts, mut bytes) = (vec![empty()], 0usize);
-    for (table, key, row) in
-        alarms.chain(trips).chain(bodies::standing_rows(standing)).chain(signs::standing_rows(standing))
+    for (table, key, row) in alarms
+        .chain(trips)
+        .chain(bodies::standing_rows(standing))
+        .chain(signs::standing_rows(standing))
+        .chain(graded::standing_rows(standing))
     {
         let len = json!({ &key: row }).to_string().len();
         if bytes > 0 && bytes.saturating_add(len) > PART_MAX_BYTES {
@@ -348,7 +358,7 @@ pub fn standing_part(entry: &Entry) -> Option<(u64, u64)> {
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
-            if let Some((key, state)) = read_alarm(entry) {
+            if let Some((key, state)) = read_alarm(entry, standing) {
                 standing.alarms.insert(key, state);
             }
         }
@@ -368,16 +378,25 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.failed.extend(read.failed);
             standing.signs.extend(read.signs);
             standing.calibrations.extend(read.calibrations);
+            standing.incidents.extend(read.incidents);
+            standing.grades.extend(read.grades);
+            standing.permits.extend(read.permits);
         }
-        _ => {}
+        kind => drop(graded::standing_apply(standing, kind, &entry.body)),
     }
 }
 
-fn read_alarm(entry: &Entry) -> Option<(String, AlarmStanding)> {
+fn read_alarm(entry: &Entry, standing: &Standing) -> Option<(String, AlarmStanding)> {
     let aside = entry.body.get("aside").and_then(read_aside);
     let state = entry.body.get("under").or_else(|| entry.body.get("to"))?;
     let (state, occurrence) = (AlarmState::parse(state.as_str()?)?, read_occurrence(&entry.body)?);
-    Some((entry.key()?.to_owned(), AlarmStanding { occurrence, state, since: entry.at.wall, aside }))
+    let (key, since) = (entry.key()?.to_owned(), entry.at.wall);
+    let occurred = match entry.body.get("cause").and_then(Value::as_str) {
+        Some(cause) if cause == AlarmCause::Occurred.as_str() => since,
+        Some(_) | None => standing.alarms.get(&key).map(|was| was.occurred).unwrap_or_default(),
+    };
+    let peak = entry.body.get("peak").and_then(Value::as_f64);
+    Some((key, AlarmStanding { occurrence, state, since, aside, occurred, peak }))
 }
 
 fn read_aside(body: &Value) -> Option<Aside> {
@@ -412,10 +431,12 @@ fn read_standing(body: &Value) -> Standing {
             state: AlarmState::parse(a.get("state")?.as_str()?)?,
             since: Wall::parse(a.get("since")?.as_str()?)?,
             aside: a.get("aside").and_then(read_aside),
+            occurred: Wall::parse(a.get("occurred").or_else(|| a.get("since"))?.as_str()?)?,
+            peak: a.get("peak").and_then(Value::as_f64),
         })
     };
     let rows = |name| body.get(name).and_then(Value::as_object).into_iter().flatten();
-    Standing {
+    let mut standing = Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
         failed: bodies::read_failed(body),
@@ -426,7 +447,10 @@ fn read_standing(body: &Value) -> Standing {
         calibrations: rows("calibrations")
             .filter_map(|(tag, c)| Some((tag.clone(), signs::read_calibrations(c)?)))
             .collect(),
-    }
+        ..Standing::default()
+    };
+    graded::read_standing(body, &mut standing);
+    standing
 }
 
 #[cfg(test)]

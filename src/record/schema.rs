@@ -3,6 +3,8 @@
 //!
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
+mod graded;
+
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position, TestKind, TestResult};
@@ -41,6 +43,7 @@ fn definitions() -> Value {
         ("standing_bypass".to_owned(), standing_bypass()),
         ("standing_calibration".to_owned(), standing_calibration()),
     ]);
+    all.extend(graded::parts());
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
 }
@@ -50,7 +53,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 16] {
+fn bodies() -> [(&'static str, Value); 19] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -65,6 +68,9 @@ fn bodies() -> [(&'static str, Value); 16] {
         ("alarm-rates", alarm_rates()),
         ("anomaly", anomaly()),
         ("calibration", calibration()),
+        ("incident", graded::incident()),
+        ("grade", graded::grade()),
+        ("permit", graded::permit()),
         ("standing", standing()),
         ("bypass", bypass()),
         ("proof-test", proof_test()),
@@ -301,6 +307,9 @@ fn standing() -> Value {
         "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
             "failed": { "type": "object", "additionalProperties": { "const": true } },
+            "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
+            "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
+            "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),
@@ -414,6 +423,8 @@ fn standing_alarm() -> Value {
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
+        "occurred": reference("utc"),
+        "peak": maybe("number"),
     }))
 }
 

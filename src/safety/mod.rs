@@ -9,7 +9,10 @@ mod calibrate;
 mod cause_effect;
 mod drive;
 mod element;
+mod grade;
+mod incident;
 mod orders;
+mod permit;
 mod proof_test;
 mod rates;
 mod rule;
@@ -20,4 +23,5 @@ mod trend;
 mod trips;
 mod watch;
 
+pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};

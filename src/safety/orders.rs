@@ -39,6 +39,11 @@ impl Site {
             Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
             Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
+            Verb::Permit { place, kind, minutes, tighten, second } => {
+                let wanted = (place.as_str(), *kind, *minutes, *tighten, second.as_deref());
+                self.permit(now, wanted, &order.who, &mut done)
+            }
+            Verb::EndPermit { key } => self.end_permit(now, key, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,

@@ -5,6 +5,9 @@ use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
 use super::drive;
 use super::element::ElementLife;
+use super::grade::Grades;
+use super::incident::Incidents;
+use super::permit::Permits;
 use super::proof_test::Test;
 use super::rates::Rates;
 use super::rule::{self, Verdict};
@@ -111,6 +114,9 @@ pub struct Site {
     pub(super) rates: Rates,
     /// Devices past their calibration date.
     overdue: BTreeSet<DeviceId>,
+    pub(super) incidents: Incidents,
+    pub(super) grades: Grades,
+    pub(super) permits: Permits,
     trends: BTreeMap<PointId, Trend>,
     /// When calibration dates and stale alarms are looked at next.
     pub(super) minute_due: Mono,
@@ -125,6 +131,7 @@ impl Site {
     /// A judge of `plan` that goes on where the journal says the last one stopped.
     #[must_use]
     pub fn new(plan: Arc<Plan>, standing: &Standing, now: Now) -> Site {
+        let (permits, plan) = Permits::restored(plan, standing, now);
         let mut site = Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
@@ -147,6 +154,9 @@ impl Site {
             escalated: BTreeSet::new(),
             rates: Rates::new(now.mono),
             overdue: BTreeSet::new(),
+            incidents: Incidents::new(&plan, standing, now),
+            grades: Grades::new(&plan, standing),
+            permits,
             trends: plan.points.iter().filter_map(|(id, p)| Some((id, Trend::new(p.trend?)))).collect(),
             minute_due: now.mono,
             told: plan.points.map(|_, _| None),
@@ -156,6 +166,7 @@ impl Site {
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
         site.demand_what_stands(now.mono);
+        site.note_alarms();
         site
     }
 
@@ -167,9 +178,14 @@ impl Site {
 
     /// Takes in one input. Total: a bad world is data, not an error.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        let (first, is_tick) = (effects.records.len(), matches!(input, Input::Tick));
         let touched = self.gather(now, input, effects);
         self.judge(now, touched, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        if is_tick || effects.records.len() > first {
+            self.grade(now, effects);
+        }
     }
 
     // Gather: what is known now, and which alarms that concerns.
@@ -240,6 +256,7 @@ impl Site {
                     self.trouble(now, trouble, effects);
                 }
                 self.nuisances(now, effects);
+                self.time_permits(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     self.calibrations(now, &mut touched);
@@ -303,6 +320,7 @@ impl Site {
                 self.count(now, id, transition.cause, effects);
             }
             self.set_timer(id);
+            self.observe(now, id);
         }
     }
 
@@ -396,7 +414,12 @@ impl Site {
     /// What a later judge of the same or a changed plan has to go on from.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let mut standing = Standing::default();
+        let mut standing = Standing {
+            incidents: self.incidents.standing(&self.plan),
+            grades: self.grades.standing(&self.plan),
+            permits: self.permits.standing(),
+            ..Standing::default()
+        };
         for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
         {
             let alarm = AlarmStanding {
@@ -404,6 +427,8 @@ impl Site {
                 state: life.under(),
                 since: life.since,
                 aside: life.aside().cloned(),
+                occurred: life.occurred_at,
+                peak: life.told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
@@ -477,6 +502,9 @@ impl Site {
         next.started = self.started;
         self.hand_on_alarms_and_votes(&mut next);
         self.hand_on_bypasses(now, &mut next, effects);
+        next.incidents.take_over(&plan, &self.incidents, &self.plan);
+        next.permits.take_over(&self.permits);
+        next.note_alarms();
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
@@ -495,10 +523,13 @@ impl Site {
                 self.tell_removed(now, id, Transition { from, cause: AlarmCause::Removed }, effects);
             }
         }
+        self.close_removed(now, &plan, effects);
         *self = next;
-        let all = self.plan.alarms.ids().collect();
+        let (all, first) = (self.plan.alarms.ids().collect(), effects.records.len());
         self.judge(now, all, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        self.grade(now, effects);
     }
 
     /// Delays that run, peaks, and how long an input has been bad go on: a reload excuses nothing.
@@ -548,6 +579,9 @@ impl Site {
             rates: self.rates.figures(),
             bypasses: self.bypasses.view(now.mono),
             testing: self.test.as_ref().map(|test| test.target.clone()),
+            grades: self.grades.view(),
+            incidents: self.incidents.open(now),
+            permits: self.permits.standing().into_values().collect(),
         }
     }
 }

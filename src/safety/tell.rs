@@ -48,8 +48,10 @@ impl Site {
         who: Option<Who>,
         effects: &mut Effects,
     ) {
+        self.alarm_moved(now, id, moved.cause, who.as_ref());
         let alarm = &self.plan.alarms[id];
-        let life = &self.alarms[id];
+        let life = &mut self.alarms[id];
+        life.told_peak = life.peak;
         if life.escalated {
             self.escalated.insert(id);
         } else {

@@ -31,8 +31,12 @@ pub(crate) struct Valve {
 impl Builder {
     pub(crate) fn new() -> Builder {
         let mut plan = Plan { gateway: "gw".to_owned(), ..Plan::default() };
-        let area =
-            plan.areas.push(Area { tag: tag("face"), name: text("face"), kind: "cn-coal-face".to_owned() });
+        let area = plan.areas.push(Area {
+            tag: tag("face"),
+            name: text("face"),
+            kind: "cn-coal-face".to_owned(),
+            risk: Colour::Blue,
+        });
         let link = Link::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
         let bus = plan.buses.push(Bus { tag: tag("line"), link, gap: Span::ZERO });
         Builder { plan, bus, area, timeout: Span::from_ms(300) }

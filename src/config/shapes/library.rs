@@ -152,6 +152,7 @@ static AREA_KIND: Shape = Shape {
             Kind::List(&Kind::OneOf(&["gas-detector", "shut-off-valve", "power-cut"]), 0, 3),
             "what such an area must have",
         ),
+        Key::may("risk", COLOURS, "its inherent risk, unless the area says so (default: blue)"),
         Key::may("set_points", Kind::Tables(&STANDARD_ROW, 256), "its set-points"),
     ],
 };

@@ -201,9 +201,11 @@ fn standing_has_these_bytes() {
     standing.apply(&record(Body::Trip(trip_change())));
     standing.apply(&record(Body::Anomaly(anomaly_record())));
     standing.apply(&record(Body::Calibration(calibration_record())));
+    standing.apply(&record(Body::Grade(graded::tests::grade_record())));
+    standing.apply(&record(Body::Permit(graded::tests::permit_record())));
     assert_eq!(
         json!(standing_bodies(&standing)).to_string(),
-        r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"grades":{"face":"orange"},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
     );
     let empty = standing_bodies(&Standing::default());
     assert_eq!(json!(empty).to_string(), r#"[{"alarms":{},"trips":{}}]"#);
@@ -217,7 +219,7 @@ fn a_part_of_a_snapshot_has_these_bytes() {
     standing.apply(&record(Body::Trip(trip_change())));
     assert_eq!(
         json!(standing_bodies(&standing)).to_string().replace(&long, "long"),
-        r#"[{"alarms":{"long":{"aside":null,"occurrence":3,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        r#"[{"alarms":{"long":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
     );
 }
 
@@ -249,9 +251,12 @@ fn a_line_that_is_no_entry_says_why() {
 }
 
 fn any_standing_record() -> impl Strategy<Value = Record> {
-    let alarm = (0..4u8, any::<u32>(), prop::sample::select(AlarmState::ALL.as_slice())).prop_map(
-        |(n, occurrence, to)| {
-            Body::Alarm(AlarmChange { key: format!("p{n}:trip"), occurrence, to, ..alarm_change() })
+    let states = prop::sample::select(AlarmState::ALL.as_slice());
+    let causes = prop::sample::select(AlarmCause::ALL.as_slice());
+    let alarm = (0..4u8, any::<u32>(), states, causes, prop::option::of(any::<f64>())).prop_map(
+        |(n, occurrence, to, cause, peak)| {
+            let key = format!("p{n}:trip");
+            Body::Alarm(AlarmChange { key, occurrence, to, cause, peak, ..alarm_change() })
         },
     );
     let trip = (0..4u8, any::<u32>(), any::<bool>(), prop::option::of(".*")).prop_map(
@@ -268,7 +273,7 @@ fn any_standing_record() -> impl Strategy<Value = Record> {
         Body::Calibration(CalibrationChange { point, begun, planned, ..calibration_record() })
     });
     let other = ".*".prop_map(|reason| Body::Ended { reason });
-    (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other])
+    (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other, graded::tests::any_body()])
         .prop_map(|(ms, body)| Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) }, body })
 }
 

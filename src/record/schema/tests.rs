@@ -3,6 +3,11 @@
 use super::*;
 use crate::model::alarm::Aside;
 use crate::model::element::Demand;
+use crate::model::grade::{Grade, GradeChange, GradeRule, Reason};
+use crate::model::incident::{
+    Acknowledgement, Action, ActionWhat, Incident, IncidentChange, IncidentStep, OverPoint,
+};
+use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, Tightening};
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
@@ -18,8 +23,19 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 8] =
-    ["attempts", "backup", "bypasses", "calibrations", "dead_us", "failed", "signs", "travel_us"];
+const OPTIONAL: [&str; 11] = [
+    "attempts",
+    "backup",
+    "bypasses",
+    "calibrations",
+    "dead_us",
+    "failed",
+    "grades",
+    "incidents",
+    "permits",
+    "signs",
+    "travel_us",
+];
 
 /// One event of each kind, and of each kind with something left out, as the journal writes them.
 fn events() -> Vec<Value> {
@@ -167,7 +183,8 @@ fn records() -> Vec<Record> {
         who: who.clone(),
         text: text.clone(),
     };
-    let bodies = vec![
+    let mut bodies = graded();
+    bodies.extend([
         Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -190,13 +207,77 @@ fn records() -> Vec<Record> {
         Body::Anomaly(anomaly),
         Body::Calibration(CalibrationChange { by: None, ..calibration.clone() }),
         Body::Calibration(calibration),
-    ];
+    ]);
     bodies.into_iter().map(|body| Record { at: Now::default(), body }).collect()
 }
 
+/// Of incidents, colours and permits.
+fn graded() -> Vec<Body> {
+    let (text, at) = (Text::new("超限", "over"), Wall::from_ms(5));
+    let who = Who { name: "li".to_owned(), via: "local".to_owned() };
+    let over = Span::from_secs(3);
+    let point = OverPoint {
+        point: "face.t1".to_owned(),
+        unit: Unit::PctVol,
+        set_point: 1.0,
+        low: false,
+        after: Span::ZERO,
+        peak: 1.6,
+        peak_at: at,
+        over,
+        sum: 0.08,
+        beyond: 0.03,
+        unseen: Span::ZERO,
+    };
+    let acknowledgement =
+        Acknowledgement { key: "face.t1:trip".to_owned(), occurrence: 1, who: who.clone(), after: over, at };
+    let incident = Incident {
+        area: "face".to_owned(),
+        number: 1,
+        points: vec![point],
+        actions: vec![Action { tag: "face-cut".to_owned(), what: ActionWhat::Tripped, after: over, at }],
+        acknowledgements: vec![acknowledgement],
+        ..Incident::default()
+    };
+    let peaks = vec![("face.t1:trip".to_owned(), 1.6)];
+    let opened = IncidentChange { step: IncidentStep::Opened, incident, peaks, text: text.clone() };
+    let bare = Incident { area: "heading".to_owned(), number: 2, ..Incident::default() };
+    let why = vec![Reason { rule: GradeRule::Risk, key: String::new(), value: None, limit: None }];
+    let grade = GradeChange {
+        area: "face".to_owned(),
+        from: Colour::Blue,
+        grade: Grade { colour: Colour::Red, why },
+        text: text.clone(),
+    };
+    let permit = Permit {
+        place: "face".to_owned(),
+        kind: PermitKind::HotWork,
+        by: "li".to_owned(),
+        second: None,
+        minutes: 60,
+        until: at,
+        tighten: Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None },
+    };
+    let started = PermitChange {
+        permit: permit.clone(),
+        area: "face".to_owned(),
+        step: PermitStep::Started,
+        set_points: vec![("face.t1:alarm".to_owned(), 0.5)],
+        who: Some(who),
+        text,
+    };
+    let percent = Permit { tighten: Tightening::Percent(50), place: "gone".to_owned(), ..permit };
+    vec![
+        Body::Incident(IncidentChange { step: IncidentStep::Closed, incident: bare, ..opened.clone() }),
+        Body::Incident(opened),
+        Body::Grade(grade),
+        Body::Permit(PermitChange { permit: percent, area: String::new(), who: None, ..started.clone() }),
+        Body::Permit(started),
+    ]
+}
+
 fn standing() -> Standing {
-    let alarm =
-        AlarmStanding { occurrence: 1, state: AlarmState::Normal, since: Wall::from_ms(0), aside: None };
+    let alarm = AlarmStanding { occurrence: 1, ..AlarmStanding::default() };
     let trip = TripStanding { occurrence: 1, tripped: false, first_out: None };
     let bypass = BypassStanding {
         since: Wall::from_ms(0),
@@ -207,7 +288,7 @@ fn standing() -> Standing {
         by: Who { name: "li".to_owned(), via: "local".to_owned() },
         second: None,
     };
-    Standing {
+    let mut standing = Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
         failed: ["valve".to_owned()].into(),
@@ -217,7 +298,12 @@ fn standing() -> Standing {
             "face.t0".to_owned(),
             CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
         )]),
+        ..Standing::default()
+    };
+    for body in graded() {
+        standing.apply(&Record { at: Now::default(), body });
     }
+    standing
 }
 
 fn status_sample(status: Status) -> Value {

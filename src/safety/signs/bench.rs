@@ -228,6 +228,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
         tag: tag("heading"),
         name: Text::new("掘进", "heading"),
         kind: "cn-coal-heading".to_owned(),
+        risk: Colour::Blue,
     });
     let link = Link::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
     let bus = plan.buses.push(Bus { tag: tag("line"), link, gap: Span::ZERO });
