@@ -162,6 +162,18 @@ fn it_goes_on_over_a_restart_and_a_reload_for_the_time_that_was_left() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_over_a_restart_prolongs_no_permit_beyond_its_minutes() {
+    let mut desk = Desk::new(&[]);
+    given(&mut desk, "face", 10, alarm_at(0.5));
+    desk.now.wall = Wall::from_ms(NOON - 3_600_000);
+    desk.restart(Span::ZERO);
+    desk.pass(Span::from_ms(599_900));
+    assert_eq!(changes(&desk).len(), 1);
+    desk.pass(Span::from_ms(100));
+    assert_eq!(changes(&desk)[1].step, PermitStep::Expired);
+}
+
+#[test]
 fn a_permit_of_the_site_file_begins_and_ends_on_its_day_and_only_the_file_takes_it_back() {
     let planned = "[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nfrom = \"2026-11-24T20:05:00+08:00\"\n\
         until = \"2026-11-24T20:15:00+08:00\"\nby = \"wang\"\npercent = 50\n\n[[gas]]\nid = \"methane\"";

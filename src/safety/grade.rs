@@ -47,12 +47,27 @@ struct Stands<'a> {
     limit: Option<f64>,
 }
 
+/// A reason that may turn out not to be the worst, and so is not written out yet.
+struct Found<'a> {
+    rule: GradeRule,
+    key: &'a str,
+    value: Option<f64>,
+    limit: Option<f64>,
+}
+
+impl Found<'_> {
+    fn reason(&self) -> Reason {
+        Reason { rule: self.rule, key: self.key.to_owned(), value: self.value, limit: self.limit }
+    }
+}
+
 impl Grades {
     pub(crate) fn new(plan: &Plan, standing: &Standing) -> Grades {
-        let graded = |area: &crate::model::plan::Area| Graded {
-            standing: BTreeSet::new(),
-            grade: Grade { colour: area.risk, why: vec![risk()] },
-            told: standing.grades.get(area.tag.as_str()).copied(),
+        // Until the first tick it is as it was told last.
+        let graded = |area: &crate::model::plan::Area| {
+            let told = standing.grades.get(area.tag.as_str()).copied();
+            let colour = told.map_or(area.risk, |told| told.min(area.risk));
+            Graded { standing: BTreeSet::new(), grade: Grade { colour, why: Vec::new() }, told }
         };
         Grades { areas: plan.areas.map(|_, area| graded(area)), all: true }
     }
@@ -79,13 +94,8 @@ impl Grades {
     }
 }
 
-const fn risk() -> Reason {
-    Reason { rule: GradeRule::Risk, key: String::new(), value: None, limit: None }
-}
-
 impl Site {
-    /// Areas are graded anew and every change of colour is told. The caller knows that something happened, or that
-    /// time has gone by.
+    /// Areas are graded anew and every change of colour is told. Costs nothing where nothing stands.
     pub(super) fn grade(&mut self, now: Now, effects: &mut Effects) {
         let plan = Arc::clone(&self.plan);
         let in_alarm = self.areas_in_alarm();
@@ -127,9 +137,9 @@ impl Site {
         };
         let mut found = rules(&self.plan.grading, &stands, areas_in_alarm, not_confirmed);
         let inherent = self.plan.areas[area].risk;
-        found.push((inherent, risk()));
+        found.push((inherent, Found { rule: GradeRule::Risk, key: "", value: None, limit: None }));
         let colour = found.iter().map(|(colour, _)| *colour).min().unwrap_or(inherent);
-        let of_colour = found.into_iter().filter(|(c, _)| *c == colour).map(|(_, reason)| reason);
+        let of_colour = found.into_iter().filter(|(c, _)| *c == colour).map(|(_, found)| found.reason());
         Grade { colour, why: of_colour.take(Grade::REASONS_MAX).collect() }
     }
 
@@ -190,13 +200,13 @@ impl Site {
 }
 
 /// The rules, beside the inherent risk: each colour that is reached, with its reason.
-fn rules(
+fn rules<'a>(
     grading: &Grading,
-    stands: &[Stands<'_>],
+    stands: &[Stands<'a>],
     areas_in_alarm: usize,
-    not_confirmed: Option<&str>,
-) -> Vec<(Colour, Reason)> {
-    let reason = |rule, key: &str, value, limit| Reason { rule, key: key.to_owned(), value, limit };
+    not_confirmed: Option<&'a str>,
+) -> Vec<(Colour, Found<'a>)> {
+    let reason = |rule, key: &'a str, value, limit| Found { rule, key, value, limit };
     let mut found = Vec::new();
     let mut points = BTreeSet::new();
     for s in stands {

@@ -183,7 +183,8 @@ impl Site {
         self.judge(now, touched, effects);
         self.act(now, effects);
         self.incidents(now, first, effects);
-        if is_tick || effects.records.len() > first {
+        // With the tick only: in a flood, areas must not be graded anew for every alarm of it.
+        if is_tick {
             self.grade(now, effects);
         }
     }
