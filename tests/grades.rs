@@ -155,10 +155,10 @@ fn a_cut_that_is_not_confirmed_is_red_until_it_is() {
     desk.reads("face.section.live", 0.0);
     desk.reads("face.return.live", 0.0);
     desk.pass(Span::from_ms(100));
-    assert_eq!(because(&mut desk, "face"), [GradeRule::Alarm; 2], "the two alarms are held");
+    assert_eq!(because(&mut desk, "face"), [GradeRule::Alarm; 4], "not confirmed and feed live, held");
     desk.order("li", Verb::AcknowledgeAll);
-    for key in ["face.section:not-confirmed", "face.return:not-confirmed"] {
-        desk.order("li", Verb::Reset { target: key.to_owned() });
+    for alarm in ["section:not-confirmed", "return:not-confirmed", "section:feed-live", "return:feed-live"] {
+        desk.order("li", Verb::Reset { target: format!("face.{alarm}") });
     }
     assert_eq!(colour(&mut desk, "face"), Colour::Orange);
 }
