@@ -1,6 +1,6 @@
 //! Supervised elements: each way in which one can disobey is an alarm of its own, and a backup steps in.
 
-use crate::bench::{Bench, plan};
+use crate::bench::{Bench, plan, refusal};
 use davy::model::command::{Reply, Verb};
 use davy::model::element::{Demand, Phase, Position};
 use davy::model::plan::Plan;
@@ -66,6 +66,38 @@ fn a_jammed_valve_calls_its_backup_which_stays_until_a_person_resets() {
     bench.run(1);
     assert_eq!((bench.demand(VALVE), bench.demand("boiler-house.valve")), (Demand::None, Demand::None));
     assert_eq!(bench.folded(), bench.site.standing());
+}
+
+#[test]
+fn a_backup_is_not_called_by_what_failed_under_a_demand_that_is_gone() {
+    let mut bench = Bench::calm(&[BACKUP]);
+    bench.drive(VALVE).jammed = true;
+    bench.set(GAS, 60.0);
+    bench.run(5);
+    bench.drive(VALVE).jammed = false;
+    // The journal of another site file: the trip is not in it, the element's failure is.
+    let mut standing = bench.folded();
+    standing.trips.clear();
+    bench.site = davy::safety::Site::new(std::sync::Arc::clone(&bench.plan), &standing, bench.now);
+    assert_eq!(bench.site.standing().failed.len(), 0);
+    assert_eq!(bench.site.demands().iter().filter(|d| **d == Demand::Trip).count(), 0);
+    bench.run(1);
+    assert_eq!(last(&bench, VALVE).backup, None, "a new demand begins anew");
+}
+
+#[test]
+fn a_trip_is_not_reset_in_the_first_minute_after_the_start() {
+    let mut bench = Bench::new(&[]);
+    bench.run(1);
+    bench.set(GAS, 60.0);
+    bench.run(3);
+    bench.set(GAS, 0.0);
+    bench.run(20);
+    bench.order(Verb::AcknowledgeAll);
+    let why = refusal(&bench.reset("bottle-room-shutoff"));
+    assert!(why.contains("so soon after the start"), "{why}");
+    bench.run(40);
+    bench.acknowledge_and_reset("bottle-room-shutoff");
 }
 
 #[test]

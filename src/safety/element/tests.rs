@@ -112,6 +112,20 @@ fn what_was_closed_before_the_demand_is_confirmed_and_measures_nothing() {
 }
 
 #[test]
+fn one_without_feedback_is_confirmed_by_its_read_back_and_stays_so() {
+    let e = Element { safe_contact: None, unsafe_contact: None, ..element() };
+    let mut life = ElementLife::default();
+    life.demand(ms(1_000), Demand::Trip);
+    life.watch(ms(1_050), &e, Position::Unknown, true);
+    assert_eq!(life.phase, Phase::Demanded);
+    life.written(ms(1_100), &e, Demand::Trip);
+    for at in [1_100, 20_000, 40_000] {
+        life.watch(ms(at), &e, Position::Unknown, true);
+        assert_eq!(life.phase, Phase::Confirmed);
+    }
+}
+
+#[test]
 fn writes_that_fail_are_counted_until_the_next_demand() {
     let e = element();
     let mut life = open(&e);
