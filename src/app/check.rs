@@ -2,9 +2,10 @@
 
 use super::args::{Check, LogFormat, Schema};
 use super::load::{LoadError, load};
-use super::{BAD_CONFIG, out};
-use crate::config::{self, Faults};
+use super::{BAD_CONFIG, err, out};
+use crate::config::{self, Compiled, Faults};
 use crate::record::schema;
+use crate::views::explain::explain;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -14,6 +15,9 @@ pub(super) fn check(args: &Check) -> ExitCode {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (faults, code) = match load(&args.config) {
         Ok(compiled) => {
+            if let Some(target) = &args.explain {
+                return explained(&compiled, target);
+            }
             if args.format == LogFormat::Human {
                 out(&compiled.warnings.render(colour));
                 out(&format!("{}: good{}\n", args.config.display(), summary(&compiled.plan)));
@@ -35,6 +39,19 @@ pub(super) fn check(args: &Check) -> ExitCode {
         LogFormat::Json => out(&format!("{}\n", to_json(&faults, code == ExitCode::SUCCESS))),
     }
     code
+}
+
+fn explained(compiled: &Compiled, target: &str) -> ExitCode {
+    match explain(&compiled.plan, &compiled.origins, target) {
+        Ok(text) => {
+            out(&text);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            err(&format!("error: {why}\n"));
+            ExitCode::from(BAD_CONFIG)
+        }
+    }
 }
 
 fn to_json(faults: &Faults, good: bool) -> serde_json::Value {

@@ -32,11 +32,12 @@ mod trips;
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
 
-use crate::model::plan::Plan;
+use crate::model::plan::{Origin, Plan};
+use crate::model::table::AlarmId;
 use library::Library;
 use sha2::{Digest, Sha256};
 use site::Compiler;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::de::DeTable;
 
@@ -45,6 +46,8 @@ use toml::de::DeTable;
 pub struct Compiled {
     /// The site.
     pub plan: Plan,
+    /// Where the set-points of its alarms come from.
+    pub origins: BTreeMap<AlarmId, Origin>,
     /// Warnings only.
     pub warnings: Faults,
 }
@@ -64,10 +67,10 @@ pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
     };
     faults.sort(&site.name);
     match compiled {
-        Some((mut plan, used)) if faults.errors() == 0 => {
+        Some((mut plan, used, origins)) if faults.errors() == 0 => {
             let own = extras.profiles.iter().chain(&extras.standards);
             plan.config_hash = hash(site, own.chain(used.iter().map(Arc::as_ref)));
-            Ok(Compiled { plan, warnings: faults })
+            Ok(Compiled { plan, origins, warnings: faults })
         }
         _ => Err(faults),
     }
@@ -136,7 +139,7 @@ mod tests {
         let library = Library::read(&Extras::default(), &mut faults).unwrap();
         let demo = Arc::new(source(include_str!("../../config/demo.toml")));
         let root = read::read(&demo, &shapes::SITE_FILE, &mut faults).unwrap();
-        let (_, used) = Compiler::new(&root, &library, &mut faults).compile();
+        let (_, used, _) = Compiler::new(&root, &library, &mut faults).compile();
         let names: BTreeSet<&str> = used.iter().map(|source| source.name.as_str()).collect();
         assert!(names.contains("built-in standards/cn-coal.toml"), "{names:?}");
         assert!(names.contains("built-in profiles/co-sensor.toml"), "{names:?}");

@@ -9,7 +9,7 @@ use super::site::{Compiler, delay, name, tag};
 use super::standard::{AreaKind, Requirement};
 use super::texts;
 use crate::model::alarm::{Colour, Condition, Level};
-use crate::model::plan::{Alarm, Gas, Limit, Point, Subject};
+use crate::model::plan::{Alarm, Gas, Limit, Origin, Point, Subject};
 use crate::model::point::{Tag, Text, Unit};
 use crate::model::table::{AlarmId, AreaId, DeviceId, PointId, Row as _};
 use crate::model::time::Span;
@@ -241,7 +241,9 @@ impl Compiler<'_> {
                 text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &label),
                 action: self.action(draft, standard, at.level),
             };
-            alarms.push(self.alarm(alarm));
+            let id = self.alarm(alarm);
+            self.origins.insert(id, origin(at.key, standard, draft));
+            alarms.push(id);
         }
         alarms
     }
@@ -354,6 +356,16 @@ impl Compiler<'_> {
                     standard.source
                 )),
         );
+    }
+}
+
+fn origin(key: &str, standard: Option<&Requirement>, draft: &Draft<'_>) -> Origin {
+    let approved = draft.row.table("approved").and_then(|a| Some((a.str("by")?, a.str("reason")?)));
+    Origin {
+        own: draft.row.table("set_points").is_some_and(|own| own.has(key)),
+        source: standard.map(|s| s.source.clone()),
+        confirmed: standard.is_some_and(|s| s.confirmed),
+        approved: approved.map(|(by, reason)| format!("{by}: {reason}")),
     }
 }
 

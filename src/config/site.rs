@@ -16,7 +16,7 @@ use super::texts;
 use super::trips::BypassRule;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
-use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Plan, Subject, Telemetry};
+use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Origin, Plan, Subject, Telemetry};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
 use crate::model::time::Span;
@@ -57,6 +57,8 @@ pub(super) struct Compiler<'a> {
     pub(super) bypass_rules: BTreeMap<AlarmId, BypassRule>,
     /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
     pub(super) unconfirmed: BTreeSet<(String, usize)>,
+    /// Where the set-points of alarms come from.
+    pub(super) origins: BTreeMap<AlarmId, Origin>,
 }
 
 impl<'a> Compiler<'a> {
@@ -87,11 +89,13 @@ impl<'a> Compiler<'a> {
             groups: Vec::new(),
             bypass_rules: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
+            origins: BTreeMap::new(),
         }
     }
 
-    /// The plan, as far as the file allows, and the profiles and standards that it was made with.
-    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>) {
+    /// The plan, as far as the file allows, the profiles and standards that it was made with, and where its set-points
+    /// come from.
+    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>, BTreeMap<AlarmId, Origin>) {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -119,7 +123,7 @@ impl<'a> Compiler<'a> {
             profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
         used.sort_by_key(Arc::as_ptr);
         used.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        (self.plan, used)
+        (self.plan, used, self.origins)
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {

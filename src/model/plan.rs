@@ -236,6 +236,19 @@ pub struct Limit {
     pub reset: f64,
 }
 
+/// Where a set-point comes from. Nothing is decided by it: it is what people are told who ask.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The site file states it, rather than the standard.
+    pub own: bool,
+    /// What the standard is taken from, where there is one for the place.
+    pub source: Option<String>,
+    /// Whether somebody checked the standard's numbers against that.
+    pub confirmed: bool,
+    /// Who let it be laxer than the standard, and why.
+    pub approved: Option<String>,
+}
+
 /// A valve, load or siren.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {

@@ -238,19 +238,37 @@ impl Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Displayed(i64);
 
+/// `10^0` to `10^6`.
+const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+
 impl Displayed {
     /// Most decimals a point may have.
     pub const MAX_DECIMALS: u8 = 6;
 
+    /// `value` as the instrument writes it: 0.995 with two decimals is 1.00.
+    #[must_use]
+    pub fn text(value: f64, decimals: u8) -> String {
+        let places = usize::from(decimals.min(Displayed::MAX_DECIMALS));
+        let step = POWERS.get(places).copied().unwrap_or(1e6);
+        #[expect(clippy::cast_precision_loss, reason = "below 9e15, and written with at most six decimals")]
+        let shown = Displayed::new(value, decimals).map_or(value, |shown| shown.0 as f64 / step);
+        format!("{shown:.places$}")
+    }
+
     /// `value` rounded half away from zero to `decimals`; `None` for what is not finite or beyond any instrument.
     #[must_use]
     pub fn new(value: f64, decimals: u8) -> Option<Displayed> {
-        let scaled = value * 10f64.powi(i32::from(decimals.min(Displayed::MAX_DECIMALS)));
+        let scaled = value * POWERS.get(usize::from(decimals)).copied().unwrap_or(1e6);
         // Text first: 0.285 * 100 is 28.499999999999996, and an instrument shows what the decimal number says.
         let nudged = scaled + scaled.signum() * scaled.abs().max(1.0) * 1e-12;
-        let rounded = nudged.round();
+        // Not `round`: that is a call into the library, and every judgement of a value comes by here three times.
+        let magnitude = nudged.abs() + 0.5;
+        if magnitude.is_nan() || magnitude >= 9.0e15 {
+            return None;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "bounded by the comparison before it")]
-        (rounded.is_finite() && rounded.abs() < 9.0e15).then_some(Displayed(rounded as i64))
+        let whole = magnitude as i64;
+        Some(Displayed(if nudged < 0.0 { whole.saturating_neg() } else { whole }))
     }
 }
 
@@ -274,6 +292,9 @@ mod tests {
         assert!(Displayed::new(0.999_999_94, 2).unwrap() >= limit);
         assert!(Displayed::new(0.995, 2).unwrap() >= limit);
         assert!(Displayed::new(0.994_9, 2).unwrap() < limit);
+        assert_eq!(Displayed::text(0.995, 2), "1.00");
+        assert_eq!(Displayed::text(-1.5, 0), "-2");
+        assert_eq!(Displayed::text(f64::NAN, 2), "NaN");
         assert!(Displayed::new(-0.005, 2).unwrap() < Displayed::new(0.0, 2).unwrap());
         assert_eq!(Displayed::new(f64::NAN, 2), None);
         assert_eq!(Displayed::new(f64::INFINITY, 2), None);

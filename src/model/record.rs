@@ -610,9 +610,11 @@ impl Standing {
                     Some((aside, under)) => (*under, Some(aside.clone())),
                     None => (a.to, None),
                 };
-                let (since, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
+                let (at, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
                 let standing = self.alarms.entry(a.key.clone()).or_default();
-                let occurred = if is_new { since } else { standing.occurred };
+                let occurred = if is_new { at } else { standing.occurred };
+                // Louder is no other state.
+                let since = if a.cause == AlarmCause::Escalated { standing.since } else { at };
                 let peak = a.peak.filter(|peak| peak.is_finite());
                 *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
             }

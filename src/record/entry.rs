@@ -358,7 +358,13 @@ pub fn standing_part(entry: &Entry) -> Option<(u64, u64)> {
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
-            if let Some((key, state)) = read_alarm(entry, standing) {
+            if let Some((key, mut state)) = read_alarm(entry, standing) {
+                let cause = entry.body.get("cause").and_then(Value::as_str);
+                if let Some(was) =
+                    standing.alarms.get(&key).filter(|_| cause == Some(AlarmCause::Escalated.as_str()))
+                {
+                    state.since = was.since;
+                }
                 standing.alarms.insert(key, state);
             }
         }

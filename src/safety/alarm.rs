@@ -18,7 +18,8 @@ const CHATTER_SPAN: Span = Span::from_secs(60);
 pub(crate) struct AlarmLife {
     /// The state that it has, or would have if it were not set aside.
     under: AlarmState,
-    aside: Option<Aside>,
+    /// Boxed, because it is big and few alarms have one.
+    aside: Option<Box<Aside>>,
     /// When it stops being set aside.
     aside_ends: Option<Mono>,
     /// How often people set it aside.
@@ -66,7 +67,7 @@ impl AlarmLife {
             under: state,
             aside_ends: aside.as_ref().and_then(left).map(|left| now.mono + left),
             set_aside: aside.as_ref().map_or(0, |a| a.count),
-            aside,
+            aside: aside.map(Box::new),
             occurrence,
             since,
             occurred: Mono::START,
@@ -95,7 +96,7 @@ impl AlarmLife {
 
     /// How and why it is set aside.
     pub(crate) fn aside(&self) -> Option<&Aside> {
-        self.aside.as_ref()
+        self.aside.as_deref()
     }
 
     /// Whether its condition holds, delays counted: what votes look at.
@@ -229,7 +230,6 @@ impl AlarmLife {
         let (_, cause) = self.next_announcement(announcing).filter(|(at, _)| now.mono >= *at)?;
         if cause == AlarmCause::Escalated {
             self.escalated = true;
-            self.since = now.wall;
             return Some(Transition { from: self.under, cause });
         }
         Some(self.enter(now, AlarmState::Unacknowledged, cause))
@@ -264,8 +264,10 @@ impl AlarmLife {
             self.set_aside = self.set_aside.saturating_add(1);
         }
         aside.count = self.set_aside;
+        // What is not announced is not announced louder either.
+        self.escalated = false;
         self.aside_ends = span.map(|span| now.mono + span);
-        self.aside = Some(aside);
+        self.aside = Some(Box::new(aside));
         self.since = now.wall;
         Transition { from, cause: AlarmCause::SetAside }
     }

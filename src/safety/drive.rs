@@ -57,7 +57,7 @@ impl Site {
             || self.calling(id).next().is_some()
     }
 
-    fn demanded(&self, id: ElementId) -> Demand {
+    pub(super) fn demanded(&self, id: ElementId) -> Demand {
         let tested = self.test.as_ref().is_some_and(|test| test.demands(id));
         if tested || self.is_really_demanded(id) { Demand::Trip } else { Demand::None }
     }

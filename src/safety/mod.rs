@@ -25,3 +25,4 @@ mod watch;
 
 pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};
+pub use watch::stale_after;

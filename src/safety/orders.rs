@@ -2,11 +2,12 @@
 
 use super::bypass::Asked;
 use super::cause_effect::Missing;
+use super::rule;
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmState, AsideHow, Condition};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::plan::{Limit, Subject};
-use crate::model::point::Text;
+use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, CommandDone, Who};
 use crate::model::table::{AlarmId, ElementId, TripId};
 use crate::model::time::{Now, Span};
@@ -201,9 +202,18 @@ impl Site {
             return Text::new(format!("{} 未恢复", alarm.key), format!("{} still stands", alarm.key));
         };
         let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
-        let decimals = usize::from(self.plan.points[point].decimals);
-        let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
-        let limit = |l: Limit| format!("{:.decimals$} {unit}", l.reset);
+        let decimals = self.plan.points[point].decimals;
+        let value = reading.value.map_or("--".to_owned(), |v| Displayed::text(v, decimals));
+        if rule::proves_safe(alarm.condition, alarm.limit, decimals, &reading) {
+            let (key, delay) = (&alarm.key, alarm.off_delay);
+            return Text::new(
+                format!("{key}: 当前 {value} {unit}, 已在安全侧, 还须保持 {delay} 报警才消失"),
+                format!(
+                    "{key}: now {value} {unit}, which is safe; its alarm goes when that has lasted for {delay}"
+                ),
+            );
+        }
+        let limit = |l: Limit| format!("{} {unit}", Displayed::text(l.reset, decimals));
         let limit = alarm.limit.map(limit).unwrap_or_default();
         let (wanted_zh, wanted_en) = match alarm.condition {
             Condition::High(_) | Condition::Lock => {

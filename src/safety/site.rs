@@ -107,6 +107,8 @@ pub struct Site {
     elements_at: Table<DeviceId, Vec<ElementId>>,
     /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
     moved: BTreeSet<ElementId>,
+    /// Trips with a cause that is active or not known: the only ones that time alone can move.
+    restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// Alarms that nobody has acknowledged in time.
@@ -149,6 +151,7 @@ impl Site {
             stirred: plan.trips.ids().collect(),
             elements_at: drive::elements_at(&plan),
             moved: plan.elements.ids().collect(),
+            restless: BTreeSet::new(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
@@ -248,7 +251,7 @@ impl Site {
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
                 self.step_bypasses(now, &mut touched, effects);
-                self.stirred.extend(plan.trips.ids());
+                self.stirred.extend(self.restless.iter().copied());
                 self.moved.extend(plan.elements.ids());
                 self.snapshot(now, effects);
                 let readings = &self.watch.readings;
@@ -394,6 +397,11 @@ impl Site {
         // site of hundreds must not count every vote anew for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
             let inputs = self.inputs(id);
+            if inputs.iter().all(|input| input.known && input.active.is_none()) {
+                self.restless.remove(&id);
+            } else {
+                self.restless.insert(id);
+            }
             if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
                 self.trip_due_to(now, id, &inputs, &votes, effects);
                 self.moved.extend(plan.trips[id].effects.iter().copied());
@@ -509,7 +517,7 @@ impl Site {
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
-                let demand = next.elements[id].demand;
+                let demand = next.demanded(id);
                 next.elements[id] = self.elements[was].clone();
                 next.elements[id].demand(now.mono, demand);
                 next.elements[id].look_again();
@@ -539,6 +547,9 @@ impl Site {
         for (id, alarm) in plan.alarms.iter() {
             if let Some(was) = self.plan.alarm(&alarm.key) {
                 next.alarms[id] = self.alarms[was].clone();
+                if next.alarms[id].escalated {
+                    next.escalated.insert(id);
+                }
             }
         }
         for (id, trip) in plan.trips.iter() {

@@ -127,6 +127,7 @@ impl Watch {
 
 /// Two polls without a new value, and the old one is no longer believed. The time-outs are added so that a device that
 /// is asked and does not answer is lost before it is stale: the better reason is told.
-fn stale_after(device: &Device) -> Span {
+#[must_use]
+pub fn stale_after(device: &Device) -> Span {
     device.poll.times(2) + device.timeout.times(2)
 }
