@@ -106,7 +106,7 @@ pub struct Site {
     /// Elements that a device says something of.
     elements_at: Table<DeviceId, Vec<ElementId>>,
     /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
-    moved: BTreeSet<ElementId>,
+    pub(super) moved: BTreeSet<ElementId>,
     /// Trips with a cause that is active or not known: the only ones that time alone can move.
     restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.

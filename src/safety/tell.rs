@@ -52,10 +52,11 @@ impl Site {
         let alarm = &self.plan.alarms[id];
         let life = &mut self.alarms[id];
         life.told_peak = life.peak;
-        if life.escalated {
-            self.escalated.insert(id);
-        } else {
-            self.escalated.remove(&id);
+        // The siren is silent for what is set aside.
+        let sounds = life.escalated && life.aside().is_none();
+        let news = if sounds { self.escalated.insert(id) } else { self.escalated.remove(&id) };
+        if news {
+            self.moved.extend(self.plan.announcing.siren);
         }
         let (reading, unit) = match alarm.subject {
             Subject::Point(p) => (Some(self.watch.readings[p]), self.plan.points[p].unit),

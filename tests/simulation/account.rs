@@ -2,7 +2,7 @@
 //! says less than the judge may know, and never more.
 
 use davy::model::alarm::{AlarmCause, AlarmState, AsideHow, Condition};
-use davy::model::plan::{Member, OnBad, Plan, Subject};
+use davy::model::plan::{Member, OnBad, Plan, Subject, Trip};
 use davy::model::point::{Displayed, Doubt, Quality, Reading};
 use davy::model::record::{AlarmChange, Standing, TripChange};
 use davy::model::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
@@ -203,7 +203,7 @@ impl Account {
 
     fn note_safety(&mut self, now: Mono) {
         for (id, trip) in Arc::clone(&self.plan).trips.iter() {
-            let safe = trip.causes.iter().all(|cause| self.safe[*cause].is_some());
+            let safe = needs(trip).all(|alarm| self.safe[alarm].is_some());
             self.all_safe[id] = if safe { self.all_safe[id].or(Some(now)) } else { None };
         }
     }
@@ -236,15 +236,16 @@ impl Account {
     /// What stands against a reset of a trip by this account; `None` where nothing does.
     pub(crate) fn against_reset(&self, id: TripId, now: Mono) -> Option<String> {
         let trip = &self.plan.trips[id];
-        for cause in &trip.causes {
-            let key = &self.plan.alarms[*cause].key;
-            if self.safe[*cause].is_none() {
-                return Some(format!("{key} is not proven safe: {:?}", self.last_of(*cause)));
+        let under =
+            |alarm: AlarmId| self.under.get(&self.plan.alarms[alarm].key).copied().unwrap_or_default();
+        for alarm in needs(trip) {
+            let key = &self.plan.alarms[alarm].key;
+            if self.safe[alarm].is_none() || under(alarm).is_active() {
+                return Some(format!("{key} is not proven safe: {:?}", self.last_of(alarm)));
             }
-            let under = self.under.get(key).copied().unwrap_or_default();
-            if under.wants_acknowledgement() || under.is_active() {
-                return Some(format!("{key} is {}", under.as_str()));
-            }
+        }
+        if let Some(cause) = trip.causes.iter().find(|cause| under(**cause).wants_acknowledgement()) {
+            return Some(format!("{} is not acknowledged", self.plan.alarms[*cause].key));
         }
         match self.all_safe[id] {
             Some(since) if now.since(since) >= trip.reset_hold => None,
@@ -308,9 +309,18 @@ impl Account {
     }
 }
 
+/// What a reset of a trip must see proven safe.
+fn needs(trip: &Trip) -> impl Iterator<Item = AlarmId> {
+    let inputs: Vec<AlarmId> = trip.inputs().collect();
+    trip.reset_needs.iter().map(move |n| inputs[*n])
+}
+
 /// Whether an alarm is about a value or contact held against a set-point.
 pub(crate) fn is_of_a_value(plan: &Plan, alarm: AlarmId) -> bool {
-    matches!(plan.alarms[alarm].condition, Condition::High(_) | Condition::Low(_) | Condition::Contact(_))
+    matches!(
+        plan.alarms[alarm].condition,
+        Condition::High(_) | Condition::Low(_) | Condition::Contact(_) | Condition::Lock
+    )
 }
 
 fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
@@ -321,7 +331,7 @@ fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
     let (set, reset) = (shown(limit.set), shown(limit.reset));
     let Some(value) = reading.value.and_then(|v| Displayed::new(v, decimals)) else { return Says::Nothing };
     let (beyond, back) = match alarm.condition {
-        Condition::High(_) => (value >= set, value < reset),
+        Condition::High(_) | Condition::Lock => (value >= set, value < reset),
         Condition::Low(_) => (value <= set, value > reset),
         Condition::Contact(_) => (value == set, value != set),
         _ => return Says::Nothing,
@@ -330,11 +340,12 @@ fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
         (Quality::Good, _) if beyond => Says::Breach,
         (Quality::Good, _) if back => Says::Safe,
         (Quality::Good, _) => Says::Between,
-        (Quality::Uncertain(Doubt::OverRange), Condition::High(_))
+        (Quality::Uncertain(Doubt::OverRange), Condition::High(_) | Condition::Lock)
         | (Quality::Uncertain(Doubt::UnderRange), Condition::Low(_)) => Says::Breach,
-        (Quality::Uncertain(Doubt::Unconfirmed), Condition::High(_) | Condition::Low(_)) if beyond => {
-            Says::Breach
-        }
+        (
+            Quality::Uncertain(Doubt::Unconfirmed),
+            Condition::High(_) | Condition::Low(_) | Condition::Lock,
+        ) if beyond => Says::Breach,
         _ => Says::Nothing,
     }
 }
