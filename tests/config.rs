@@ -12,9 +12,12 @@
 use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{Limit, Plan, Subject};
+use davy::model::grade::Grading;
+use davy::model::plan::{Limit, Member, OnBad, Plan, Subject};
 use davy::model::point::Unit;
 use davy::model::register::Space;
+use davy::model::sign::{Knob, Side, Sign, Tells, WatchedPoint};
+use davy::model::table::AlarmId;
 use davy::model::time::Span;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -63,7 +66,10 @@ fn the_demo_compiles_and_only_its_unconfirmed_numbers_are_remarked_on() {
     let compiled = compile(&demo(), &Extras::default()).unwrap();
     let warnings = codes(&compiled.warnings, Severity::Warning);
     assert!(warnings.iter().all(|code| *code == "unconfirmed"), "{}", compiled.warnings.render(false));
-    assert!(!warnings.is_empty());
+    for place in ["`cn-coal-face` at T0", "`cn-coal-face` at T1", "`cn-coal-heading` at T1", "`cn-gas-user`"]
+    {
+        assert!(compiled.warnings.iter().any(|f| f.message.contains(place)), "{place}");
+    }
 }
 
 #[test]
@@ -234,7 +240,17 @@ fn every_alarm_and_its_subject_name_each_other() {
     for (id, alarm) in plan.alarms.iter() {
         let (tag, condition) = alarm.key.split_once(':').unwrap();
         assert_eq!(Condition::parse(condition), Some(alarm.condition), "{}", alarm.key);
+        if alarm.condition == Condition::BypassActive {
+            assert!(plan.bypassable.values().any(|b| b.alarm == id), "{}", alarm.key);
+            continue;
+        }
         match alarm.subject {
+            Subject::Point(p) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.points[p].tag.as_str(), plan.watched.points[&p].alarm), (tag, id));
+            }
+            Subject::Element(e) if alarm.condition == Condition::Anomaly => {
+                assert_eq!((plan.elements[e].tag.as_str(), plan.watched.elements[&e]), (tag, id));
+            }
             Subject::Point(p) => {
                 assert_eq!(plan.points[p].tag.as_str(), tag);
                 assert!(plan.points[p].alarms.contains(&id));
@@ -247,7 +263,13 @@ fn every_alarm_and_its_subject_name_each_other() {
                 assert!(named.contains(&Some(id)), "{}", alarm.key);
             }
             Subject::Element(e) => {
-                assert_eq!((plan.elements[e].tag.as_str(), plan.elements[e].not_confirmed), (tag, id))
+                let element = &plan.elements[e];
+                assert_eq!(element.tag.as_str(), tag);
+                assert!(
+                    element.not_confirmed == id || element.supervision.alarms.contains(&id),
+                    "{}",
+                    alarm.key
+                );
             }
         }
     }
@@ -299,12 +321,33 @@ fn elements_know_what_is_written_and_what_tells_that_it_worked() {
 }
 
 #[test]
+fn contacts_are_named_after_their_signal_and_that_of_another_device_after_that_too() {
+    let site = demo_with("closed = \"closed\"\n", "closed = \"boiler-house-valve:open\"\n");
+    let plan = plan_of(&site);
+    let tags: Vec<&str> = plan.points.values().map(|p| p.tag.as_str()).collect();
+    assert!(tags.contains(&"bottle-room.valve.boiler-house-valve.open"), "{tags:?}");
+    assert!(tags.contains(&"bottle-room.valve.open"), "{tags:?}");
+
+    let profile = read("config/profiles/feed-breaker.toml").text;
+    let profile = profile.replace("feed-breaker", "own").replace("id = \"live\"", "id = \"readback\"");
+    let extras =
+        Extras { profiles: vec![Source { name: "own.toml".to_owned(), text: profile }], standards: vec![] };
+    let text = demo().text.replace("feed-breaker", "own").replace("live = \"live\"", "live = \"readback\"");
+    let site = Source { name: "site.toml".to_owned(), text };
+    let plan = compile(&site, &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+    let load = plan.elements.values().find(|e| e.tag.as_str() == "face.section").unwrap();
+    assert_eq!(plan.points[load.readback].tag.as_str(), "face.section.readback");
+    let feed = &plan.points[load.unsafe_contact.unwrap().point];
+    assert_eq!(feed.tag.as_str(), "face.section.face-section-switch.readback");
+}
+
+#[test]
 fn a_siren_is_switched_on_and_its_contact_tells_so() {
     let siren = "[[siren]]\nid = \"siren\"\ndevice = \"heading-switch\"\noutput = \"cut\"\non = \"!live\"\n\n[[load]]";
     let text = demo().text.replacen("[[load]]", siren, 1);
     let text = text.replace("effects = [\"heading.supply\"]", "effects = [\"siren\"]");
     let (start, end) =
-        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# --- Cause and").unwrap());
+        (text.find("[[load]]\nid = \"heading.supply\"").unwrap(), text.find("# A lock keeps").unwrap());
     let text = format!("{}{}", &text[..start], &text[end..]);
     let plan = plan_of(&Source { name: "siren.toml".to_owned(), text });
     let siren = plan.elements.values().find(|e| e.tag.as_str() == "siren").unwrap();
@@ -335,6 +378,8 @@ fn the_hash_follows_the_text_and_the_own_files_and_not_their_names() {
 fn own_folders_are_found_even_in_a_broken_file() {
     let folders = own_folders("[gateway]\nprofiles = \"profiles\"\nstandards = 5\n[x\n");
     assert_eq!((folders.profiles.as_deref(), folders.standards), (Some("profiles"), None));
+    assert_eq!(folders.state.as_deref(), Some("/var/lib/davy"), "the usual one");
+    assert_eq!(own_folders("[gateway]\nstate = 5\n").state, None);
     assert_eq!(own_folders("\u{0}[["), own_folders(""));
 }
 
@@ -350,12 +395,8 @@ fn a_site_can_bring_a_profile_and_a_standard_of_its_own() {
         standards: vec![named("standards/own.toml", standard)],
     };
     let text = demo().text.replacen("gas-2reg", "own-head", 1).replace("cn-coal-face", "our-face");
-    let text = text
-        .replace("place = \"T0\"\n", "")
-        .replace("place = \"T1\"\noff", "off")
-        .replace("place = \"T2\"\n", "");
     let text =
-        text.replace("name = { zh = \"掘进面甲烷T1\", en = \"methane T1, heading\" }", "place = \"T1\"");
+        ["T0", "T1", "T2"].iter().fold(text, |text, p| text.replacen(&format!("place = \"{p}\"\n"), "", 1));
     let plan = match compile(&named("site.toml", &text), &extras) {
         Ok(compiled) => compiled.plan,
         Err(faults) => panic!("{}", faults.render(false)),
@@ -366,14 +407,324 @@ fn a_site_can_bring_a_profile_and_a_standard_of_its_own() {
 }
 
 #[test]
-fn laxer_set_points_pass_with_an_approval_and_are_still_remarked_on() {
-    let own = "place = \"T1\"\nset_points = { unit = \"%vol\", trip = 2.0 }\n\
+fn laxer_set_points_pass_with_an_approval_and_each_is_said_with_who_answers_for_it() {
+    let own = "place = \"T1\"\non_delay_s = 4\nset_points = { unit = \"%vol\", warning = 0.5, trip = 2.0 }\n\
         approved = { by = \"Wang Wei\", reason = \"procedure 17\" }\n";
     let compiled = compile(&demo_with("place = \"T1\"\n", own), &Extras::default()).unwrap();
-    let warning = compiled.warnings.iter().find(|f| f.code == "laxer-approved").unwrap();
-    assert!(warning.help.contains("Wang Wei") && warning.help.contains("procedure 17"));
+    let laxer: Vec<&Fault> = compiled.warnings.iter().filter(|f| f.code == "laxer-approved").collect();
+    let says = |n: usize, words: &str| laxer[n].message.contains(words);
+    assert_eq!(laxer.len(), 2, "each of the two loosenings; the tighter warning is nobody's business");
+    assert!(says(0, "on-delay of 4 s") && says(1, "trip 2 %vol is laxer than the standard's 1.5 %vol"));
+    for warning in laxer {
+        assert!(warning.help.contains("Wang Wei") && warning.help.contains("procedure 17"));
+    }
     let alarm = &compiled.plan.alarms[compiled.plan.alarm("face.t1:trip").unwrap()];
     assert_eq!((alarm.condition, alarm.limit.unwrap().set), (Condition::High(Level::Trip), 2.0));
+}
+
+#[test]
+fn a_zero_that_drifts_is_borne_by_the_reader_and_not_by_the_range_as_well() {
+    let plan = plan_of(&demo());
+    let lows = plan.points.values().filter_map(|p| p.field.range).map(|(lo, _)| lo);
+    assert_eq!(lows.fold(0.0, f64::min), 0.0);
+}
+
+#[test]
+fn a_table_that_only_has_presets_changes_nothing() {
+    let written = "[telemetry]\nsnapshot_s = 60            # every value at least once a minute, changed or not\n\
+        max_mib = 64               # most telemetry that waits for the broker; alarms have a lane of their own\n";
+    let (none, empty) = (plan_of(&demo_with(written, "")), plan_of(&demo_with(written, "[telemetry]\n")));
+    assert_eq!(none.telemetry, empty.telemetry);
+}
+
+#[test]
+fn set_points_that_no_row_of_the_standard_fits_need_an_approval_too() {
+    let lax = "set_points = { unit = \"%vol\", alarm = 3.0, trip = 3.9 }\n";
+    let approval = "approved = { by = \"Wang Wei\", reason = \"procedure 17\" }\n";
+    let placeless = demo_with("place = \"T1\"\n", lax);
+    let renamed = demo_with("place = \"T1\"\n", &format!("place = \"T1\"\n{lax}"));
+    let renamed = Source { text: renamed.text.replace("\"methane\"", "\"ch4\""), ..renamed };
+    let in_lel = demo_with("profile = \"gas-2reg\"", "profile = \"lel-2reg\"");
+    let in_lel = Source {
+        text: in_lel.text.replacen("place = \"T0\"\n", &lax.replace("%vol", "%LEL").replace('3', "60"), 1),
+        ..in_lel
+    };
+    for (site, words) in [
+        (&placeless, "add place = …"),
+        (&renamed, "no standard names a gas `ch4`"),
+        (&in_lel, "methane in %vol"),
+    ] {
+        let faults = faults_of(site);
+        let fault = faults.iter().find(|f| f.code == "no-standard").unwrap();
+        assert_eq!(fault.severity, Severity::Error);
+        assert!(fault.help.contains(words) && fault.help.contains("approved ="), "{}", fault.help);
+    }
+    let approved = demo_with("place = \"T1\"\n", &format!("{lax}{approval}"));
+    let warnings = compile(&approved, &Extras::default()).unwrap().warnings;
+    assert!(warnings.iter().any(|f| f.code == "no-standard" && f.help.contains("Wang Wei")));
+}
+
+#[test]
+fn a_gas_that_the_area_kind_does_not_know_at_all_is_remarked_on() {
+    let oxygen = "\n[[gas]]\nid = \"oxygen\"\n\n[[gas]]\nid = \"methane\"";
+    let site = demo_with("\n[[gas]]\nid = \"methane\"", oxygen);
+    let old = "gas = \"methane\"\nplace = \"T2\"\n";
+    let new = "gas = \"oxygen\"\nset_points = { unit = \"%vol\", low_alarm = 19.5, low_trip = 18.0 }\n";
+    assert!(site.text.contains(old));
+    let text = site.text.replacen(old, new, 1).replace("face.t2:trip", "face.t2:low-trip");
+    let warnings = compile(&Source { text, ..site }, &Extras::default()).unwrap().warnings;
+    assert!(codes(&warnings, Severity::Warning).contains(&"no-standard"), "{}", warnings.render(false));
+}
+
+/// A standard with one area kind, `our-face`, and these rows of place, gas and trip.
+fn own_standard(rows: &[(&str, &str, f64)]) -> Extras {
+    let mut text =
+        "id = \"own\"\nname = \"our mine\"\n[[kind]]\nid = \"our-face\"\nname = \"our face\"\n".to_owned();
+    for (place, gas, trip) in rows {
+        let key = |name: &str, value: &str| match value {
+            "" => String::new(),
+            _ => format!("{name} = \"{value}\"\n"),
+        };
+        text += &format!(
+            "[[kind.set_points]]\n{}{}unit = \"%vol\"\ntrip = {trip:?}\nsource = \"x\"\nconfirmed = true\n",
+            key("place", place),
+            key("gas", gas)
+        );
+    }
+    Extras { profiles: vec![], standards: vec![Source { name: "own.toml".to_owned(), text }] }
+}
+
+#[test]
+fn the_most_particular_row_of_a_standard_counts_wherever_it_stands() {
+    let rows = [
+        ("", "", 0.9),
+        ("T1", "", 0.8),
+        ("", "methane", 0.7),
+        ("T1", "methane", 0.6),
+        ("T2", "oxygen", 20.0),
+    ];
+    let site = demo_with("cn-coal-face", "our-face");
+    let site = Source { text: site.text.replacen("place = \"T0\"\n", "", 1), ..site };
+    let trip = |rows: &[_], key| {
+        let plan = compile(&site, &own_standard(rows)).unwrap_or_else(|f| panic!("{}", f.render(false))).plan;
+        plan.alarms[plan.alarm(key).unwrap()].limit.unwrap().set
+    };
+    let turned: Vec<_> = rows.into_iter().rev().collect();
+    for rows in [rows.as_slice(), turned.as_slice()] {
+        assert_eq!((trip(rows, "face.t0:trip"), trip(rows, "face.t1:trip")), (0.7, 0.6));
+        assert_eq!(trip(rows, "face.t2:trip"), 0.7, "a row without a place goes for any place");
+    }
+}
+
+#[test]
+fn two_rows_for_the_same_place_gas_and_unit_are_an_error() {
+    let twice = own_standard(&[("T1", "methane", 0.9), ("", "methane", 0.9), ("T1", "methane", 0.8)]);
+    let faults = compile(&demo(), &twice).expect_err("which of the two counts?");
+    assert_eq!(codes(&faults, Severity::Error), ["same-row"]);
+}
+
+#[test]
+fn the_start_hold_is_a_minute_and_can_only_be_made_longer() {
+    assert_eq!(plan_of(&demo()).start_hold, Span::from_secs(60));
+    let longer = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 120");
+    assert_eq!(plan_of(&longer).start_hold, Span::from_secs(120));
+    let shorter = demo_with("outputs = \"act\"", "outputs = \"act\"\nstart_hold_s = 59");
+    assert_eq!(codes(&faults_of(&shorter), Severity::Error), ["out-of-bounds"]);
+}
+
+#[test]
+fn a_trips_votes_name_backwards_only_and_its_reset_asks_for_causes_and_permissives() {
+    let plan = plan_of(&demo());
+    let trip = |tag: &str| &plan.trips[plan.trip(tag).unwrap()];
+    let key = |id: &AlarmId| plan.alarms[*id].key.as_str();
+    let lock = trip("heading-fan-lock");
+    let causes: Vec<_> = lock.causes.iter().map(key).collect();
+    assert_eq!(causes, ["heading.fan:contact-trip", "heading.t1:lock", "heading.t2:lock"]);
+    let [gas, own] = lock.groups.as_slice() else { panic!("{:?}", lock.groups) };
+    assert_eq!((gas.votes, gas.members.as_slice()), (1, [Member::Cause(1), Member::Cause(2)].as_slice()));
+    assert_eq!((own.votes, own.members.as_slice()), (2, [Member::Cause(0), Member::Group(0)].as_slice()));
+    assert_eq!((own.on_bad, lock.reset_needs.as_slice()), (OnBad::Ignore, [1, 2].as_slice()));
+    let limit = plan.alarms[lock.causes[1]].limit;
+    assert_eq!(limit, Some(Limit { set: 3.01, reset: 1.5 }), "above 3.0 %, unlocked below 1.5 %");
+
+    let cut = trip("heading-cut");
+    let permissives: Vec<_> = cut.permissives.iter().map(key).collect();
+    assert_eq!(permissives, ["heading.t1:alarm", "heading.t2:alarm"]);
+    assert_eq!(cut.reset_needs, (0..6).collect::<Vec<_>>());
+    assert_eq!(cut.groups[0].on_bad, OnBad::Vote, "a device at fault cuts the power");
+}
+
+#[test]
+fn every_cause_may_be_bypassed_by_two_persons_unless_the_file_says_otherwise() {
+    let rule = |plan: &Plan, key: &str| plan.bypassable.get(&plan.alarm(key).unwrap()).map(|b| b.two_persons);
+    let as_shipped = plan_of(&demo());
+    assert_eq!(rule(&as_shipped, "face.t1:trip"), Some(true));
+    assert_eq!(rule(&as_shipped, "face.t1:alarm"), None, "it votes nowhere");
+    assert!(as_shipped.alarm("face.t1:bypass-active").is_some());
+    let never = plan_of(&demo_with("vote = \"2oo2\"", "vote = \"2oo2\"\nbypass = \"never\""));
+    assert_eq!(rule(&never, "heading.fan:contact-trip"), None, "the strictest of its trips holds");
+    let one = plan_of(&demo_with("vote = \"1oo3\"", "vote = \"1oo3\"\nbypass = \"one-person\""));
+    assert_eq!(rule(&one, "face.t1:trip"), Some(false));
+}
+
+#[test]
+fn what_is_watched_of_an_element_follows_what_it_is_and_what_the_file_says() {
+    let plan = plan_of(&demo());
+    let element =
+        |plan: &Plan, tag: &str| plan.elements.values().find(|e| e.tag.as_str() == tag).unwrap().clone();
+    let alarms = |plan: &Plan, tag: &str| -> Vec<&'static str> {
+        element(plan, tag).supervision.alarms.iter().map(|a| plan.alarms[*a].condition.as_str()).collect()
+    };
+    let valve = ["moved-uncommanded", "feedback-conflict", "proof-test-failed", "leak-through"];
+    assert_eq!(alarms(&plan, "bottle-room.valve"), valve);
+    assert_eq!(alarms(&plan, "face.section"), ["moved-uncommanded", "feed-live", "proof-test-failed"]);
+    let leak = element(&plan, "bottle-room.valve").supervision.leak.unwrap();
+    let rises: Vec<_> = leak.points.iter().map(|(p, rise)| (plan.points[*p].tag.as_str(), *rise)).collect();
+    assert_eq!((leak.from, leak.to), (Span::from_secs(60), Span::from_secs(120)));
+    assert_eq!(rises.len(), 2);
+    assert!(rises.iter().all(|(_, rise)| (*rise - 1.25).abs() < 1e-9), "5 % of 25 %LEL: {rises:?}");
+
+    let times =
+        "travel_s = 3\ndead_s = 1\ncommissioned_s = 2.6\nreopens_s = 600\nbackup = \"boiler-house.valve\"";
+    let timed = plan_of(&demo_with("travel_s = 3", times));
+    let valve = element(&timed, "bottle-room.valve");
+    assert_eq!(valve.supervision.dead_limit, Some(Span::from_secs(1)));
+    assert_eq!((valve.slow_from(), valve.fails_from()), (Some(Span::from_ms(3_120)), Span::from_secs(3)));
+    assert_eq!(timed.elements[valve.supervision.backup.unwrap()].tag.as_str(), "boiler-house.valve");
+    assert!(alarms(&timed, "bottle-room.valve").contains(&"slow-travel"));
+    assert!(alarms(&timed, "bottle-room.valve").contains(&"failed-to-open"));
+}
+
+#[test]
+fn a_group_that_many_name_is_counted_once_in_each_trip() {
+    let mut text = demo().text;
+    text.push_str("\n[[group]]\nid = \"g0\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\"]\n");
+    for n in 1..200 {
+        text.push_str(&format!(
+            "[[group]]\nid = \"g{n}\"\nwhen = [\"g{}\", \"g0\", \"face.t2:trip\"]\n",
+            n - 1
+        ));
+    }
+    let text = text.replace("\"g0\", \"g0\"", "\"g0\"").replacen(
+        "vote = \"1oo3\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\", \"face.t2:trip\"]",
+        "when = [\"g199\"]",
+        1,
+    );
+    let plan = plan_of(&Source { name: "deep.toml".to_owned(), text });
+    let cut = &plan.trips[plan.trip("face-cut").unwrap()];
+    assert_eq!((cut.groups.len(), cut.causes.len()), (201, 3));
+}
+
+#[test]
+fn signs_are_looked_for_on_measured_points_with_the_numbers_of_the_file() {
+    let site = demo_with(
+        "id = \"face.t1\"",
+        "id = \"face.t1\"\ncatalytic = true\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }",
+    );
+    let compiled = compile(&site, &Extras::default()).unwrap();
+    assert!(codes(&compiled.warnings, Severity::Warning).contains(&"sign-off"));
+    let plan = compiled.plan;
+    let of = |tag: &str| &plan.watched.points[&plan.points.find(|p| p.tag.as_str() == tag).unwrap()];
+    let (t1, t2) = (of("face.t1"), of("face.t2"));
+    assert_eq!((t1.scale, t1.catalytic, t2.catalytic), (Some(1.0), true, false));
+    assert_eq!(t1.off, [Sign::Ratio]);
+    let frozen = |p: &WatchedPoint| p.settings.get(Knob::FrozenMin);
+    assert_eq!(
+        (frozen(t1), frozen(t2), plan.watched.settings.get(Knob::FrozenMin)),
+        (600.0, 86_400.0, 86_400.0)
+    );
+    assert_eq!(t1.settings.get(Knob::StepOfAlarm), 10.0, "what the point does not say is as for the site");
+    assert_eq!(t1.settings.get(Knob::FrozenFactor), Knob::FrozenFactor.default());
+    let sides = |p: &WatchedPoint| p.neighbours.iter().map(|n| n.side).collect::<Vec<_>>();
+    assert_eq!((sides(t1), sides(t2)), (vec![Side::Diluted], vec![Side::Upstream]));
+    assert_eq!(sides(of("bottle-room.lpg-2")), [Side::Beside], "neighbours are so of one another");
+    assert!(of("heading.duct").scale.is_none(), "air speed has no high alarm");
+    let fan = plan.points.find(|p| p.tag.as_str() == "heading.fan").unwrap();
+    assert!(!plan.watched.points.contains_key(&fan), "a contact that tells nothing of its device");
+    assert_eq!(plan.watched.elements.len(), plan.elements.len());
+}
+
+#[test]
+fn a_contact_that_tells_of_its_device_and_a_point_that_mirrors_a_setting_are_watched() {
+    let plan = plan_of(&demo_with(
+        "id = \"heading.fan\"",
+        "id = \"heading.fan\"\ntells = \"power-off\"\nexpect = 1",
+    ));
+    let fan = plan.points.find(|p| p.tag.as_str() == "heading.fan").unwrap();
+    let watched = &plan.watched.points[&fan];
+    assert_eq!((watched.tells, watched.expects), (Some(Tells::PowerOff), Some(1.0)));
+    assert_eq!(plan.alarms[watched.alarm].key, "heading.fan:anomaly");
+}
+
+#[test]
+fn the_rules_of_grading_are_the_defaults_where_the_file_says_nothing_and_nought_is_never() {
+    assert_eq!(plan_of(&demo()).grading, Grading::default());
+    let grades = "[grades]\norange_after_min = 5\norange_points = 0\nred_areas = 3\n\n[[gas]]";
+    let grading = plan_of(&demo_with("[[gas]]", grades)).grading;
+    assert_eq!(grading.orange_after, Some(Span::from_secs(300)));
+    assert_eq!((grading.orange_points, grading.red_areas), (None, Some(3)));
+    assert_eq!((grading.red_pct_vol, grading.red_after), (Some(3.0), Some(Span::from_secs(1_800))));
+    let alone = faults_of(&demo_with("[[gas]]", "[grades]\nred_areas = 1\n\n[[gas]]"));
+    assert_eq!(codes(&alone, Severity::Error), ["no-extent"]);
+    let negative = faults_of(&demo_with("[[gas]]", "[grades]\nred_after_min = -1\n\n[[gas]]"));
+    assert_eq!(codes(&negative, Severity::Error).len(), 1);
+}
+
+#[test]
+fn permits_of_the_site_file_are_held_to_the_rules_of_those_that_people_ask_for() {
+    let site = |keys: &str| {
+        let permit =
+            format!("[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nby = \"Wang\"\n{keys}\n\n[[gas]]");
+        demo_with("[[gas]]", &permit)
+    };
+    let day = "from = \"2026-11-24T08:00:00+08:00\"\nuntil = \"2026-11-24T12:00:00+08:00\"";
+    let plan = plan_of(&site(&format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 0.5 }}")));
+    let planned = &plan.permits[0];
+    assert_eq!((planned.permit.minutes, planned.permit.key()), (240, "face:hot-work".to_owned()));
+    assert_eq!(planned.from.to_string(), "2026-11-24T00:00:00.000Z");
+    let night = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T16:00:01Z\"";
+    let turned = "from = \"2026-11-24T08:00:00Z\"\nuntil = \"2026-11-24T08:00:00Z\"";
+    for (keys, code) in [
+        (format!("{day}\nset_points = {{ unit = \"%vol\", alarm = 1.1 }}"), "no-permit"),
+        (format!("{day}\nset_points = {{ unit = \"%LEL\", alarm = 0.5 }}"), "unit-mismatch"),
+        (format!("{day}\npercent = 50\nset_points = {{ unit = \"%vol\" }}"), "half-permit"),
+        (day.to_owned(), "half-permit"),
+        (format!("{night}\npercent = 50"), "no-permit"),
+        (format!("{turned}\npercent = 50"), "ends-before"),
+        ("from = \"2026-11-24\"\nuntil = \"noon\"\npercent = 50".to_owned(), "no-time"),
+    ] {
+        let found = codes(&faults_of(&site(&keys)), Severity::Error);
+        assert!(found.iter().all(|found| *found == code), "{keys}: {found:?}");
+    }
+    let nowhere = demo_with(
+        "[[gas]]",
+        &format!(
+            "[[permit]]\nplace = \"fce\"\nkind = \"hot-work\"\nby = \"Wang\"\n{day}\npercent = 50\n\n[[gas]]"
+        ),
+    );
+    assert_eq!(codes(&faults_of(&nowhere), Severity::Error), ["no-permit"]);
+}
+
+#[test]
+fn an_areas_risk_is_its_own_else_its_kinds_else_low() {
+    let risk = |plan: &Plan, area: &str| {
+        plan.areas.values().find(|a| a.tag.as_str() == area).map(|a| a.risk).unwrap()
+    };
+    assert_eq!(risk(&plan_of(&demo()), "face"), Colour::Blue);
+    let own = demo_with("kind = \"cn-coal-face\"", "kind = \"cn-coal-face\"\nrisk = \"red\"");
+    assert_eq!(risk(&plan_of(&own), "face"), Colour::Red);
+    let wrong = demo_with("kind = \"cn-coal-face\"", "kind = \"cn-coal-face\"\nrisk = \"green\"");
+    assert_eq!(codes(&faults_of(&wrong), Severity::Error).len(), 1);
+    let kind =
+        "id = \"own\"\nname = \"own\"\n\n[[kind]]\nid = \"silo\"\nname = \"silo\"\nrisk = \"orange\"\n";
+    let standard = Source { name: "own.toml".to_owned(), text: kind.to_owned() };
+    let extras = Extras { standards: vec![standard], ..Extras::default() };
+    let silo = demo_with("[[bus]]", "[[area]]\nid = \"silo-1\"\nkind = \"silo\"\n\n[[bus]]");
+    let plan = match compile(&silo, &extras) {
+        Ok(compiled) => compiled.plan,
+        Err(faults) => panic!("{}", faults.render(false)),
+    };
+    assert_eq!(risk(&plan, "silo-1"), Colour::Orange);
 }
 
 #[test]
@@ -387,9 +738,18 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("travel_s = 3", "travel_s = 0.2", "travel-below-poll");
     warned("effects = [\"face.section\", \"face.return\"]", "effects = [\"face.section\"]", "idle-element");
     warned("id = \"lpg\"\nlel_pct_vol = 2.0", "id = \"lpg\"", "no-lel");
-    warned("link = \"tcp://127.0.0.1:15022\"", "link = \"tcp://127.0.0.1:15021\"", "same-link");
+    let again = "[[bus]]\nid = \"spare\"\nlink = \"tcp://127.0.0.1:15021\"\n\n[[bus]]\nid = \"heading\"";
+    warned("[[bus]]\nid = \"heading\"", again, "same-link");
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
+    warned("travel_s = 3", "travel_s = 3\ncommissioned_s = 2", "coarse-stroke");
+    warned("travel_s = 3", "travel_s = 3\ndead_s = 0.4", "coarse-stroke");
+    warned("reset_hold_s = 2", "reset_hold_s = 2\ndelay_s = 2.5", "slow-trip");
+    let group = "[[group]]\nid = \"nobody\"\nwhen = [\"face.t0:trip\"]\n\n[[group]]";
+    warned("[[group]]", group, "idle-group");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");
+    let slow = "poll_ms = 2000\ntimeout_ms = 1800\ngap_ms = 201";
+    warned("poll_ms = 500\ntimeout_ms = 300", slow, "slow-line");
+    warned("poll_ms = 500\ntimeout_ms = 300", "poll_ms = 2001\ntimeout_ms = 300", "slow-cause");
     warned(
         "[[destination]]\nid = \"control-room\"\nbroker = \"mqtt://127.0.0.1:1883\"\nprefix = \"davy\"",
         "",
@@ -399,6 +759,22 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("[[area]]\nid = \"face\"", idle, "missing-duty");
     let unread = "[[device]]\nid = \"spare\"\nbus = \"face\"\nunit = 99\nprofile = \"gas-2reg\"\narea = \"face\"\n\n[[device]]\nid = \"face-t0\"";
     warned("[[device]]\nid = \"face-t0\"", unread, "unread-device");
+}
+
+#[test]
+fn cells_between_value_and_status_that_the_profile_does_not_offer_are_remarked_on() {
+    let apart = |max_gap: u16, address: u16| {
+        let text = format!(
+            "id = \"own\"\nmax_gap = {max_gap}\n[[signal]]\nid = \"value\"\nspace = \"input\"\naddress = 0\n\
+            encoding = \"u16\"\nunit = \"%vol\"\nstatus = \"health\"\n[[status]]\nid = \"health\"\n\
+            space = \"input\"\naddress = {address}\nencoding = \"u16\"\ncodes = [{{ code = 0, quality = \"good\" }}]\n"
+        );
+        let extras =
+            Extras { profiles: vec![Source { name: "own.toml".to_owned(), text }], standards: vec![] };
+        let warnings = compile(&demo(), &extras).unwrap_or_else(|f| panic!("{}", f.render(false))).warnings;
+        codes(&warnings, Severity::Warning).contains(&"gap-read")
+    };
+    assert!(apart(0, 4) && apart(2, 4) && !apart(3, 4) && !apart(0, 1) && !apart(0, 0));
 }
 
 // --- What broken files are answered --------------------------------------------------------------------------------------

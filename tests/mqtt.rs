@@ -110,6 +110,27 @@ async fn a_wrong_password_is_a_trouble_until_its_file_is_mended() {
 }
 
 #[tokio::test]
+async fn a_password_file_that_hangs_is_a_trouble_until_it_answers() {
+    let folder = Folder::new("hanging-password");
+    let broker = Broker::start().await.unwrap();
+    // A pipe that nobody writes to stands for a share that is dead.
+    let password = folder.path("password");
+    assert!(Command::new("mkfifo").arg(&password).status().unwrap().success());
+    let store = Store::new();
+    store.add_events(3);
+    let mut destination = destination(broker.addr());
+    destination.user = Some("gw".to_owned());
+    destination.password_file = Some(password.display().to_string());
+    let uplink = Running::start_to(destination, &store);
+    until(|| uplink.troubles() == [("destination-refused", true)]).await;
+    assert!(uplink.troubles.lock().unwrap()[0].text.en.contains("password"));
+    std::fs::write(&password, "right\n").unwrap();
+    until(|| store.cursors().events == Seq(3)).await;
+    uplink.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn events_and_telemetry_reach_a_subscriber_of_the_built_in_broker() {
     let broker = Broker::start().await.unwrap();
     let mut subscriber = Subscriber::connect(&broker.addr().to_string(), "test", &["#"]).await.unwrap();
@@ -297,6 +318,7 @@ impl Running {
             config_hash: "ab".repeat(32),
             boot: "0123456789abcdef".to_owned(),
         };
+        let identity = watch::channel(identity).1;
         let (stop, stopped) = watch::channel(false);
         let troubles = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&troubles);

@@ -182,7 +182,7 @@ fn a_release_that_a_reload_overtook_is_found_and_held_until_a_person_resets_agai
             bench.pass(Span::ZERO);
         }
     };
-    calm(&mut bench, 4);
+    calm(&mut bench, 60);
     bench.order(Verb::AcknowledgeAll);
     assert!(matches!(bench.reset("bottle-room-shutoff"), Reply::Done(_)));
     assert_eq!(bench.demand(VALVE), Demand::None);
@@ -193,6 +193,50 @@ fn a_release_that_a_reload_overtook_is_found_and_held_until_a_person_resets_agai
     calm(&mut bench, 4);
     assert!(matches!(bench.reset(VALVE), Reply::Done(_)));
     assert_eq!(bench.demand(VALVE), Demand::None);
+}
+
+#[test]
+fn a_minute_after_the_start_no_reset_is_taken_and_a_reload_is_no_start() {
+    let mut bench = found_tripped();
+    let calm = |bench: &mut Bench| {
+        bench.now.mono = bench.now.mono + Span::from_secs(1);
+        for gas in GAS {
+            bench.reads(gas, 0.0);
+        }
+        bench.pass(Span::ZERO);
+    };
+    for _ in 0..50 {
+        calm(&mut bench);
+    }
+    bench.reload(Plan::clone(&bench.plan));
+    for _ in 0..9 {
+        calm(&mut bench);
+    }
+    let Reply::Refused(why) = bench.reset(VALVE) else { panic!("59 s are no minute") };
+    assert_eq!(why.len(), 1, "{why:?}");
+    assert!(why.iter().all(|w| w.en.contains("so soon after the start; another 1000 ms")), "{why:?}");
+    calm(&mut bench);
+    assert!(matches!(bench.reset(VALVE), Reply::Done(_)));
+}
+
+#[test]
+fn reloads_again_and_again_put_off_no_vote_that_has_to_stand_for_a_while() {
+    let mut bench = Bench::new();
+    let mut plan = Plan::clone(&bench.plan);
+    for (_, trip) in plan.trips.iter_mut() {
+        trip.delay = Span::from_secs(2);
+    }
+    bench.reload(plan);
+    for gas in GAS {
+        bench.reads(gas, 0.0);
+    }
+    for _ in 0..4 {
+        assert_eq!(bench.demand(VALVE), Demand::None);
+        bench.reads(GAS[0], 40.0);
+        bench.pass(Span::from_ms(500));
+        bench.reload(Plan::clone(&bench.plan));
+    }
+    assert_eq!(bench.demand(VALVE), Demand::Trip);
 }
 
 #[test]

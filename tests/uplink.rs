@@ -244,6 +244,58 @@ async fn an_end_is_said_and_comes_in_time_whatever_the_broker_does() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_changed_configuration_is_announced_on_the_connection_that_stands() {
+    let world = World::start(&[]);
+    let told = |w: &World| {
+        w.with_received(|received| {
+            let statuses = received.iter().filter(|p| p.topic == "davy/v1/gw/status");
+            let parsed = statuses.map(|p| serde_json::from_slice::<serde_json::Value>(&p.payload).unwrap());
+            parsed
+                .map(|s| (s["online"] == true, s["config_hash"].as_str().unwrap().to_owned()))
+                .collect::<Vec<_>>()
+        })
+    };
+    let (old, new) = ("ab".repeat(32), "cd".repeat(32));
+    world.until(|w| told(w) == [(true, old.clone())]).await;
+    world.identity.send_modify(|identity| identity.config_hash.clone_from(&new));
+    world.until(|w| told(w).len() > 1).await;
+    assert_eq!(told(&world), [(true, old), (true, new)]);
+    assert_eq!(world.connections(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_against_a_destination_goes_with_it() {
+    let world = World::start(&[Day::Absent; 50]);
+    world.until(|w| w.troubles() == [("destination-unreachable", true)]).await;
+    let troubles = Arc::clone(&world.troubles);
+    world.stop().await;
+    let said: Vec<_> =
+        troubles.lock().unwrap().iter().map(|t| (t.code, t.detail.clone(), t.raised)).collect();
+    let control_room = || "control-room".to_owned();
+    assert_eq!(
+        said,
+        [
+            ("destination-unreachable", control_room(), true),
+            ("destination-unreachable", control_room(), false)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_during_a_back_off_still_tells_the_end_where_the_broker_is_back() {
+    let world = World::start(&[Day::Absent; 5]);
+    world.until(|w| w.connections() == 5).await;
+    world.store.add_events(3);
+    assert_eq!(world.received(), 0);
+    let broker = Arc::clone(&world.broker);
+    world.stop().await;
+    let received = broker.lock().unwrap();
+    assert_eq!(received.iter().filter(|p| p.topic.contains("/event/")).count(), 3);
+    assert!(String::from_utf8_lossy(&received.last().unwrap().payload).contains(r#""ended""#));
+}
+
 /// An uplink, what it tells and whom.
 struct World {
     store: Store,
@@ -252,6 +304,7 @@ struct World {
     connections: Arc<Mutex<usize>>,
     hang_up: watch::Sender<u32>,
     troubles: Arc<Mutex<Vec<Trouble>>>,
+    identity: watch::Sender<Identity>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -277,10 +330,10 @@ impl World {
         let heard = Arc::clone(&troubles);
         let report = move |trouble| heard.lock().unwrap().push(trouble);
         let buffer = store.buffer.clone();
-        let uplink =
-            uplink::run_over(dial, destination(), identity(), buffer, Clock::start(), report, stopped);
+        let (identity, who) = watch::channel(identity());
+        let uplink = uplink::run_over(dial, destination(), who, buffer, Clock::start(), report, stopped);
         let task = tokio::spawn(uplink);
-        World { store, broker, goodbyes, connections, hang_up, troubles, stop, task }
+        World { store, broker, goodbyes, connections, hang_up, troubles, identity, stop, task }
     }
 
     /// Waits, within a virtual day.

@@ -1,34 +1,42 @@
 //! The running agent: its rooms wired together, in the order in which they must start and end.
 
+mod home;
+mod office;
+
+use self::home::Home;
+use self::office::Office;
 use crate::io::buffer::{self, Buffer};
 use crate::io::clock::Clock;
 use crate::io::files::{State, StateError};
 use crate::io::journal::{Journal, JournalError};
-use crate::io::room::{self, Door};
-use crate::io::{local, uplink};
+use crate::io::local;
+use crate::io::room::{self, Door, RoomGone};
 use crate::model::plan::Plan;
-use crate::model::point::Text;
-use crate::model::record::{Body, ConfigChange, Started, Trouble};
-use crate::record::payload::Identity;
+use crate::model::record::{Body, ConfigChange, Record, Started};
 use std::fmt;
-use std::os::unix::net::UnixListener;
-use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms.
-const ROOM_END: Duration = Duration::from_millis(400);
-const JOURNAL_END: Duration = Duration::from_millis(400);
+/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms, 1.9 s together.
+const ROOM_END: Duration = Duration::from_millis(300);
+const SETTLING: Duration = Duration::from_millis(150);
+const HAND_IN: Duration = Duration::from_millis(100);
+const JOURNAL_END: Duration = Duration::from_millis(300);
 const CATCH_UP: Duration = Duration::from_millis(150);
 const OFFICE_END: Duration = Duration::from_millis(700);
-const BUFFER_END: Duration = Duration::from_millis(250);
+const BUFFER_END: Duration = Duration::from_millis(200);
 
-/// Events that the buffer keeps at hand, about 60 MiB of them; older ones are read out of the journal.
+/// How long the buffer may take to hear of a new plan; a flush of worn flash takes a second at worst.
+const BUFFER_REPLAN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether somebody is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Events that the buffer keeps at hand, about 120 MiB on the disk at 600 bytes each; older ones are read out of the
+/// journal.
 const EVENTS_INDEXED: u64 = 200_000;
 
 /// Why an agent did not start.
@@ -62,12 +70,15 @@ pub struct Agent {
     safety: JoinHandle<()>,
     journal: Journal,
     buffer: Buffer,
+    /// The buffer's thread.
+    keeper: JoinHandle<()>,
     office: JoinHandle<()>,
     stop: watch::Sender<bool>,
+    clock: Clock,
     /// For waiting on the rooms from outside.
     runtime: Runtime,
-    /// Held to the end: so long the folder belongs to this agent.
-    _state: State,
+    /// Held to the end: so long the folders belong to this agent.
+    _held: Vec<State>,
 }
 
 impl Agent {
@@ -76,13 +87,11 @@ impl Agent {
     /// # Errors
     /// [`StartError`], in words for whoever started it.
     pub fn start(plan: &Arc<Plan>, clock: Clock) -> Result<Agent, StartError> {
-        let dir = PathBuf::from(&plan.state_dir);
-        let state = State::lock(&dir).map_err(StartError::State)?;
         let boot = boot_id(clock);
         let (buffer, desk) = buffer::channel();
         let grown = buffer.clone();
-        let opened = Journal::open(&dir, &plan.gateway, boot, clock, move |_| grown.journal_grew())
-            .map_err(StartError::Journal)?;
+        let Home { dir, held, opened, trouble } =
+            Home::open(plan, boot, clock, move |_| grown.journal_grew())?;
         let journal = opened.journal;
         let system = |what: &'static str| {
             move |e: std::io::Error| {
@@ -106,6 +115,9 @@ impl Agent {
             clock,
         };
         let (door, safety) = room::start(start).map_err(system("the safety room"))?;
+        if let Some(trouble) = trouble {
+            door.tell(trouble);
+        }
 
         let tell = door.clone();
         let setup = buffer::Setup {
@@ -117,22 +129,41 @@ impl Agent {
             events_max: EVENTS_INDEXED,
             journal: journal.reader(),
             clock,
-            tell: Box::new(move |body| {
-                if let Body::Trouble(trouble) = body { tell.trouble(trouble) } else { tell.note(body) }
-            }),
+            tell: Box::new(move |body| tell.tell(body)),
         };
-        desk.start(setup).map_err(system("the buffer"))?;
+        let keeper = desk.start(setup).map_err(system("the buffer"))?;
 
         let (plan_tx, plan_rx) = watch::channel(Arc::clone(plan));
         let (stop, stopped) = watch::channel(false);
-        let socket = local::open(&dir).map_err(StartError::System)?;
-        let office =
-            Office { door: door.clone(), buffer: buffer.clone(), plan: plan_rx, stop: stopped, clock, boot };
+        let socket_dir = held.first().map_or(dir, |state| state.dir().to_owned());
+        // Now, so that it is there once the agent runs.
+        let socket = local::open(&socket_dir);
+        let office = Office {
+            door: door.clone(),
+            buffer: buffer.clone(),
+            plan: plan_rx,
+            stop: stopped,
+            clock,
+            boot,
+            socket_dir,
+        };
         let office = std::thread::Builder::new()
             .name("davy-office".to_owned())
             .spawn(move || office.stay_open(socket))
             .map_err(system("the office"))?;
-        Ok(Agent { plan: plan_tx, door, safety, journal, buffer, office, stop, runtime, _state: state })
+        Ok(Agent {
+            plan: plan_tx,
+            door,
+            safety,
+            journal,
+            buffer,
+            keeper,
+            office,
+            stop,
+            clock,
+            runtime,
+            _held: held,
+        })
     }
 
     /// The safety room's door.
@@ -165,13 +196,32 @@ impl Agent {
         };
         let taken = outcome.is_ok();
         let new_hash = if taken { &plan.config_hash } else { &old.config_hash };
-        let detail = outcome.as_ref().err().map_or_else(|| "taken".to_owned(), |why| why.join("; "));
+        let detail = match &outcome {
+            Ok(()) if self.replan_buffer(plan) => "taken".to_owned(),
+            Ok(()) => {
+                "taken; but the buffer does not answer: it may go on with the old destinations and max_bytes until the \
+                 next reload or start"
+                    .to_owned()
+            }
+            Err(why) => why.join("; "),
+        };
         self.note_config(&old.config_hash, new_hash, taken, detail);
         if taken {
-            self.buffer.destinations(destination_ids(plan));
             self.plan.send_replace(Arc::clone(plan));
         }
         outcome
+    }
+
+    /// Whether the buffer has taken its part of `plan`: before a new destination's uplink asks it for anything.
+    fn replan_buffer(&self, plan: &Plan) -> bool {
+        let (destinations, max_bytes) = (destination_ids(plan), plan.telemetry.max_bytes);
+        let takes = async {
+            // Its queue may be full for the moment.
+            while self.buffer.replan(&destinations, max_bytes).await.is_err() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        self.wait_for(BUFFER_REPLAN, takes).is_some()
     }
 
     /// Puts on record that a site file was refused before it became a plan.
@@ -182,13 +232,14 @@ impl Agent {
 
     fn note_config(&self, old: &str, new: &str, taken: bool, detail: String) {
         let change = ConfigChange { old_hash: old.to_owned(), new_hash: new.to_owned(), taken, detail };
-        self.door.note(Body::Config(change));
+        self.door.tell(Body::Config(change));
     }
 
     /// Whether a room that must not end has ended.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.safety.is_finished() || self.office.is_finished()
+        let rooms = [&self.safety, &self.keeper, &self.office];
+        self.journal.is_finished() || rooms.into_iter().any(JoinHandle::is_finished)
     }
 
     /// Ends every room with everything recorded.
@@ -196,12 +247,28 @@ impl Agent {
     /// # Errors
     /// What could not be kept, in words.
     pub fn stop(self, reason: &str) -> Result<(), String> {
-        let ended = Body::Ended { reason: reason.to_owned() };
-        let asked =
-            self.runtime.block_on(async { tokio::time::timeout(ROOM_END, self.door.stop(ended)).await });
         let mut lacks = Vec::new();
-        if !matches!(asked, Ok(Ok(()))) {
-            lacks.push("the safety room did not end in time".to_owned());
+        let room = self.wait_for(ROOM_END, self.door.stop());
+        // What the buffer had to throw away is put on record while there still is one.
+        if !matches!(self.wait_for(SETTLING, self.buffer.settle()), Some(Ok(()))) {
+            tracing::warn!("the buffer did not say in time whether telemetry was lost");
+        }
+        let mut last = self.door.left();
+        let mut records = match room {
+            Some(Ok(records)) => {
+                last.push(Body::Ended { reason: reason.to_owned() });
+                records
+            }
+            // This is no end in order, and the next start says so where the last record does not say otherwise.
+            Some(Err(RoomGone)) | None => {
+                lacks.push("the safety room did not end in time".to_owned());
+                Vec::new()
+            }
+        };
+        records.extend(last.into_iter().map(|body| Record { at: self.clock.now(), body }));
+        let left = hand_in(&self.journal, records, HAND_IN);
+        if left > 0 {
+            lacks.push(format!("the journal did not take the last {left} records"));
         }
         if let Err(left) = self.journal.close(JOURNAL_END) {
             lacks.push(format!("{} records could not be written down", left.0));
@@ -212,24 +279,39 @@ impl Agent {
         let last = self.journal.recorded();
         let catches_up = marks.wait_for(|marks| marks.events >= last);
         // Where it does not, the rest is told after the next start.
-        drop(self.runtime.block_on(async { tokio::time::timeout(CATCH_UP, catches_up).await }));
+        drop(self.wait_for(CATCH_UP, catches_up));
         self.stop.send_replace(true);
-        wait_for(&self.office, OFFICE_END);
-        let closed =
-            self.runtime.block_on(async { tokio::time::timeout(BUFFER_END, self.buffer.close()).await });
-        if closed.is_err() {
+        within(OFFICE_END, || self.office.is_finished());
+        if self.wait_for(BUFFER_END, self.buffer.close()).is_none() {
             lacks.push("the buffer did not end in time; it is rebuilt from the journal".to_owned());
         }
         if lacks.is_empty() { Ok(()) } else { Err(lacks.join("; ")) }
     }
+
+    /// Waits for `work`, at most so long.
+    fn wait_for<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(async { tokio::time::timeout(limit, work).await }).ok()
+    }
 }
 
-fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
-    let step = Duration::from_millis(5);
+/// Hands `records` in where the journal's queue has room for them within `limit`; says how many are left.
+fn hand_in(journal: &Journal, mut records: Vec<Record>, limit: Duration) -> usize {
+    within(limit, || match journal.offer(std::mem::take(&mut records)) {
+        Ok(()) => true,
+        Err(back) => {
+            records = back;
+            false
+        }
+    });
+    records.len()
+}
+
+/// Looks whether it is `done`, again and again until the time is up.
+fn within(limit: Duration, mut done: impl FnMut() -> bool) {
     let mut left = limit;
-    while !thread.is_finished() && !left.is_zero() {
-        std::thread::sleep(step);
-        left = left.saturating_sub(step);
+    while !done() && !left.is_zero() {
+        std::thread::sleep(LOOK_AGAIN);
+        left = left.saturating_sub(LOOK_AGAIN);
     }
 }
 
@@ -237,7 +319,8 @@ fn destination_ids(plan: &Plan) -> Vec<String> {
     plan.destinations.values().map(|d| d.tag.to_string()).collect()
 }
 
-/// A number that this run is told apart by from all others: time and process id stirred together.
+/// A number that this run is told apart by from all others. The random keys of `RandomState`, which the system gives,
+/// do the work; time and process id are stirred in for a system that has no random numbers yet.
 fn boot_id(clock: Clock) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut stir = std::hash::RandomState::new().build_hasher();
@@ -246,93 +329,5 @@ fn boot_id(clock: Clock) -> u64 {
     stir.finish()
 }
 
-/// The other room: command socket and uplinks, on a thread and a runtime of its own.
-struct Office {
-    door: Door,
-    buffer: Buffer,
-    plan: watch::Receiver<Arc<Plan>>,
-    stop: watch::Receiver<bool>,
-    clock: Clock,
-    boot: u64,
-}
-
-impl Office {
-    /// Works until it is told to stop. A panic in here must not stop protection: the room is opened again.
-    fn stay_open(self, socket: UnixListener) {
-        let mut socket = Some(socket);
-        loop {
-            let day = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                let runtime =
-                    Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-                let day = runtime.block_on(self.day(socket.take()));
-                // A name look-up that hangs must not hold up the end.
-                runtime.shutdown_background();
-                day
-            }));
-            let why = match day {
-                Ok(Ok(())) => return,
-                Ok(Err(why)) => why,
-                Err(_) => "a panic, see the log".to_owned(),
-            };
-            tracing::error!(why, "the office broke down and is opened again");
-            self.door.trouble(Trouble {
-                code: "office",
-                detail: String::new(),
-                raised: true,
-                text: Text::new(
-                    format!("通信线程故障, 已重启: {why}"),
-                    format!(
-                        "the thread of uplinks and command socket broke down and was started again: {why}"
-                    ),
-                ),
-            });
-            std::thread::sleep(Duration::from_secs(1));
-        }
-    }
-
-    /// One working day: until the stop, or until something breaks.
-    async fn day(&self, socket: Option<UnixListener>) -> Result<(), String> {
-        let socket = match socket {
-            Some(socket) => socket,
-            None => local::open(PathBuf::from(&self.plan.borrow().state_dir).as_path())?,
-        };
-        let mut stop = self.stop.clone();
-        let mut plan = self.plan.clone();
-        let mut desk = JoinSet::new();
-        desk.spawn(local::serve(socket, self.door.clone()));
-        loop {
-            let (end, ends) = watch::channel(false);
-            let mut uplinks = self.uplinks(&plan.borrow_and_update().clone(), &ends);
-            let stopping = tokio::select! {
-                _ = stop.wait_for(|s| *s) => true,
-                changed = plan.changed() => changed.is_err(),
-                Some(ended) = desk.join_next() => return Err(format!("the command socket ended: {ended:?}")),
-                Some(Err(panic)) = uplinks.join_next() => return Err(format!("an uplink ended: {panic}")),
-            };
-            end.send_replace(true);
-            while let Some(ended) = uplinks.join_next().await {
-                drop(ended);
-            }
-            if stopping {
-                return Ok(());
-            }
-        }
-    }
-
-    fn uplinks(&self, plan: &Arc<Plan>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
-        let mut uplinks = JoinSet::new();
-        for destination in plan.destinations.values() {
-            let identity = Identity {
-                gateway: plan.gateway.clone(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                config_hash: plan.config_hash.clone(),
-                boot: format!("{:016x}", self.boot),
-            };
-            let door = self.door.clone();
-            let troubles = move |trouble| door.trouble(trouble);
-            let (buffer, clock) = (self.buffer.clone(), self.clock);
-            uplinks.spawn(uplink::run(destination.clone(), identity, buffer, clock, troubles, stop.clone()));
-        }
-        uplinks
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,18 @@ pub enum Command {
     Shelve(Shelve),
     /// End that an alarm is set aside.
     Unshelve(Unshelve),
+    /// Take a cause out of the votes for a while, as for calibration. Alarmed while it lasts; ends by itself.
+    Bypass(Bypass),
+    /// Let a bypassed cause vote again before its time.
+    Unbypass(Unbypass),
+    /// Begin or end the calibration of a point: its data are marked, and its neighbours go on guarding.
+    Calibrate(Calibrate),
+    /// Test that an element reaches its safe state, and in what time. It really moves: a valve is opened again by hand.
+    Prooftest(Prooftest),
+    /// Tighten the set-points of an area or a point for a while: hot work, work in a confined space.
+    Permit(Permit),
+    /// End a permit before its time.
+    Unpermit(Unpermit),
 }
 
 /// `davy demo`.
@@ -195,6 +207,132 @@ pub struct Shelve {
 pub struct Unshelve {
     /// The alarm's key, as `davy status` shows it.
     pub alarm: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy bypass`.
+#[derive(Debug, Args)]
+pub struct Bypass {
+    /// The cause: the alarm's key, as `bottle-room.lpg-1:trip`.
+    pub cause: String,
+    /// For how long: 1 to 480.
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub minutes: u32,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The second person who stands for it, where the site file asks for one.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy unbypass`.
+#[derive(Debug, Args)]
+pub struct Unbypass {
+    /// The cause: the alarm's key.
+    pub cause: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// The point's id, as `davy status` shows it.
+    pub point: String,
+    /// How long it may take: 1 to 60; a calibration takes a quarter of an hour.
+    #[arg(long, value_name = "N", required_unless_present = "end")]
+    pub minutes: Option<u32>,
+    /// It is done.
+    #[arg(long, conflicts_with = "minutes")]
+    pub end: bool,
+    /// The person who calibrates; the account goes on record beside it.
+    #[arg(long = "by", alias = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy prooftest`.
+#[derive(Debug, Args)]
+pub struct Prooftest {
+    /// The element's id; for an interlock test the trip's.
+    pub target: String,
+    /// `full`: all the way; `partial`: a valve off its open limit and back; `interlock`: everything a trip acts on.
+    #[arg(long, value_name = "KIND", default_value = "full", value_parser = ["full", "partial", "interlock"])]
+    pub kind: String,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `davy permit`.
+#[derive(Debug, Args)]
+pub struct Permit {
+    /// The area's or point's id, as `davy status` shows it.
+    pub place: String,
+    /// For what work.
+    #[arg(long, value_enum)]
+    pub kind: Work,
+    /// For how long: at most 480 minutes.
+    #[arg(long, value_name = "N")]
+    pub minutes: u32,
+    /// Tighten to so many percent of the site file's set-points, 10 to 99.
+    #[arg(long, value_name = "N", required_unless_present_any = ["warning", "alarm", "trip"])]
+    pub percent: Option<u8>,
+    /// The early warning from now on, in the point's unit.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub warning: Option<f64>,
+    /// The alarm from now on.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub alarm: Option<f64>,
+    /// The trip from now on.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub trip: Option<f64>,
+    /// The second person, where one is named.
+    #[arg(long, value_name = "NAME")]
+    pub second: Option<String>,
+    /// Your name, where the account is shared; the account goes on record beside it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// Kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Work {
+    /// Flames and sparks.
+    HotWork,
+    /// People in a vessel, pit or blind heading.
+    ConfinedSpace,
+}
+
+/// `davy unpermit`.
+#[derive(Debug, Args)]
+pub struct Unpermit {
+    /// The permit, as `davy status` shows it: place, colon, kind.
+    pub permit: String,
     /// Your name, where the account is shared; the account goes on record beside it.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,

@@ -4,12 +4,6 @@ use crate::config::{self, Compiled, Extras, Faults, Source};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Longest file that is read: a site of 2,048 points takes less than a tenth of it.
-const FILE_MAX: u64 = 4 * 1024 * 1024;
-
-/// Most profile or standard files of a site's own.
-const OWN_FILES_MAX: usize = 500;
-
 /// Why there is no plan.
 #[derive(Debug)]
 pub enum LoadError {
@@ -41,11 +35,20 @@ impl LoadError {
 /// [`LoadError`].
 pub fn load(path: &Path) -> Result<Compiled, LoadError> {
     let site = read(path)?;
-    let base = path.parent().unwrap_or(Path::new("."));
     let own = config::own_folders(&site.text);
-    let profiles = read_folder(base, own.profiles.as_deref())?;
-    let standards = read_folder(base, own.standards.as_deref())?;
-    config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)
+    let profiles = read_folder(path, own.profiles.as_deref())?;
+    let standards = read_folder(path, own.standards.as_deref())?;
+    let mut compiled = config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)?;
+    let state = beside(path, &compiled.plan.state_dir).into_os_string().into_string();
+    compiled.plan.state_dir = state.map_err(|state| {
+        LoadError::Unreadable(format!("the state folder {} is no UTF-8: name it in full", state.display()))
+    })?;
+    Ok(compiled)
+}
+
+/// A folder that the site file at `path` names: it counts from where that file lies.
+fn beside(path: &Path, folder: &str) -> PathBuf {
+    path.parent().unwrap_or(Path::new(".")).join(folder)
 }
 
 /// The state folder that a site file names. A file that is broken otherwise names it too: whoever has spoilt the file of
@@ -55,7 +58,7 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
 /// [`LoadError`], where it names none.
 pub fn state_folder(path: &Path) -> Result<PathBuf, LoadError> {
     match config::own_folders(&read(path)?.text).state {
-        Some(folder) => Ok(PathBuf::from(folder)),
+        Some(folder) => Ok(beside(path, &folder)),
         None => load(path).map(|compiled| PathBuf::from(compiled.plan.state_dir)),
     }
 }
@@ -76,20 +79,20 @@ fn read(path: &Path) -> Result<Source, LoadError> {
     };
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > FILE_MAX {
+    file.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() > Source::MAX_BYTES {
         return Err(LoadError::Unreadable(format!(
             "{name} is longer than {} MiB: that is no site file; check the path",
-            FILE_MAX / 1024 / 1024
+            Source::MAX_BYTES / 1024 / 1024
         )));
     }
     Source::from_bytes(&name, &bytes).map_err(LoadError::Faulty)
 }
 
 /// The `.toml` files of a site's own folder, in the order of their names.
-fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadError> {
+fn read_folder(site: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadError> {
     let Some(folder) = folder else { return Ok(Vec::new()) };
-    let folder = base.join(folder);
+    let folder = beside(site, folder);
     let fail = |e: std::io::Error| {
         LoadError::Unreadable(format!(
             "cannot read the folder {} that the site file names: {e}",
@@ -102,10 +105,11 @@ fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadErr
         if path.extension().is_some_and(|e| e == "toml") {
             paths.push(path);
         }
-        if paths.len() > OWN_FILES_MAX {
+        if paths.len() > Extras::MAX_FILES {
             return Err(LoadError::Unreadable(format!(
-                "{} holds more than {OWN_FILES_MAX} files",
-                folder.display()
+                "{} holds more than {} files",
+                folder.display(),
+                Extras::MAX_FILES
             )));
         }
     }
@@ -117,14 +121,44 @@ fn read_folder(base: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadErr
 mod tests {
     use super::*;
 
+    struct File(PathBuf);
+
+    impl File {
+        fn new(name: &str, text: &str) -> File {
+            let path = std::env::temp_dir().join(format!("davy-{name}-{}.toml", std::process::id()));
+            std::fs::write(&path, text).unwrap();
+            File(path)
+        }
+
+        fn state(&self) -> PathBuf {
+            state_folder(&self.0).unwrap()
+        }
+    }
+
+    impl Drop for File {
+        fn drop(&mut self) {
+            drop(std::fs::remove_file(&self.0));
+        }
+    }
+
     #[test]
     fn a_site_file_spoilt_under_a_running_agent_still_names_its_state_folder() {
-        let file = std::env::temp_dir().join(format!("davy-spoilt-{}.toml", std::process::id()));
-        std::fs::write(&file, "[gateway]\nstate = \"/var/lib/davy\"\n[[points]]\nid = \n").unwrap();
-        assert!(load(&file).is_err());
-        assert_eq!(state_folder(&file).unwrap(), Path::new("/var/lib/davy"));
-        std::fs::write(&file, "garbage[").unwrap();
-        assert!(state_folder(&file).is_err());
-        std::fs::remove_file(file).unwrap();
+        let spoilt = "\n[[points]]\nid = \n";
+        let file = File::new("spoilt", &format!("[gateway]\nstate = \"/srv/davy\"{spoilt}"));
+        assert!(load(&file.0).is_err());
+        assert_eq!(file.state(), Path::new("/srv/davy"));
+        let file = File::new("unwritten", &format!("[gateway]\nid = \"gw\"{spoilt}"));
+        assert_eq!(file.state(), Path::new("/var/lib/davy"));
+        let file = File::new("garbage", "garbage[");
+        assert!(state_folder(&file.0).is_err());
+    }
+
+    #[test]
+    fn a_relative_state_folder_counts_from_the_site_file() {
+        let text = include_str!("../../config/demo.toml").replace("\"/var/lib/davy\"", "\"state/here\"");
+        let file = File::new("relative", &text);
+        let expected = std::env::temp_dir().join("state/here");
+        assert_eq!(file.state(), expected);
+        assert_eq!(load(&file.0).unwrap().plan.state_dir, expected.to_str().unwrap());
     }
 }

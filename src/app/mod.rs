@@ -34,6 +34,12 @@ pub fn main() -> ExitCode {
         Command::Reset(args) => orders::reset(&args),
         Command::Shelve(args) => orders::shelve(&args),
         Command::Unshelve(args) => orders::unshelve(&args),
+        Command::Bypass(args) => orders::bypass(&args),
+        Command::Unbypass(args) => orders::unbypass(&args),
+        Command::Calibrate(args) => orders::calibrate(&args),
+        Command::Prooftest(args) => orders::proof_test(&args),
+        Command::Permit(args) => orders::permit(&args),
+        Command::Unpermit(args) => orders::unpermit(&args),
     }
 }
 

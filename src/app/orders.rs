@@ -1,9 +1,13 @@
-//! `davy status`, `davy ack`, `davy shelve` and `davy reset`: a person at the gateway talks to the running agent.
+//! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
-use super::args::{Ack, Reset, Shelve, Status, Unshelve, Which};
+use super::args::{
+    Ack, Bypass, Calibrate, Permit, Prooftest, Reset, Shelve, Status, Unbypass, Unpermit, Unshelve, Which,
+    Work,
+};
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::local;
+use crate::model::permit::PermitKind;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -47,6 +51,54 @@ pub(super) fn shelve(args: &Shelve) -> ExitCode {
 /// `davy unshelve`.
 pub(super) fn unshelve(args: &Unshelve) -> ExitCode {
     put(&args.which, &json!({ "do": "unshelve", "key": args.alarm, "name": args.name }))
+}
+
+/// `davy bypass`.
+pub(super) fn bypass(args: &Bypass) -> ExitCode {
+    let question = json!({
+        "do": "bypass", "target": args.cause, "minutes": args.minutes, "reason": args.reason, "second": args.second,
+        "name": args.name,
+    });
+    put(&args.which, &question)
+}
+
+/// `davy permit`.
+pub(super) fn permit(args: &Permit) -> ExitCode {
+    let kind = match args.kind {
+        Work::HotWork => PermitKind::HotWork,
+        Work::ConfinedSpace => PermitKind::ConfinedSpace,
+    };
+    let question = json!({
+        "do": "permit", "place": args.place, "kind": kind.as_str(), "minutes": args.minutes,
+        "percent": args.percent, "warning": args.warning, "alarm": args.alarm, "trip": args.trip,
+        "second": args.second, "name": args.name,
+    });
+    put(&args.which, &question)
+}
+
+/// `davy unbypass`.
+pub(super) fn unbypass(args: &Unbypass) -> ExitCode {
+    put(&args.which, &json!({ "do": "unbypass", "target": args.cause, "name": args.name }))
+}
+
+/// `davy calibrate`.
+pub(super) fn calibrate(args: &Calibrate) -> ExitCode {
+    let question =
+        json!({ "do": "calibrate", "point": args.point, "minutes": args.minutes, "name": args.name });
+    put(&args.which, &question)
+}
+
+/// `davy prooftest`.
+pub(super) fn proof_test(args: &Prooftest) -> ExitCode {
+    put(
+        &args.which,
+        &json!({ "do": "prooftest", "target": args.target, "kind": args.kind, "name": args.name }),
+    )
+}
+
+/// `davy unpermit`.
+pub(super) fn unpermit(args: &Unpermit) -> ExitCode {
+    put(&args.which, &json!({ "do": "unpermit", "key": args.permit, "name": args.name }))
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

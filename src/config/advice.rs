@@ -1,15 +1,22 @@
 //! What a compiler can't know and an engineer should: duties of an area kind that nothing fulfils, devices that
 //! nobody reads, trips with effects that only watch, lines that are asked for more than they can carry.
 
+use super::elements::TABLES;
 use super::faults::{Fault, quoted};
 use super::site::Compiler;
 use crate::model::element::{ElementKind, Mode};
-use crate::model::table::{AreaId, BusId, Table};
+use crate::model::plan::Subject;
+use crate::model::table::{AreaId, BusId, DeviceId, Table};
+use crate::model::time::Span;
 use std::collections::BTreeSet;
 
 /// What a request and its answer take on a local network and in a common controller, in milliseconds: an
 /// assumption for the forecast of a line's load, where nothing has been measured.
 const ASSUMED_REQUEST_MS: u64 = 10;
+
+/// How long a trip may wait for a cause to be read, and again for its line to be free: of the 2 s that a local cut may
+/// take by common rules for mines, each of the two alone would take all.
+const MAX_WAIT: Span = Span::from_secs(2);
 
 /// Share of a line's time above which a forecast load is told, in percent: time-outs need room too.
 const MAX_LOAD_PCT: u64 = 80;
@@ -20,6 +27,8 @@ impl Compiler<'_> {
         self.unread_devices();
         self.idle_elements();
         self.loads();
+        self.slow_lines();
+        self.slow_causes();
         if self.plan.destinations.is_empty()
             && !self.root.list("point").is_empty()
             && !self.root.has("destination")
@@ -77,8 +86,7 @@ impl Compiler<'_> {
 
     fn idle_elements(&mut self) {
         let used: BTreeSet<_> = self.plan.trips.values().flat_map(|t| t.effects.iter().copied()).collect();
-        let tables = ["valve", "load", "siren"];
-        let rows: Vec<_> = tables.iter().flat_map(|t| self.root.tables(t)).collect();
+        let rows: Vec<_> = TABLES.iter().flat_map(|(table, _)| self.root.tables(table)).collect();
         for row in rows {
             let Some(id) = row.str("id").and_then(|id| self.elements.get(id)) else { continue };
             let element = &self.plan.elements[*id];
@@ -124,6 +132,56 @@ impl Compiler<'_> {
                     Fault::warning("busy-bus", row.at("id"), message)
                         .label(format!("reckoned at {ASSUMED_REQUEST_MS} ms a request, and its gap"))
                         .help("raise poll_ms, lower gap_ms, or split the devices over two buses"),
+                );
+            }
+        }
+    }
+
+    /// Lines on which a trip may have to wait for a device that does not answer.
+    fn slow_lines(&mut self) {
+        for row in self.root.tables("bus") {
+            let Some(id) = row.str("id").and_then(|id| self.buses.get(id)).copied() else { continue };
+            let bus = &self.plan.buses[id];
+            let longest = self.plan.devices_on(id).max_by_key(|(_, device)| device.timeout);
+            let Some((_, slowest)) = longest.filter(|_| self.plan.elements_on(id).next().is_some()) else {
+                continue;
+            };
+            let wait = slowest.timeout + bus.gap;
+            if wait > MAX_WAIT {
+                let message = format!("a trip may wait {wait} for bus `{}` to be free", bus.tag);
+                self.faults.push(
+                    Fault::warning("slow-line", row.at("id"), message)
+                        .label(format!(
+                            "`{}` may take {} to answer, and the gap is {}",
+                            slowest.tag, slowest.timeout, bus.gap
+                        ))
+                        .help("lower timeout_ms or gap_ms, or put what is written on a bus of its own"),
+                );
+            }
+        }
+    }
+
+    /// Causes that are read so rarely that the poll alone takes what a trip may take.
+    fn slow_causes(&mut self) {
+        let causes: BTreeSet<_> = self.plan.trips.values().flat_map(|t| t.causes.iter().copied()).collect();
+        let devices: BTreeSet<DeviceId> = causes
+            .into_iter()
+            .filter_map(|alarm| match self.plan.alarms[alarm].subject {
+                Subject::Point(point) => Some(self.plan.points[point].device),
+                Subject::Device(device) => Some(device),
+                // Its own time limit is far longer than a poll.
+                Subject::Element(_) => None,
+            })
+            .collect();
+        for id in devices {
+            let device = &self.plan.devices[id];
+            if device.poll > MAX_WAIT {
+                let message =
+                    format!("`{}` causes a trip and is read every {} only", device.tag, device.poll);
+                self.faults.push(
+                    Fault::warning("slow-cause", self.device_places[id].clone(), message)
+                        .label("a cause of a trip")
+                        .help(format!("lower its poll_ms to at most {}", MAX_WAIT.ms())),
                 );
             }
         }

@@ -1,7 +1,7 @@
 //! Which requests a poll of a device takes: as few as its profile allows, with a value and its status always in the
 //! same one.
 
-use super::profile::{MAX_BITS, Profile, hull};
+use super::profile::{Reach, hull};
 use crate::model::register::{Field, Location, ReadBlock, Space};
 
 /// The cells that must come in one answer: first, and one beyond the last.
@@ -13,16 +13,15 @@ fn item(field: &Field) -> Item {
 }
 
 /// The requests that bring all of `fields`.
-pub(super) fn pack<'a>(fields: impl Iterator<Item = &'a Field>, profile: &Profile) -> Vec<ReadBlock> {
+pub(super) fn pack<'a>(fields: impl Iterator<Item = &'a Field>, reach: Reach) -> Vec<ReadBlock> {
     let mut items: Vec<Item> = fields.map(item).collect();
     items.sort_unstable();
     let mut blocks: Vec<Item> = Vec::new();
     for (space, start, end) in items {
-        let max = u32::from(if space.is_bits() { MAX_BITS } else { profile.max_registers });
         if let Some((block_space, block_start, block_end)) = blocks.last_mut()
             && *block_space == space
-            && start <= block_end.saturating_add(u32::from(profile.max_gap))
-            && end.saturating_sub(*block_start) <= max
+            && start <= block_end.saturating_add(u32::from(reach.max_gap))
+            && end.saturating_sub(*block_start) <= reach.max(space)
         {
             *block_end = end.max(*block_end);
         } else {
@@ -49,13 +48,10 @@ pub(super) fn block_of(field: &Field, blocks: &[ReadBlock]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::names::Names;
     use crate::model::register::{Encoding, StatusField, StatusMeaning, WordOrder};
-    use std::sync::Arc;
 
-    fn profile(max_registers: u16, max_gap: u16) -> Profile {
-        let (signals, outputs) = (Arc::new(Names::new("signal")), Arc::new(Names::new("output")));
-        Profile { id: "p".to_owned(), max_registers, max_gap, signals, outputs }
+    fn reach(max_registers: u16, max_gap: u16) -> Reach {
+        Reach { max_registers, max_gap }
     }
 
     fn field(space: Space, address: u16, encoding: Encoding, status: Option<u16>) -> Field {
@@ -68,8 +64,8 @@ mod tests {
         Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status }
     }
 
-    fn packed(fields: &[Field], profile: &Profile) -> Vec<(Space, u16, u16)> {
-        pack(fields.iter(), profile).iter().map(|b| (b.at.space, b.at.address, b.count)).collect()
+    fn packed(fields: &[Field], reach: Reach) -> Vec<(Space, u16, u16)> {
+        pack(fields.iter(), reach).iter().map(|b| (b.at.space, b.at.address, b.count)).collect()
     }
 
     #[test]
@@ -77,17 +73,11 @@ mod tests {
         let registers = |addresses: &[u16]| -> Vec<Field> {
             addresses.iter().map(|a| field(Space::Input, *a, Encoding::U16, None)).collect()
         };
-        assert_eq!(packed(&registers(&[2, 0, 1]), &profile(100, 0)), [(Space::Input, 0, 3)]);
-        assert_eq!(
-            packed(&registers(&[0, 2]), &profile(100, 0)),
-            [(Space::Input, 0, 1), (Space::Input, 2, 1)]
-        );
-        assert_eq!(packed(&registers(&[0, 2]), &profile(100, 1)), [(Space::Input, 0, 3)]);
-        assert_eq!(
-            packed(&registers(&[0, 1, 2]), &profile(2, 0)),
-            [(Space::Input, 0, 2), (Space::Input, 2, 1)]
-        );
-        assert_eq!(packed(&[], &profile(100, 0)), []);
+        assert_eq!(packed(&registers(&[2, 0, 1]), reach(100, 0)), [(Space::Input, 0, 3)]);
+        assert_eq!(packed(&registers(&[0, 2]), reach(100, 0)), [(Space::Input, 0, 1), (Space::Input, 2, 1)]);
+        assert_eq!(packed(&registers(&[0, 2]), reach(100, 1)), [(Space::Input, 0, 3)]);
+        assert_eq!(packed(&registers(&[0, 1, 2]), reach(2, 0)), [(Space::Input, 0, 2), (Space::Input, 2, 1)]);
+        assert_eq!(packed(&[], reach(100, 0)), []);
     }
 
     #[test]
@@ -98,18 +88,15 @@ mod tests {
             field(Space::Input, 4, Encoding::U16, Some(9)),
             field(Space::Coil, 3, Encoding::Bit, None),
         ];
-        let small = profile(6, 0);
-        assert_eq!(
-            packed(&fields, &small),
-            [(Space::Coil, 3, 1), (Space::Input, 0, 6), (Space::Input, 4, 6)]
-        );
-        let blocks = pack(fields.iter(), &small);
+        let small = reach(6, 0);
+        assert_eq!(packed(&fields, small), [(Space::Coil, 3, 1), (Space::Input, 0, 6), (Space::Input, 4, 6)]);
+        let blocks = pack(fields.iter(), small);
         assert_eq!(fields.map(|f| block_of(&f, &blocks)), [Some(1), Some(2), Some(0)]);
     }
 
     #[test]
     fn the_last_address_is_reached_without_wrapping() {
         let last = [field(Space::Holding, 65_534, Encoding::U32(WordOrder::Abcd), None)];
-        assert_eq!(packed(&last, &profile(125, 64)), [(Space::Holding, 65_534, 2)]);
+        assert_eq!(packed(&last, reach(125, 64)), [(Space::Holding, 65_534, 2)]);
     }
 }

@@ -1,15 +1,15 @@
-//! Valves, loads and sirens: what is written, what tells that it has worked, and the points that go with both.
+//! Valves, loads, sirens and locks: what is written, what tells that it has worked, and the points that go with both.
 
 use super::faults::{Fault, Place, quoted};
 use super::read::Row;
 use super::site::{Compiler, mode, name, seconds, tag};
-use super::texts;
-use crate::model::alarm::{Colour, Condition};
+use super::supervision::Watched;
+use crate::model::alarm::Condition;
 use crate::model::element::ElementKind;
-use crate::model::plan::{Alarm, Contact, Element, Point, Subject};
+use crate::model::plan::{Contact, Element, Point};
 use crate::model::point::{Tag, Text, Unit};
 use crate::model::register::{Command, Encoding, Field, Space};
-use crate::model::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, Row as _};
+use crate::model::table::{AreaId, DeviceId, ElementId, PointId, Row as _};
 use crate::model::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,35 +18,52 @@ use std::sync::Arc;
 const TRAVEL_VALVE: Span = Span::from_secs(10);
 const TRAVEL_OTHERS: Span = Span::from_secs(5);
 
+/// What the point that mirrors the written cell is called, after its element.
+const READBACK: &str = "readback";
+
+/// The tables of elements, in the order in which their rows are numbered.
+pub(super) const TABLES: [(&str, ElementKind); 4] = [
+    ("valve", ElementKind::Valve),
+    ("load", ElementKind::Load),
+    ("siren", ElementKind::Siren),
+    ("lock", ElementKind::Lock),
+];
+
 /// The cells that elements write, each with where that was said.
 type Written = BTreeMap<(DeviceId, Space, u16), Place>;
 
 /// An element before it has its contacts.
-struct Draft<'a> {
-    row: &'a Row,
-    kind: ElementKind,
+pub(super) struct Draft<'a> {
+    pub(super) row: &'a Row,
+    pub(super) kind: ElementKind,
     tag: Tag,
     name: Text,
     area: AreaId,
     device: DeviceId,
     command: Command,
     /// The contacts made so far, by device and signal.
-    contacts: BTreeMap<(DeviceId, String), PointId>,
+    pub(super) contacts: BTreeMap<(DeviceId, String), PointId>,
+}
+
+impl Draft<'_> {
+    /// What its alarms are about.
+    pub(super) fn subject(&self) -> Watched {
+        Watched { kind: self.kind, tag: self.tag.clone(), name: self.name.clone(), area: self.area }
+    }
 }
 
 impl Compiler<'_> {
     pub(super) fn all_elements(&mut self) {
         let mut written = Written::new();
         let root = self.root;
-        for (table, kind) in
-            [("valve", ElementKind::Valve), ("load", ElementKind::Load), ("siren", ElementKind::Siren)]
-        {
+        for (table, kind) in TABLES {
             for row in root.tables(table) {
                 let element =
                     self.element_draft(row, kind, &mut written).and_then(|draft| self.element(draft));
                 self.elements.declare(row, "id", element, self.faults);
             }
         }
+        self.backups();
     }
 
     fn element_draft<'r>(
@@ -93,15 +110,22 @@ impl Compiler<'_> {
             ElementKind::Valve => ("closed", Some("open")),
             ElementKind::Load => ("dead", Some("live")),
             ElementKind::Siren => ("on", None),
+            ElementKind::Lock => ("locked", Some("free")),
         };
         let safe_contact = self.feedback(&mut draft, safe_key);
         let unsafe_contact = unsafe_key.and_then(|key| self.feedback(&mut draft, key));
         let travel = row.number("travel_s").map(seconds);
         let travel_limit =
             travel.unwrap_or(if kind == ElementKind::Valve { TRAVEL_VALVE } else { TRAVEL_OTHERS });
+        if let (Some(contact), Some(key)) = (safe_contact, unsafe_key)
+            && unsafe_contact == Some(contact)
+        {
+            self.same_contact(row, safe_key, key);
+        }
         self.check_feedback(&draft, safe_key, unsafe_key, travel_limit);
         let readback = self.readback(&draft);
-        let not_confirmed = self.not_confirmed(&draft);
+        let not_confirmed = self.element_alarm(&draft.subject(), Condition::NotConfirmed);
+        let supervision = self.supervision(&draft, safe_contact, unsafe_contact, travel_limit);
         Some(self.plan.elements.push(Element {
             kind,
             area: draft.area,
@@ -113,6 +137,7 @@ impl Compiler<'_> {
             readback: readback?,
             travel_limit,
             not_confirmed,
+            supervision,
             tag: draft.tag,
             name: draft.name,
         }))
@@ -145,9 +170,26 @@ impl Compiler<'_> {
             return None;
         }
         let what = found.name.clone().unwrap_or_else(|| Text::new(signal, signal));
-        let point = self.extra_point(draft, signal, &what, device, found.field.clone(), at)?;
+        // By its signal; the read-back, and contacts of other devices, must not be taken for it.
+        let suffix = match device == draft.device && signal != READBACK {
+            true => signal.to_owned(),
+            false => format!("{}.{signal}", self.plan.devices[device].tag),
+        };
+        let point = self.extra_point(draft, &suffix, &what, device, found.field.clone(), at)?;
         draft.contacts.insert((device, signal.to_owned()), point);
         Some(Contact { point, yes })
+    }
+
+    /// Both contacts would say yes at once, which is never believed.
+    fn same_contact(&mut self, row: &Row, one: &str, other: &str) {
+        let message =
+            format!("`{one}` and `{other}` are the same contact in the same sense: it could never confirm");
+        self.faults.push(
+            Fault::error("same-contact", row.at(other), message)
+                .label("the same contact")
+                .help(format!("name another signal, or leave `{other}` out; one contact that tells both is {other} = \"!…\""))
+                .other(&row.at(one), "first used here"),
+        );
     }
 
     /// The point that mirrors the written cell.
@@ -157,7 +199,7 @@ impl Compiler<'_> {
         let field =
             Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None };
         let what = Text::new("命令回读", "command read back");
-        self.extra_point(draft, "readback", &what, draft.device, field, draft.row.at("id"))
+        self.extra_point(draft, READBACK, &what, draft.device, field, draft.row.at("id"))
     }
 
     /// A point that an element brings along.
@@ -203,24 +245,6 @@ impl Compiler<'_> {
             trend: None,
             twin: None,
         }))
-    }
-
-    fn not_confirmed(&mut self, draft: &Draft<'_>) -> AlarmId {
-        let condition = Condition::NotConfirmed;
-        let (wrong, action) = texts::not_confirmed(draft.kind);
-        self.alarm(Alarm {
-            key: format!("{}:{condition}", draft.tag),
-            subject: Subject::Element(ElementId::from_usize(self.plan.elements.len())),
-            area: draft.area,
-            condition,
-            limit: None,
-            on_delay: Span::ZERO,
-            off_delay: Span::ZERO,
-            latching: true,
-            colour: Colour::Red,
-            text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
-            action,
-        })
     }
 
     fn check_feedback(&mut self, draft: &Draft<'_>, safe_key: &str, unsafe_key: Option<&str>, travel: Span) {

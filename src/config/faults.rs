@@ -301,9 +301,10 @@ impl Faults {
         self.list.iter()
     }
 
-    /// Whether so many are there already that finding likely corrections is wasted: they won't be shown.
+    /// Whether so many errors are there already that finding likely corrections is wasted: they won't be shown. Warnings
+    /// are shown after them.
     pub(super) fn is_flooded(&self) -> bool {
-        self.list.len() >= MAX_SHOWN
+        self.errors >= MAX_SHOWN
     }
 
     /// Puts them in reading order: errors before warnings, the main file before others, top to bottom.
@@ -446,5 +447,14 @@ mod tests {
         faults.push(Fault::error("e", at("a", 0..1), "e"));
         assert_eq!((faults.iter().count(), faults.errors(), faults.warnings()), (MAX_KEPT, 1, MAX_KEPT));
         assert!(faults.iter().any(|f| f.severity == Severity::Error));
+    }
+
+    #[test]
+    fn warnings_do_not_take_the_likely_correction_away_from_an_error() {
+        let mut faults = Faults::default();
+        (0..MAX_SHOWN).for_each(|_| faults.push(Fault::warning("w", at("x", 0..1), "w")));
+        assert!(!faults.is_flooded());
+        (0..MAX_SHOWN).for_each(|_| faults.push(Fault::error("e", at("x", 0..1), "e")));
+        assert!(faults.is_flooded());
     }
 }

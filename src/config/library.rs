@@ -7,6 +7,7 @@ use super::profile::{Profile, profile};
 use super::read::read;
 use super::shapes::{PROFILE_FILE, STANDARD_FILE};
 use super::standard::{AreaKind, standard};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 macro_rules! built_in {
@@ -39,9 +40,6 @@ pub(super) const STANDARDS: &[(&str, &str)] = built_in!("standards":
     "us-30cfr.toml",
 );
 
-/// Most files of a site's own that are looked at.
-const MAX_FILES: usize = 256;
-
 /// A site's own profile and standard files, read by whoever may read files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
@@ -55,12 +53,23 @@ pub struct Extras {
 pub(super) struct Library {
     pub(super) profiles: Names<Arc<Profile>>,
     pub(super) kinds: Names<Arc<AreaKind>>,
+    /// Every gas that a row of a standard names.
+    pub(super) gases: BTreeSet<String>,
+}
+
+impl Extras {
+    /// Most files in one of a site's own folders: more than any site has models of devices.
+    pub const MAX_FILES: usize = 256;
 }
 
 impl Library {
     /// `None` where a file could not be read to its end: what it defines is not known then.
     pub(super) fn read(extras: &Extras, faults: &mut Faults) -> Option<Library> {
-        let mut library = Library { profiles: Names::new("profile"), kinds: Names::new("area kind") };
+        let mut library = Library {
+            profiles: Names::new("profile"),
+            kinds: Names::new("area kind"),
+            gases: BTreeSet::new(),
+        };
         let mut whole = true;
         for source in sources(PROFILES, &extras.profiles, faults) {
             let Some(row) = read(&source, &PROFILE_FILE, faults) else {
@@ -80,18 +89,20 @@ impl Library {
             };
             standards.declare(&row, "id", Some(()), faults);
             standard(&row, &mut library.kinds, faults);
+            let rows = row.tables("kind").flat_map(|kind| kind.tables("set_points"));
+            library.gases.extend(rows.filter_map(|r| r.str("gas").map(str::to_owned)));
         }
         whole.then_some(library)
     }
 }
 
 fn sources(built_in: &[(&str, &str)], own: &[Source], faults: &mut Faults) -> Vec<Arc<Source>> {
-    if let Some(first) = own.get(MAX_FILES) {
+    if let Some(first) = own.get(Extras::MAX_FILES) {
         let place = super::faults::Place::new(&Arc::new(first.clone()), 0..0);
-        let message = format!("{} files in one folder; at most {MAX_FILES} are read", own.len());
+        let message = format!("{} files in one folder; at most {} are read", own.len(), Extras::MAX_FILES);
         faults.push(Fault::error("too-many", place, message).help("keep only the files that the site uses"));
     }
     let built_in =
         built_in.iter().map(|(name, text)| Source { name: (*name).to_owned(), text: (*text).to_owned() });
-    built_in.chain(own.iter().take(MAX_FILES).cloned()).map(Arc::new).collect()
+    built_in.chain(own.iter().take(Extras::MAX_FILES).cloned()).map(Arc::new).collect()
 }

@@ -10,17 +10,22 @@ mod alarms;
 mod blocks;
 mod elements;
 mod faults;
+mod grades;
+mod groups;
 mod library;
 mod limits;
 mod links;
 mod names;
+mod permits;
 mod points;
 mod profile;
 mod read;
 mod shape;
 mod shapes;
+mod signs;
 mod site;
 mod standard;
+mod supervision;
 mod texts;
 mod trips;
 
@@ -32,7 +37,7 @@ use crate::model::table::AlarmId;
 use library::Library;
 use sha2::{Digest, Sha256};
 use site::Compiler;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::de::DeTable;
 
@@ -62,8 +67,9 @@ pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
     };
     faults.sort(&site.name);
     match compiled {
-        Some((mut plan, origins)) if faults.errors() == 0 => {
-            plan.config_hash = hash(site, extras);
+        Some((mut plan, used, origins)) if faults.errors() == 0 => {
+            let own = extras.profiles.iter().chain(&extras.standards);
+            plan.config_hash = hash(site, own.chain(used.iter().map(Arc::as_ref)));
             Ok(Compiled { plan, origins, warnings: faults })
         }
         _ => Err(faults),
@@ -77,11 +83,12 @@ pub struct OwnFolders {
     pub profiles: Option<String>,
     /// Folder of standards.
     pub standards: Option<String>,
-    /// The state folder.
+    /// The state folder: the usual one where the file names none.
     pub state: Option<String>,
 }
 
-/// What folders the site file `text` names. Never fails: a broken file names none, and `compile` says why.
+/// What folders the site file `text` names. Never fails: a broken file names those that can still be read out of its
+/// `[gateway]`, and `compile` says what is broken.
 #[must_use]
 pub fn own_folders(text: &str) -> OwnFolders {
     if text.len() > Source::MAX_BYTES {
@@ -93,7 +100,11 @@ pub fn own_folders(text: &str) -> OwnFolders {
         let path = gateway?.get(key)?.get_ref().as_str()?;
         (!path.is_empty()).then(|| path.to_owned())
     };
-    OwnFolders { profiles: folder("profiles"), standards: folder("standards"), state: folder("state") }
+    let state = match gateway.is_some_and(|g| !g.contains_key("state")) {
+        true => Some(shapes::STATE_FOLDER.to_owned()),
+        false => folder("state"),
+    };
+    OwnFolders { profiles: folder("profiles"), standards: folder("standards"), state }
 }
 
 /// The JSON Schema (2020-12) of the site file, for editors.
@@ -102,21 +113,47 @@ pub fn json_schema() -> serde_json::Value {
     shapes::SITE_FILE.document("Davy site file")
 }
 
-/// SHA-256 of the site file and of the site's own files, hexadecimal.
-fn hash(site: &Source, extras: &Extras) -> String {
+/// SHA-256 of the site file and of all that it draws in, hexadecimal. A built-in limit that an upgrade changes is no longer
+/// the same configuration either.
+fn hash<'a>(site: &'a Source, drawn_in: impl Iterator<Item = &'a Source>) -> String {
+    // Names and order are left out: the same site in another folder is the same site. Lengths keep texts apart.
+    let drawn_in: BTreeSet<&str> = drawn_in.map(|source| source.text.as_str()).collect();
     let mut hash = Sha256::new();
-    for (what, sources) in [
-        ("site", std::slice::from_ref(site)),
-        ("profiles", &extras.profiles),
-        ("standards", &extras.standards),
-    ] {
-        // Names and order are left out: the same site in another folder is the same site. Lengths keep texts apart.
-        let mut texts: Vec<&str> = sources.iter().map(|s| s.text.as_str()).collect();
-        texts.sort_unstable();
-        hash.update(format!("{what} {}\n", texts.len()));
-        for text in texts {
-            hash.update(format!("{}\n{text}", text.len()));
-        }
+    for text in std::iter::once(site.text.as_str()).chain(drawn_in) {
+        hash.update(format!("{}\n{text}", text.len()));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source { name: "x.toml".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn what_a_site_uses_of_the_built_in_files_is_known() {
+        let mut faults = Faults::default();
+        let library = Library::read(&Extras::default(), &mut faults).unwrap();
+        let demo = Arc::new(source(include_str!("../../config/demo.toml")));
+        let root = read::read(&demo, &shapes::SITE_FILE, &mut faults).unwrap();
+        let (_, used, _) = Compiler::new(&root, &library, &mut faults).compile();
+        let names: BTreeSet<&str> = used.iter().map(|source| source.name.as_str()).collect();
+        assert!(names.contains("built-in standards/cn-coal.toml"), "{names:?}");
+        assert!(names.contains("built-in profiles/co-sensor.toml"), "{names:?}");
+        assert!(!names.contains("built-in standards/au.toml"), "{names:?}");
+        assert!(!names.contains("built-in profiles/ten-registers.toml"), "{names:?}");
+    }
+
+    #[test]
+    fn the_hash_changes_with_any_text_that_is_drawn_in_and_not_with_their_order() {
+        let (site, limit, head) = (source("site"), source("trip = 1.5"), source("scale = 0.01"));
+        let now = hash(&site, [&limit, &head].into_iter());
+        assert_eq!(now, hash(&site, [&head, &limit, &head].into_iter()));
+        assert_ne!(now, hash(&site, [&source("trip = 1.0"), &head].into_iter()));
+        assert_ne!(now, hash(&limit, [&site, &head].into_iter()));
+        assert_ne!(hash(&source("ab"), [].into_iter()), hash(&source("a"), [&source("b")].into_iter()));
+    }
 }

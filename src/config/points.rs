@@ -5,7 +5,7 @@ use super::faults::{Fault, Faults, nearest, one_of, quoted};
 use super::limits::{Levels, check_order};
 use super::profile::Signal;
 use super::read::Row;
-use super::site::{Compiler, name, seconds, tag};
+use super::site::{Compiler, delay, name, tag};
 use super::standard::{AreaKind, Requirement};
 use super::texts;
 use crate::model::alarm::{Colour, Condition, Level};
@@ -80,6 +80,7 @@ impl Compiler<'_> {
             alarms.extend(self.contact(id, &draft));
         } else {
             alarms.extend(self.levels(id, &draft));
+            alarms.extend(self.lock(id, &draft));
             if draft.signal.can_be_over_range() {
                 alarms.push(self.fault_alarm(id, &draft, Condition::OverRange));
             }
@@ -89,7 +90,7 @@ impl Compiler<'_> {
             name: &draft.name,
             area: draft.area,
             subject: Subject::Point(id),
-            off_delay: off_delay(row),
+            off_delay: delay(row, "off_delay_s"),
         };
         alarms.extend(self.further_alarms(row, draft.signal.unit, &about));
         let asks_for_trend = row.has("rise_per_min") || row.has("forecast_min");
@@ -105,7 +106,7 @@ impl Compiler<'_> {
             decimals: draft.decimals,
             deadband: row.number("deadband").unwrap_or(step),
             alarms,
-            trend: asks_for_trend.then(|| row.number("trend_s").map_or(Span::from_secs(60), seconds)),
+            trend: asks_for_trend.then(|| delay(row, "trend_s")),
             twin: None,
         })
     }
@@ -121,7 +122,7 @@ impl Compiler<'_> {
             condition,
             limit: None,
             on_delay: Span::ZERO,
-            off_delay: off_delay(draft.row),
+            off_delay: delay(draft.row, "off_delay_s"),
             latching: over,
             colour: if over { Colour::Orange } else { Colour::Yellow },
             text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
@@ -147,7 +148,10 @@ impl Compiler<'_> {
         }
         let (alarm_when, level) = match (row.flag("alarm_when"), row.str("level")) {
             (Some(yes), Some(level)) => (yes, level_named(level)),
-            (None, None) => return None,
+            (None, None) => {
+                self.silent_contact(row);
+                return None;
+            }
             (yes, _) => {
                 let (has, lacks) =
                     if yes.is_some() { ("alarm_when", "level") } else { ("level", "alarm_when") };
@@ -167,13 +171,25 @@ impl Compiler<'_> {
             area: draft.area,
             condition,
             limit: Some(Limit { set, reset: 1.0 - set }),
-            on_delay: row.number("on_delay_s").map_or(Span::ZERO, seconds),
-            off_delay: off_delay(row),
+            on_delay: delay(row, "on_delay_s"),
+            off_delay: delay(row, "off_delay_s"),
             latching: level > Level::Warning,
             colour: colour(level),
             text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
             action: self.action(draft, None, level),
         }))
+    }
+
+    /// What an alarm would say, of a contact that has none.
+    fn silent_contact(&mut self, row: &Row) {
+        let delayed = row.number("on_delay_s").is_some_and(|s| s > 0.0);
+        let written = [("text", row.has("text")), ("action", row.has("action")), ("on_delay_s", delayed)];
+        for (key, _) in written.into_iter().filter(|(_, written)| *written) {
+            self.faults.push(
+                Fault::error("half-contact", row.at(key), format!("`{key}` on a contact that never alarms"))
+                    .help("a contact that alarms has both: alarm_when = true, level = \"alarm\""),
+            );
+        }
     }
 
     /// The alarms of a measured value, least severe first.
@@ -206,9 +222,9 @@ impl Compiler<'_> {
                 check_laxer(&levels, standard, draft, self.faults);
                 self.note_unconfirmed(standard, draft);
             }
-            None => no_standard(&kind, &levels, draft, self.faults),
+            None => self.no_standard(&levels, draft),
         }
-        let on_delay = row.number("on_delay_s").map_or(Span::ZERO, seconds);
+        let on_delay = delay(row, "on_delay_s");
         let mut alarms = Vec::new();
         for at in levels.all() {
             let label = texts::level(&kind, at.level, at.high);
@@ -219,7 +235,7 @@ impl Compiler<'_> {
                 condition: at.condition,
                 limit: Some(Limit { set: at.set, reset: at.reset }),
                 on_delay,
-                off_delay: off_delay(row),
+                off_delay: delay(row, "off_delay_s"),
                 latching: at.level > Level::Warning,
                 colour: colour(at.level),
                 text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &label),
@@ -232,6 +248,84 @@ impl Compiler<'_> {
         alarms
     }
 
+    /// No row of the standard fits this point: either it never alarms, or what it alarms at is held against nothing.
+    fn no_standard(&mut self, levels: &Levels, draft: &Draft<'_>) {
+        let (Some(gas), row, unit) = (&draft.gas, draft.row, draft.signal.unit) else { return };
+        let remedy = remedy(draft);
+        if !row.has("set_points") || levels.is_empty() {
+            let message = format!("a point that measures {} in {unit} and never alarms", gas.tag);
+            self.faults.push(
+                Fault::error("no-set-points", row.at("id"), message).label("no set-points").help(remedy),
+            );
+            return;
+        }
+        let is_known = self.library.gases.contains(gas.tag.as_str());
+        let comparable = |other: Unit| {
+            let parts = |unit| matches!(unit, Unit::PctVol | Unit::PctLel);
+            other == unit || (gas.lel_pct_vol.is_some() && parts(unit) && parts(other))
+        };
+        // A gas that no standard knows may be one of theirs under another name.
+        let meant = |r: &Requirement| match r.gas.as_deref() {
+            Some(one) if one == gas.tag.as_str() => true,
+            Some(_) => !is_known && comparable(r.unit),
+            None => comparable(r.unit),
+        };
+        let (at, message) = (
+            row.at("set_points"),
+            format!("these set-points for {} in {unit} are held against no standard", gas.tag),
+        );
+        let unknown =
+            if is_known { String::new() } else { format!("no standard names a gas `{}`; ", gas.tag) };
+        let fault = match (approved(row), draft.kind.rows.iter().any(meant)) {
+            (Some(by), _) => Fault::warning("no-standard", at, message).help(by),
+            (None, false) => Fault::warning("no-standard", at, message).help(unknown + &remedy),
+            (None, true) => Fault::error("no-standard", at, message)
+                .help(format!("{unknown}{remedy}; or {HOW_TO_APPROVE}")),
+        };
+        self.faults.push(fault.label("no row of the standard fits"));
+    }
+
+    /// The alarm of the value at which something is locked.
+    fn lock(&mut self, point: PointId, draft: &Draft<'_>) -> Option<AlarmId> {
+        let own = draft.row.table("set_points")?;
+        let (set, reset) = match (own.number("lock"), own.number("unlock")) {
+            (Some(set), Some(reset)) if reset <= set => (set, reset),
+            (Some(set), Some(reset)) => {
+                let message = format!("unlock {reset} lies above lock {set}");
+                self.faults.push(
+                    Fault::error("reset-order", own.at("unlock"), message)
+                        .label("above lock")
+                        .help("a reset value lies on the safe side of its set-point, or is equal to it"),
+                );
+                return None;
+            }
+            (None, None) => return None,
+            (lock, _) => {
+                let (has, lacks) = if lock.is_some() { ("lock", "unlock") } else { ("unlock", "lock") };
+                self.faults.push(
+                    Fault::error("half-lock", own.at(has), format!("`{has}` without `{lacks}`"))
+                        .help("a lock has both values: lock = 3.01, unlock = 1.50"),
+                );
+                return None;
+            }
+        };
+        let condition = Condition::Lock;
+        let (wrong, action) = texts::lock();
+        Some(self.alarm(Alarm {
+            key: format!("{}:{condition}", draft.tag),
+            subject: Subject::Point(point),
+            area: draft.area,
+            condition,
+            limit: Some(Limit { set, reset }),
+            on_delay: delay(draft.row, "on_delay_s"),
+            off_delay: delay(draft.row, "off_delay_s"),
+            latching: true,
+            colour: Colour::Red,
+            text: texts::line(&self.plan.areas[draft.area].name, &draft.name, &wrong),
+            action,
+        }))
+    }
+
     /// What to do: as the point says, else the standard's row, else its area kind, else a plain word.
     fn action(&self, draft: &Draft<'_>, standard: Option<&Requirement>, level: Level) -> Text {
         let own = draft.row.words("action");
@@ -241,13 +335,16 @@ impl Compiler<'_> {
     }
 
     fn note_unconfirmed(&mut self, standard: &Requirement, draft: &Draft<'_>) {
-        let (line, _) = standard.at.line_column();
-        let used = format!("{}:{line}", standard.at.source.name);
-        let own = draft.row.table("set_points").map(Levels::read).unwrap_or_default();
-        let taken = own.or(&standard.levels) != own;
-        if standard.confirmed || !taken || !self.unconfirmed.insert(used.clone()) {
+        if standard.confirmed {
             return;
         }
+        let own = draft.row.table("set_points").map(Levels::read).unwrap_or_default();
+        let taken = own.or(&standard.levels) != own;
+        let source = &standard.at.source.name;
+        if !taken || !self.unconfirmed.insert((source.clone(), standard.at.span.start)) {
+            return;
+        }
+        let (line, _) = standard.at.line_column();
         let kind = quoted(&self.plan.areas[draft.area].kind);
         let place = standard.place.as_deref().map(|p| format!(" at {p}")).unwrap_or_default();
         let message = format!("nobody has checked the set-points of {kind}{place} against their source");
@@ -255,7 +352,7 @@ impl Compiler<'_> {
             Fault::warning("unconfirmed", draft.row.at("id"), message)
                 .label("takes its set-points from there")
                 .help(format!(
-                    "look them up ({}), then give the point set_points of its own ({used})",
+                    "look them up ({}), then give the point set_points of its own ({source}:{line})",
                     standard.source
                 )),
         );
@@ -270,10 +367,6 @@ fn origin(key: &str, standard: Option<&Requirement>, draft: &Draft<'_>) -> Origi
         confirmed: standard.is_some_and(|s| s.confirmed),
         approved: approved.map(|(by, reason)| format!("{by}: {reason}")),
     }
-}
-
-fn off_delay(row: &Row) -> Span {
-    row.number("off_delay_s").map_or(Span::ZERO, seconds)
 }
 
 fn colour(level: Level) -> Colour {
@@ -329,35 +422,38 @@ fn check_gas(draft: &Draft<'_>, faults: &mut Faults) {
     }
 }
 
-/// The row of the standard that goes for this point; an error where it asks for a place that is not there.
+/// The row of the standard that goes for this point, the most particular one; an error where it asks for a place that is
+/// not there.
 fn requirement<'k>(
     kind: &'k AreaKind,
     draft: &Draft<'_>,
     faults: &mut Faults,
 ) -> Result<Option<&'k Requirement>, ()> {
     let row = draft.row;
-    let gas = draft.gas.as_ref().map(|g| g.tag.as_str());
-    let fits = |r: &&Requirement| r.unit == draft.signal.unit && (r.gas.is_none() || r.gas.as_deref() == gas);
-    let Some(place) = row.str("place") else {
-        return Ok(kind.rows.iter().filter(|r| r.place.is_none()).find(fits));
-    };
-    let at_place = || kind.rows.iter().filter(|r| r.place.as_deref() == Some(place));
-    if at_place().next().is_none() {
-        let known = || kind.rows.iter().filter_map(|r| r.place.as_deref());
-        let help = match nearest(place, known()) {
-            Some(near) => format!("did you mean \"{near}\"? It knows {}", one_of(known())),
-            None if known().next().is_none() => {
-                "take `place` away: this kind of area knows no places".to_owned()
-            }
-            None => format!("it knows {}", one_of(known())),
-        };
-        let message = format!("{} has no place {}", quoted(&kind.name.en), quoted(place));
-        faults.push(
-            Fault::error("unknown-place", row.at("place"), message).label("not in the standard").help(help),
-        );
-        return Err(());
+    let (place, gas) = (row.str("place"), draft.gas.as_ref().map(|g| g.tag.as_str()));
+    if let Some(place) = place {
+        known_place(place, kind, row, faults)?;
     }
-    Ok(at_place().find(fits))
+    let suits = |asked: &Option<String>, given| asked.is_none() || asked.as_deref() == given;
+    let fits = |r: &&Requirement| r.unit == draft.signal.unit && suits(&r.gas, gas) && suits(&r.place, place);
+    Ok(kind.rows.iter().filter(fits).max_by_key(|r| (r.gas.is_some(), r.place.is_some())))
+}
+
+fn known_place(place: &str, kind: &AreaKind, row: &Row, faults: &mut Faults) -> Result<(), ()> {
+    let known = || kind.rows.iter().filter_map(|r| r.place.as_deref());
+    if known().any(|one| one == place) {
+        return Ok(());
+    }
+    let help = match nearest(place, known()) {
+        Some(near) => format!("did you mean \"{near}\"? It knows {}", one_of(known())),
+        None if known().next().is_none() => "take `place` away: this kind of area knows no places".to_owned(),
+        None => format!("it knows {}", one_of(known())),
+    };
+    let message = format!("{} has no place {}", quoted(&kind.name.en), quoted(place));
+    faults.push(
+        Fault::error("unknown-place", row.at("place"), message).label("not in the standard").help(help),
+    );
+    Err(())
 }
 
 /// Whether the set-points are in the point's unit.
@@ -424,10 +520,17 @@ fn check_values(levels: &Levels, draft: &Draft<'_>, faults: &mut Faults) {
     }
 }
 
+const HOW_TO_APPROVE: &str = "add approved = { by = \"…\", reason = \"…\" }: the person who answers for it";
+
+/// Who answers for the set-points of this point, in words.
+fn approved(row: &Row) -> Option<String> {
+    let approval = row.table("approved")?;
+    Some(format!("approved by {}: {}", quoted(approval.str("by")?), quoted(approval.str("reason")?)))
+}
+
 /// Set-points laxer than the standard's need a person who answers for them.
 fn check_laxer(levels: &Levels, standard: &Requirement, draft: &Draft<'_>, faults: &mut Faults) {
     let row = draft.row;
-    let approved = row.table("approved").and_then(|a| Some((a.str("by")?, a.str("reason")?)));
     let unit = standard.unit;
     let mut laxer: Vec<_> = levels
         .laxer_than(&standard.levels)
@@ -446,39 +549,32 @@ fn check_laxer(levels: &Levels, standard: &Requirement, draft: &Draft<'_>, fault
         ));
     }
     for (place, message) in laxer {
-        let fault = match approved {
-            Some((by, reason)) => Fault::warning("laxer-approved", place, message)
+        let fault = match approved(row) {
+            Some(by) => Fault::warning("laxer-approved", place, message).label("laxer").help(by),
+            None => Fault::error("laxer-than-standard", place, message)
                 .label("laxer")
-                .help(format!("approved by {}: {}", quoted(by), quoted(reason))),
-            None => Fault::error("laxer-than-standard", place, message).label("laxer").help(
-                "keep to the standard, or add approved = { by = \"…\", reason = \"…\" }: the person who answers for it",
-            ),
+                .help(format!("keep to the standard, or {HOW_TO_APPROVE}")),
         };
         faults.push(fault.other(&standard.at, format!("the standard ({})", standard.source)));
     }
 }
 
-/// A gas that the standard says nothing about here.
-fn no_standard(kind: &AreaKind, levels: &Levels, draft: &Draft<'_>, faults: &mut Faults) {
-    let (Some(gas), row) = (&draft.gas, draft.row) else { return };
-    if row.has("set_points") && !levels.is_empty() {
-        return;
-    }
+/// What would make a row of the standard fit, or what it has instead.
+fn remedy(draft: &Draft<'_>) -> String {
+    let (row, unit, kind) = (draft.row, draft.signal.unit, &draft.kind);
     let name = quoted(&kind.name.en);
-    let places: Vec<&str> =
-        kind.rows.iter().filter(|r| r.unit == draft.signal.unit).filter_map(|r| r.place.as_deref()).collect();
+    let places = || kind.rows.iter().filter(|r| r.unit == unit).filter_map(|r| r.place.as_deref());
+    if !row.has("place") && places().next().is_some() {
+        return format!("add place = …: {name} picks its set-points by place: {}", one_of(places()));
+    }
     let knows = |r: &Requirement| format!("{} in {}", r.gas.as_deref().unwrap_or("any gas"), r.unit);
     let known: BTreeSet<String> = kind.rows.iter().map(knows).collect();
-    let help = if !row.has("place") && !places.is_empty() {
-        format!("add place = …: {name} picks its set-points by place: {}", one_of(places))
-    } else {
-        let unit = draft.signal.unit;
-        let known = match known.is_empty() {
-            true => "no set-points at all".to_owned(),
-            false => known.into_iter().collect::<Vec<_>>().join(", "),
-        };
-        format!("add set_points = {{ unit = \"{unit}\", alarm = … }}; {name} has {known}")
+    let known = match known.is_empty() {
+        true => "no set-points at all".to_owned(),
+        false => known.into_iter().collect::<Vec<_>>().join(", "),
     };
-    let message = format!("a point that measures {} in {} and never alarms", gas.tag, draft.signal.unit);
-    faults.push(Fault::error("no-set-points", row.at("id"), message).label("no set-points").help(help));
+    match row.has("set_points") {
+        true => format!("{name} has {known}"),
+        false => format!("add set_points = {{ unit = \"{unit}\", alarm = … }}; {name} has {known}"),
+    }
 }

@@ -1,6 +1,6 @@
 //! Profiles: from a register-map file to fields, statuses and outputs, with the checks that need no site.
 
-use super::faults::{Fault, Faults, Place, quoted};
+use super::faults::{Fault, Faults, Place, Source, quoted};
 use super::names::Names;
 use super::read::{Row, Value};
 use crate::model::point::{Quality, Text, Unit};
@@ -13,12 +13,33 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) id: String,
-    /// Most registers in one request.
+    /// The file that it is from.
+    pub(super) source: Arc<Source>,
+    pub(super) reach: Reach,
+    pub(super) signals: Arc<Names<Signal>>,
+    pub(super) outputs: Arc<Names<Command>>,
+}
+
+/// What one request to the device may span.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Most registers.
     pub(super) max_registers: u16,
     /// Cells nobody needs that may be read along.
     pub(super) max_gap: u16,
-    pub(super) signals: Arc<Names<Signal>>,
-    pub(super) outputs: Arc<Names<Command>>,
+}
+
+impl Reach {
+    fn of(file: &Row) -> Reach {
+        // Both have presets: they are missing only where they are written badly, which has been told.
+        let (max_registers, max_gap) = (file.small("max_registers"), file.small("max_gap"));
+        Reach { max_registers: max_registers.unwrap_or(u16::MAX), max_gap: max_gap.unwrap_or(u16::MAX) }
+    }
+
+    /// Most cells of this table.
+    pub(super) fn max(self, space: Space) -> u32 {
+        u32::from(if space.is_bits() { MAX_BITS } else { self.max_registers })
+    }
 }
 
 /// A value that a device of this profile measures.
@@ -42,7 +63,7 @@ impl Signal {
 }
 
 /// Most bits in one request of coils or discrete inputs (Modbus allows 2,000).
-pub(super) const MAX_BITS: u16 = 2_000;
+const MAX_BITS: u16 = 2_000;
 
 /// The profile in `file`. Faults are told; what is broken is left out.
 pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
@@ -53,10 +74,10 @@ pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
         map.extend(status.as_ref().map(|s| Cells::of(s.at, s.encoding, row)));
         statuses.declare(row, "id", status, faults);
     }
-    let max_registers = file.small("max_registers").unwrap_or(100);
+    let reach = Reach::of(file);
     let mut signals = Names::new("signal");
     for row in file.tables("signal") {
-        let signal = signal(row, &statuses, max_registers, faults);
+        let signal = signal(row, &statuses, reach, faults);
         map.extend(signal.as_ref().map(|s| Cells::of(s.field.at, s.field.encoding, row)));
         signals.declare(row, "id", signal, faults);
     }
@@ -72,19 +93,14 @@ pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
     }
     Profile {
         id: file.str("id").unwrap_or_default().to_owned(),
-        max_registers,
-        max_gap: file.small("max_gap").unwrap_or_default(),
+        source: Arc::clone(&file.place.source),
+        reach,
         signals: Arc::new(signals),
         outputs: Arc::new(outputs),
     }
 }
 
-fn signal(
-    row: &Row,
-    statuses: &Names<StatusField>,
-    max_registers: u16,
-    faults: &mut Faults,
-) -> Option<Signal> {
+fn signal(row: &Row, statuses: &Names<StatusField>, reach: Reach, faults: &mut Faults) -> Option<Signal> {
     let before = faults.errors();
     let at = location(row);
     let encoding = encoding(row, faults);
@@ -105,18 +121,24 @@ fn signal(
                 .help("use encoding = \"bit\", or \"bits\" with one bit, as bits = [3, 3]"),
         );
     }
-    let sentinels = row.tables("sentinels").filter_map(|r| Some((r.integer("raw")?, quality(r)?))).collect();
+    let sentinels = row.tables("sentinels").filter_map(|r| {
+        sayable(r, "raw", encoding, row, faults);
+        Some((r.integer("raw")?, quality(r)?))
+    });
+    let sentinels = sentinels.collect();
     let status = match row.has("status") {
         true => Some(statuses.find(row, "status", faults)?.clone()),
         false => None,
     };
     let field = Field { at, encoding, scale, offset: row.number("offset")?, range, sentinels, status };
-    torn(&field, row, max_registers, faults);
+    torn(&field, row, reach, faults);
     (faults.errors() == before).then(|| Signal { name: row.words("name"), field, unit })
 }
 
 fn status(row: &Row, faults: &mut Faults) -> Option<StatusField> {
     let encoding = encoding(row, faults)?;
+    row.tables("codes").for_each(|r| sayable(r, "code", encoding, row, faults));
+    row.tables("flags").for_each(|r| has_bit(r, encoding, faults));
     let codes: Vec<_> = row.tables("codes").filter_map(|r| Some((r.small("code")?, quality(r)?))).collect();
     let flags: Vec<_> = row.tables("flags").filter_map(|r| Some((r.small("bit")?, quality(r)?))).collect();
     let meaning = match (row.has("codes"), row.has("flags")) {
@@ -133,6 +155,59 @@ fn status(row: &Row, faults: &mut Faults) -> Option<StatusField> {
     Some(StatusField { at: location(row)?, encoding, meaning })
 }
 
+/// A number that the encoding never reads would never be recognized, and what it warns of would pass for a value.
+fn sayable(row: &Row, key: &str, encoding: Encoding, of: &Row, faults: &mut Faults) {
+    let Some(n) = row.integer(key) else { return };
+    let named = of.str("encoding").unwrap_or_default();
+    let (message, help) = match encoding.whole() {
+        Some((lo, hi)) if (lo..=hi).contains(&n) => return,
+        Some((lo, hi)) => {
+            // The same bits, read the other way: 0xFFFF is -1, and -1 is 0xFFFF.
+            let turn = hi.saturating_sub(lo).saturating_add(1);
+            let same =
+                [n.saturating_sub(turn), n.saturating_add(turn)].into_iter().find(|n| (lo..=hi).contains(n));
+            let help = match (encoding, same) {
+                (Encoding::Bits { .. } | Encoding::Bit, _) => {
+                    "check it against the manual; the number is that of the field alone, whose lowest bit counts 1".to_owned()
+                }
+                (_, Some(same)) => format!("{named} reads these bits as {same}: write {key} = {same}"),
+                (_, None) => "check the number and the encoding against the manual".to_owned(),
+            };
+            (format!("{key} = {n} never comes: {named} reads {lo} to {hi}"), help)
+        }
+        None if float_says(n) => return,
+        None => (
+            format!("{key} = {n} never comes: no 32-bit floating-point number is exactly that"),
+            "write the number as the device's manual gives it; what is no number (NaN) needs no sentinel"
+                .to_owned(),
+        ),
+    };
+    faults.push(Fault::error("never-read", row.at(key), message).label("never read").help(help));
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "whether it is lost is the question"
+)]
+fn float_says(n: i64) -> bool {
+    (n as f32) as i64 == n
+}
+
+/// A flag beyond the field would never be set.
+fn has_bit(row: &Row, encoding: Encoding, faults: &mut Faults) {
+    let (Some(bit), Some((lo, hi))) = (row.small::<u32>("bit"), encoding.whole()) else { return };
+    let width = hi.saturating_sub(lo).checked_ilog2().map_or(0, |top| top.saturating_add(1));
+    if bit >= width {
+        let message = format!("bit {bit} is never set: the field has bits 0 to {}", width.saturating_sub(1));
+        faults.push(
+            Fault::error("never-read", row.at("bit"), message).label("beyond the field").help(
+                "bits count from the field's lowest: with bits = [8, 15], the register's bit 9 is bit 1",
+            ),
+        );
+    }
+}
+
 fn output(row: &Row, faults: &mut Faults) -> Option<Command> {
     let at = location(row)?;
     let trip = row.small("trip")?;
@@ -141,11 +216,19 @@ fn output(row: &Row, faults: &mut Faults) -> Option<Command> {
         Some(readback) => location(readback)?,
         None => at,
     };
-    if at.space == Space::Coil && (trip > 1 || release.is_some_and(|r: u16| r > 1)) {
+    let bit = [at, readback].into_iter().find(|at| at.space.is_bits());
+    if let Some(bit) = bit
+        && (trip > 1 || release.is_some_and(|r: u16| r > 1))
+    {
         let key = if trip > 1 { "trip" } else { "release" };
+        let message = if bit == at {
+            "a coil holds 0 or 1".to_owned()
+        } else {
+            format!("it is read back from a {} cell, which holds 0 or 1", bit.space.as_str())
+        };
         faults.push(
-            Fault::error("coil-value", row.at(key), "a coil holds 0 or 1")
-                .help("write 0 or 1, or use space = \"holding\""),
+            Fault::error("coil-value", row.at(key), message)
+                .help("write 0 or 1, or use space = \"holding\", for the readback too"),
         );
         return None;
     }
@@ -255,13 +338,14 @@ fn range(row: &Row, faults: &mut Faults) -> Option<(f64, f64)> {
     Some((*lo, *hi))
 }
 
-/// Value and status must come in one answer: of two, one could be from before a change and one from after it.
-fn torn(field: &Field, row: &Row, max_registers: u16, faults: &mut Faults) {
-    let Some(status) = &field.status else { return };
+/// Value and status must come in one answer, each whole: of two answers, one could be from before a change and one from
+/// after it.
+fn torn(field: &Field, row: &Row, reach: Reach, faults: &mut Faults) {
+    let key = if field.status.is_some() { "status" } else { "encoding" };
     let fault = |message: String, help: &str| {
-        Fault::error("torn-read", row.at("status"), message).label("this status").help(help)
+        Fault::error("torn-read", row.at(key), message).label(format!("this {key}")).help(help)
     };
-    if status.at.space != field.at.space {
+    if let Some(status) = field.status.as_ref().filter(|s| s.at.space != field.at.space) {
         let (a, b) = (field.at.space.as_str(), status.at.space.as_str());
         faults.push(fault(
             format!("the value lies in {a} and its status in {b}: no single request reads both"),
@@ -269,16 +353,30 @@ fn torn(field: &Field, row: &Row, max_registers: u16, faults: &mut Faults) {
         ));
         return;
     }
-    let max = if field.at.space.is_bits() { MAX_BITS } else { max_registers };
     let (from, to) = hull(field);
-    if to.saturating_sub(from) > u32::from(max) {
+    let (span, max) = (to.saturating_sub(from), reach.max(field.at.space));
+    if span > max {
+        let (what, nearer) = match key {
+            "status" => ("value and status take", ", or use a status that lies nearer"),
+            _ => ("the value takes", ""),
+        };
         faults.push(fault(
-            format!(
-                "value and status lie {} apart, and one request reads at most {max}",
-                to.saturating_sub(from)
-            ),
-            "raise max_registers (up to 125), or use a status that lies nearer",
+            format!("{what} {span} registers, and one request reads at most {max}"),
+            &format!("raise max_registers (up to 125){nearer}"),
         ));
+        return;
+    }
+    let Some(status) = &field.status else { return };
+    let needed = field.encoding.cells().saturating_add(status.encoding.cells());
+    let gap = span.saturating_sub(u32::from(needed));
+    if gap > u32::from(reach.max_gap) {
+        let message =
+            format!("between value and status, {gap} cells are read along; max_gap is {}", reach.max_gap);
+        faults.push(
+            Fault::warning("gap-read", row.at("status"), message)
+                .label("read in one request with the value")
+                .help("raise max_gap if the manual says that they can be read; otherwise use a status that lies nearer"),
+        );
     }
 }
 

@@ -61,7 +61,7 @@ impl Row {
         self.cells.get(key)?.as_ref()
     }
 
-    /// Whether `key` is written, even if badly: what is broken is not missing as well.
+    /// Whether `key` is written, even if badly: what is broken is not missing as well. One with a preset always is.
     pub(super) fn has(&self, key: &str) -> bool {
         self.cells.contains_key(key)
     }
@@ -108,7 +108,7 @@ impl Row {
         self.list(key).iter().filter_map(Cell::row)
     }
 
-    /// The pair of numbers at `key`, each with a kind that its shape bounds to `T`.
+    /// The two values at `key`.
     pub(super) fn pair(&self, key: &str) -> Option<(&Value, &Value)> {
         match self.list(key) {
             [a, b] => Some((&a.value, &b.value)),

@@ -2,14 +2,16 @@
 //! What a key means beyond its own value is checked where it is used.
 
 use super::shape::{HUGE, Key, Kind, Preset, Shape};
+use crate::model::sign::{Knob, Sign};
 use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
-const POSITIVE: Kind = Kind::Number(0.0, HUGE);
+const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
 const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
+const COLOURS: Kind = Kind::OneOf(&["red", "orange", "yellow", "blue"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
-const QUALITIES: Kind = Kind::OneOf(&[
+const QUALITY_NAMES: &[&str; 8] = &[
     "good",
     "warm-up",
     "calibrating",
@@ -18,12 +20,29 @@ const QUALITIES: Kind = Kind::OneOf(&[
     "sensor-fault",
     "out-of-service",
     "implausible",
-]);
+];
+const QUALITIES: Kind = Kind::OneOf(QUALITY_NAMES);
+/// Of what only speaks up when something is amiss.
+const AMISS: Kind = {
+    let [_good, amiss @ ..] = QUALITY_NAMES;
+    Kind::OneOf(amiss)
+};
 /// Poll periods: faster than 50 ms no serial line is, slower than 10 minutes no supervision.
 const POLL_MS: Kind = Kind::Integer(50, 600_000);
 const TIMEOUT_MS: Kind = Kind::Integer(20, 60_000);
+/// Silence after an answer: a trip waits for it too. Slow converters want a tenth of a second, none wants a second.
+const GAP_MS: Kind = Kind::Integer(0, 1_000);
 /// Delays of an alarm, in seconds: an hour is no longer a delay.
 const DELAY_S: Kind = Kind::Number(0.0, 3_600.0);
+/// AQ 6201 keeps everything locked for a minute after power-on; a site may ask for more.
+const START_HOLD_S: Kind = Kind::Number(60.0, 3_600.0);
+/// Votes that others name: each may name all before it, so their number bounds how deep they can be nested.
+const MAX_GROUPS: usize = 256;
+/// A delay of a vote, in seconds: a minute is no longer a delay.
+const VOTE_DELAY_S: Kind = Kind::Number(0.0, 60.0);
+/// Times of a stroke, in seconds.
+const STROKE_S: Kind = Kind::Number(0.05, 600.0);
+const ON_BAD: Kind = Kind::OneOf(&["vote", "alarm", "ignore"]);
 
 /// A text in both languages.
 pub(super) static WORDS: Shape = Shape {
@@ -52,8 +71,21 @@ pub(super) static SITE_FILE: Shape = Shape {
         Key::may("trip", Kind::Tables(&TRIP, MAX_ROWS), "cause and effect"),
         Key::may("destination", Kind::Tables(&DESTINATION, 16), "the brokers to tell"),
         Key::may("alarms", Kind::Table(&ALARMS), "how alarms are announced"),
+        Key::may("lock", Kind::Tables(&LOCK, MAX_ROWS), "locks against starting, as of a local fan"),
+        Key::may("group", Kind::Tables(&GROUP, MAX_GROUPS), "votes that trips and other votes name"),
+        Key::may("signs", Kind::Table(&SIGNS), "the numbers that signs of false data go by"),
+        Key::may("airway", Kind::Tables(&AIRWAY, 1_000), "points that the same air passes"),
+        Key::may("grades", Kind::Table(&GRADES), "when an area is orange or red"),
+        Key::may(
+            "permit",
+            Kind::Tables(&PERMIT, 64),
+            "set-points that are tighter on a day, for work that is planned",
+        ),
     ],
 };
+
+/// Where journal, buffer and command socket are, unless the site file says so.
+pub(super) const STATE_FOLDER: &str = "/var/lib/davy";
 
 static GATEWAY: Shape = Shape {
     what: "the gateway",
@@ -62,8 +94,8 @@ static GATEWAY: Shape = Shape {
         Key::preset(
             "state",
             Kind::Str,
-            Preset::Str("/var/lib/davy"),
-            "the folder of journal, buffer and command socket",
+            Preset::Str(STATE_FOLDER),
+            "the folder of journal, buffer and command socket, from where this file lies",
         ),
         Key::preset(
             "outputs",
@@ -75,6 +107,12 @@ static GATEWAY: Shape = Shape {
             "profiles",
             Kind::Str,
             "a folder with profiles of the site's own, from where this file lies",
+        ),
+        Key::preset(
+            "start_hold_s",
+            START_HOLD_S,
+            Preset::Number(60.0),
+            "for so long after a start no reset is taken; longer than 60 s if you like, never shorter",
         ),
         Key::may(
             "standards",
@@ -123,6 +161,66 @@ static ALARMS: Shape = Shape {
     ],
 };
 
+static GRADES: Shape = Shape {
+    what: "how areas are graded, beyond the colours of their alarms",
+    keys: &[
+        Key::preset(
+            "orange_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(10.0),
+            "orange: a gas point at or above its alarm for longer; 0: never",
+        ),
+        Key::preset(
+            "orange_points",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "orange: so many gas points of the area at or above their alarm; 0: never",
+        ),
+        Key::preset(
+            "red_pct_vol",
+            Kind::Number(0.0, 100.0),
+            Preset::Number(3.0),
+            "red: so much of a combustible gas, percent by volume; 0: never",
+        ),
+        Key::preset(
+            "red_areas",
+            Kind::Integer(0, 1_000),
+            Preset::Integer(2),
+            "red: so many areas with a gas point at or above its alarm; 0: never",
+        ),
+        Key::preset(
+            "red_after_min",
+            Kind::Number(0.0, 1_440.0),
+            Preset::Number(30.0),
+            "red: a gas point at or above its trip for longer; 0: never",
+        ),
+    ],
+};
+
+static PERMIT: Shape = Shape {
+    what: "a permit",
+    keys: &[
+        Key::must("place", Kind::Ref("an area or a point"), "where the work is"),
+        Key::must("kind", Kind::OneOf(&["hot-work", "confined-space"]), "what work it is"),
+        Key::must("from", Kind::Str, "when it begins, as \"2026-11-24T08:00:00+08:00\""),
+        Key::must("until", Kind::Str, "when it ends, at most 8 hours later"),
+        Key::must("by", Kind::Str, "who gives it"),
+        Key::may("second", Kind::Str, "the second person, where one is named"),
+        Key::may("percent", Kind::Integer(10, 99), "set-points are so many percent of what they are"),
+        Key::may("set_points", Kind::Table(&PERMIT_SET_POINTS), "or are these, where they are given"),
+    ],
+};
+
+static PERMIT_SET_POINTS: Shape = Shape {
+    what: "set-points of a permit",
+    keys: &[
+        Key::must("unit", UNITS, "the unit of these numbers; must be the points'"),
+        Key::may("warning", ANY, "at or above: early warning"),
+        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+    ],
+};
+
 static GAS: Shape = Shape {
     what: "a gas",
     keys: &[
@@ -145,6 +243,11 @@ static AREA: Shape = Shape {
             "picks the set-points, as \"cn-coal-face\"",
         ),
         Key::may("name", Kind::Words, "the area's name, as people say it (default: its id)"),
+        Key::may(
+            "risk",
+            COLOURS,
+            "its inherent risk: it is never graded better (default: as its kind, or blue)",
+        ),
     ],
 };
 
@@ -153,12 +256,7 @@ static BUS: Shape = Shape {
     keys: &[
         Key::must("id", Kind::Id, "names the line"),
         Key::must("link", Kind::Str, "how to reach it: \"tcp://host:port\""),
-        Key::preset(
-            "gap_ms",
-            Kind::Integer(0, 10_000),
-            Preset::Integer(0),
-            "silence between an answer and the next request",
-        ),
+        Key::preset("gap_ms", GAP_MS, Preset::Integer(0), "silence between an answer and the next request"),
         Key::preset(
             "timeout_ms",
             TIMEOUT_MS,
@@ -210,7 +308,7 @@ static POINT: Shape = Shape {
         Key::may("place", Kind::Str, "the place in the area by the standard's name for it, as \"T1\""),
         Key::may("area", Kind::Ref("an area"), "where it measures (default: where its device stands)"),
         Key::may("decimals", Kind::Integer(0, 6), "as displayed; set-points are compared so (default 2)"),
-        Key::may("deadband", POSITIVE, "smallest change that is told (default: one step of the display)"),
+        Key::may("deadband", NOT_NEGATIVE, "smallest change that is told (default: one step of the display)"),
         Key::may(
             "set_points",
             Kind::Table(&SET_POINTS),
@@ -257,23 +355,109 @@ static POINT: Shape = Shape {
             Kind::List(&Kind::Str, 1, 16),
             "alarms that say it already: while one of them stands, those of this point are not announced",
         ),
+        Key::may("neighbours", Kind::List(&Kind::Ref("a point"), 1, 8), "points that measure the same air"),
+        Key::may("catalytic", Kind::Flag, "whether its sensor is catalytic: folds back in too much gas"),
+        Key::may(
+            "tells",
+            Kind::OneOf(&["inhibit", "mute", "power-off", "local"]),
+            "what a contact tells of its device when it is 1",
+        ),
+        Key::may("signs", Kind::Table(&SIGNS_OF_POINT), "numbers of signs that are others for this point"),
     ],
 };
 
-static SET_POINTS: Shape = Shape {
-    what: "set-points",
+/// The numbers that signs go by; for the whole site.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static SIGNS: Shape = Shape {
+    what: "the numbers that signs go by",
+    keys: &{
+        let mut keys = [const { Key::may("", Kind::Flag, "") }; Knob::ALL.len()];
+        let mut n = 0;
+        while n < keys.len() {
+            let (knob, (lo, hi)) = (Knob::ALL[n], Knob::ALL[n].bounds());
+            let preset = Preset::Number(knob.default());
+            keys[n] = Key::preset(knob.key(), Kind::Number(lo, hi), preset, knob.doc());
+            n += 1;
+        }
+        keys
+    },
+};
+
+/// The same for one point: what is not written there is as for the whole site.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static SIGNS_OF_POINT: Shape = Shape {
+    what: "the numbers that signs go by on one point",
+    keys: &{
+        let mut keys = [const { Key::may("", Kind::Flag, "") }; Knob::ALL.len() + 1];
+        let mut n = 0;
+        while n < Knob::ALL.len() {
+            let (knob, (lo, hi)) = (Knob::ALL[n], Knob::ALL[n].bounds());
+            keys[n] = Key::may(knob.key(), Kind::Number(lo, hi), knob.doc());
+            n += 1;
+        }
+        keys[n] = Key::may(
+            "off",
+            Kind::List(&Kind::OneOf(&SIGN_NAMES), 0, Sign::ALL.len()),
+            "signs that nobody looks for on this point",
+        );
+        keys
+    },
+};
+
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const SIGN_NAMES: [&str; Sign::ALL.len()] = {
+    let mut names = [""; Sign::ALL.len()];
+    let mut n = 0;
+    while n < names.len() {
+        names[n] = Sign::ALL[n].as_str();
+        n += 1;
+    }
+    names
+};
+
+static AIRWAY: Shape = Shape {
+    what: "an airway",
     keys: &[
-        Key::must("unit", UNITS, "the unit of these numbers; must be the point's"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+        Key::must("points", Kind::List(&Kind::Ref("a point"), 2, 64), "the points, in the order of the air"),
+        Key::preset(
+            "lag_s",
+            Kind::Number(0.0, 3_600.0),
+            Preset::Number(0.0),
+            "how long the air takes from one to the next",
+        ),
+        Key::may("diluted", Kind::Flag, "whether fresh air joins on the way, so that it may hold less there"),
     ],
 };
+
+/// The numbers of a point in a site file and of a row of a standard.
+macro_rules! set_points {
+    ($what:literal, [$($before:expr),* $(,)?], [$($after:expr),* $(,)?] $(,)?) => {
+        Shape {
+            what: $what,
+            keys: &[
+                $($before,)*
+                Key::may("warning", ANY, "at or above: early warning"),
+                Key::may("alarm", ANY, "at or above: alarm, or level 1"),
+                Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+                Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
+                Key::may("low_warning", ANY, "at or below: early warning"),
+                Key::may("low_alarm", ANY, "at or below: alarm"),
+                Key::may("low_trip", ANY, "at or below: trip"),
+                Key::may("low_reset", ANY, "above: the lowest level may be reset"),
+                $($after,)*
+            ],
+        }
+    };
+}
+
+static SET_POINTS: Shape = set_points!(
+    "set-points",
+    [Key::must("unit", UNITS, "the unit of these numbers; must be the point's")],
+    [
+        Key::may("lock", ANY, "at or above: what must not start is locked (headings: the fan, above 3.0 %)"),
+        Key::may("unlock", ANY, "below: a person may unlock it (headings: 1.5 %)"),
+    ],
+);
 
 static APPROVED: Shape = Shape {
     what: "an approval",
@@ -297,6 +481,10 @@ macro_rules! element {
                 $($own,)*
                 Key::may("travel_s", Kind::Number(0.1, 600.0), "from demand to confirmation at most (default: valve 10, others 5)"),
                 Key::may("mode", MODES, "\"observe\" or \"act\" (default: as [gateway] outputs)"),
+                Key::may("dead_s", STROKE_S, "its unsafe end must be left this long after the command (solenoid 1, motor 5)"),
+                Key::may("commissioned_s", STROKE_S, "how long it took when commissioned: 1.2 times that is slow, 1.5 times has failed"),
+                Key::may("reopens_s", Kind::Number(1.0, 86_400.0), "let go, it should be out of its safe state within this, by hand"),
+                Key::may("backup", Kind::Ref("a valve, load, siren or lock"), "what is demanded as well when this one fails"),
             ],
         }
     };
@@ -310,6 +498,19 @@ pub(super) static VALVE: Shape = element!(
     "a valve",
     Key::may("closed", FEEDBACK, "the contact that says closed"),
     Key::may("open", FEEDBACK, "the contact that says open"),
+    Key::preset(
+        "leak_from_s",
+        Kind::Number(0.0, 3_600.0),
+        Preset::Number(60.0),
+        "confirmed closed for so long, gas must not rise any more",
+    ),
+    Key::preset("leak_to_s", Kind::Number(1.0, 7_200.0), Preset::Number(120.0), "until so long after that"),
+    Key::preset(
+        "leak_rise_pct",
+        Kind::Number(0.1, 100.0),
+        Preset::Number(5.0),
+        "a rise by this much of a point's trip value alarms as a leak",
+    ),
 );
 
 /// A load.
@@ -323,6 +524,32 @@ pub(super) static LOAD: Shape = element!(
 pub(super) static SIREN: Shape =
     element!("a siren", Key::may("on", FEEDBACK, "the contact that says that it runs"),);
 
+/// A lock.
+pub(super) static LOCK: Shape = element!(
+    "a lock",
+    Key::may("locked", FEEDBACK, "the contact that says locked"),
+    Key::may("free", FEEDBACK, "the contact that says that it may be started"),
+);
+
+static GROUP: Shape = Shape {
+    what: "a group of votes",
+    keys: &[
+        Key::must("id", Kind::Id, "names the group"),
+        Key::may("vote", Kind::Str, "how many members of how many, as \"1oo2\" (default: any one)"),
+        Key::must(
+            "when",
+            Kind::List(&Kind::Ref("an alarm (\"point:trip\") or a group"), 0, 64),
+            "its members: alarms and other groups",
+        ),
+        Key::preset(
+            "on_bad",
+            ON_BAD,
+            Preset::Str("vote"),
+            "what a member that can't be judged counts as, as in a trip",
+        ),
+    ],
+};
+
 static TRIP: Shape = Shape {
     what: "a trip",
     keys: &[
@@ -332,19 +559,20 @@ static TRIP: Shape = Shape {
         Key::may("vote", Kind::Str, "how many causes of how many, as \"1oo2\" (default: any one)"),
         Key::must(
             "when",
-            Kind::List(&Kind::Ref("an alarm (\"point:trip\")"), 0, 64),
-            "the alarms that cause it",
+            Kind::List(&Kind::Ref("an alarm (\"point:trip\") or a group"), 0, 64),
+            "what causes it: alarms and groups",
         ),
         Key::must(
             "effects",
-            Kind::List(&Kind::Ref("a valve, load or siren"), 0, 256),
+            Kind::List(&Kind::Ref("a valve, load, siren or lock"), 0, 256),
             "what it brings into the safe state",
         ),
         Key::preset(
             "on_bad",
-            Kind::OneOf(&["vote", "alarm"]),
+            ON_BAD,
             Preset::Str("vote"),
-            "what a cause that can't be judged counts as: a vote to trip, or an alarm while another is good",
+            "what a cause that can't be judged counts as: a vote to trip; an alarm while another is known to be safe; \
+             for locks only, nothing",
         ),
         Key::preset(
             "bad_delay_s",
@@ -357,6 +585,28 @@ static TRIP: Shape = Shape {
             Kind::Number(0.0, 86_400.0),
             Preset::Number(60.0),
             "how long every cause must have been good and below its reset value",
+        ),
+        Key::preset(
+            "delay_s",
+            VOTE_DELAY_S,
+            Preset::Number(0.0),
+            "how long the vote must stand before it trips; for gas at most 2 s",
+        ),
+        Key::preset(
+            "bypass",
+            Kind::OneOf(&["two-persons", "one-person", "never"]),
+            Preset::Str("two-persons"),
+            "who may take one of its causes out of the vote for a while; one at a time",
+        ),
+        Key::may(
+            "permissive",
+            Kind::List(&Kind::Ref("an alarm (\"point:alarm\")"), 0, 64),
+            "alarms that do not cause it and must be proven safe before a reset all the same",
+        ),
+        Key::may(
+            "reset_when",
+            Kind::List(&Kind::Ref("an alarm (\"point:lock\")"), 0, 64),
+            "for locks only: the causes that must be proven safe before it is unlocked (default: all)",
         ),
     ],
 };
@@ -378,173 +628,6 @@ static DESTINATION: Shape = Shape {
     ],
 };
 
-const SPACES: Kind = Kind::OneOf(&["coil", "discrete", "input", "holding"]);
-const ADDRESS: Kind = Kind::Integer(0, 65_535);
-const ENCODINGS: Kind = Kind::OneOf(&["u16", "i16", "u32", "i32", "f32", "bits", "bit"]);
-const ORDERS: Kind = Kind::OneOf(&["abcd", "cdab", "badc", "dcba"]);
-const BIT_RANGE: Kind = Kind::List(&Kind::Integer(0, 15), 2, 2);
+mod library;
 
-/// A profile.
-pub(super) static PROFILE_FILE: Shape = Shape {
-    what: "a profile",
-    keys: &[
-        Key::must("id", Kind::Id, "names the profile"),
-        Key::may("name", Kind::Words, "the device model, as people say it"),
-        Key::preset(
-            "max_registers",
-            Kind::Integer(1, 125),
-            Preset::Integer(100),
-            "most registers in one request",
-        ),
-        Key::preset(
-            "max_gap",
-            Kind::Integer(0, 64),
-            Preset::Integer(0),
-            "registers that nobody needs and that may be read along",
-        ),
-        Key::may("signal", Kind::Tables(&SIGNAL, 1_000), "what the device measures"),
-        Key::may("status", Kind::Tables(&STATUS, 1_000), "what it says of its own health"),
-        Key::may("output", Kind::Tables(&OUTPUT, 256), "what can be written to it"),
-    ],
-};
-
-static SIGNAL: Shape = Shape {
-    what: "a signal",
-    keys: &[
-        Key::must("id", Kind::Id, "names the signal within the profile"),
-        Key::may("name", Kind::Words, "its name, as people say it (default: its id)"),
-        Key::must("space", SPACES, "which of the four Modbus tables"),
-        Key::must("address", ADDRESS, "the address on the wire, from 0 (a manual's 40001 is holding 0)"),
-        Key::must("encoding", ENCODINGS, "how the bits are to be read"),
-        Key::may("order", ORDERS, "byte order of a 32-bit value; a test value on site proves it"),
-        Key::may("bits", BIT_RANGE, "lowest and highest bit of a bit field"),
-        Key::preset("scale", ANY, Preset::Number(1.0), "value = raw x scale + offset"),
-        Key::preset("offset", ANY, Preset::Number(0.0), "see scale"),
-        Key::must("unit", UNITS, "the unit of the value"),
-        Key::may("range", Kind::List(&ANY, 2, 2), "lowest and highest value that the sensor can measure"),
-        Key::may("sentinels", Kind::List(&Kind::Table(&SENTINEL), 0, 16), "raw values that are no values"),
-        Key::may("status", Kind::Ref("a status of this profile"), "what qualifies this value"),
-    ],
-};
-
-static SENTINEL: Shape = Shape {
-    what: "a raw value that is no value",
-    keys: &[
-        Key::must("raw", Kind::Integer(-2_147_483_648, 4_294_967_295), "the raw value"),
-        Key::must("quality", QUALITIES, "what it means"),
-    ],
-};
-
-static STATUS: Shape = Shape {
-    what: "a status",
-    keys: &[
-        Key::must("id", Kind::Id, "names the status within the profile"),
-        Key::must("space", SPACES, "which of the four Modbus tables"),
-        Key::must("address", ADDRESS, "the address on the wire, from 0"),
-        Key::must("encoding", Kind::OneOf(&["u16", "i16", "bits", "bit"]), "how to read it"),
-        Key::may("bits", BIT_RANGE, "lowest and highest bit of a bit field"),
-        Key::may("codes", Kind::List(&Kind::Table(&CODE), 1, 64), "a number out of a list; any other is bad"),
-        Key::may("flags", Kind::List(&Kind::Table(&FLAG), 1, 16), "each bit that is set says something"),
-    ],
-};
-
-static CODE: Shape = Shape {
-    what: "a status code",
-    keys: &[
-        Key::must("code", Kind::Integer(0, 65_535), "the number"),
-        Key::must("quality", QUALITIES, "what it says of the value"),
-    ],
-};
-
-static FLAG: Shape = Shape {
-    what: "a status bit",
-    keys: &[
-        Key::must("bit", Kind::Integer(0, 15), "which bit, 0 is the lowest"),
-        Key::must("quality", QUALITIES, "what it says of the value when it is set"),
-    ],
-};
-
-static OUTPUT: Shape = Shape {
-    what: "an output",
-    keys: &[
-        Key::must("id", Kind::Id, "names the output within the profile"),
-        Key::must("space", Kind::OneOf(&["coil", "holding"]), "a coil or a holding register"),
-        Key::must("address", ADDRESS, "the address on the wire, from 0"),
-        Key::preset("trip", ADDRESS, Preset::Integer(1), "what is written to demand the safe state"),
-        Key::may("release", ADDRESS, "what is written to withdraw the demand, where the device needs that"),
-        Key::may(
-            "readback",
-            Kind::Table(&READBACK),
-            "where the written value can be read back (default: where it is written)",
-        ),
-    ],
-};
-
-static READBACK: Shape = Shape {
-    what: "where a written value is read back",
-    keys: &[
-        Key::must("space", SPACES, "which of the four Modbus tables"),
-        Key::must("address", ADDRESS, "the address on the wire, from 0"),
-    ],
-};
-
-/// A standard.
-pub(super) static STANDARD_FILE: Shape = Shape {
-    what: "a standard",
-    keys: &[
-        Key::must("id", Kind::Id, "names the standard"),
-        Key::must("name", Kind::Words, "its name, as people say it"),
-        Key::may("labels", Kind::Table(&BY_LEVEL), "what its levels are called"),
-        Key::may(
-            "actions",
-            Kind::Table(&BY_LEVEL),
-            "what to do at each level, unless a kind or a row says so",
-        ),
-        Key::must("kind", Kind::Tables(&AREA_KIND, 1_000), "the kinds of area that it knows"),
-    ],
-};
-
-static BY_LEVEL: Shape = Shape {
-    what: "a text for each level",
-    keys: &[
-        Key::may("warning", Kind::Words, "for the early warning"),
-        Key::may("alarm", Kind::Words, "for the alarm, or level 1"),
-        Key::may("trip", Kind::Words, "for the trip, or level 2"),
-    ],
-};
-
-static AREA_KIND: Shape = Shape {
-    what: "an area kind",
-    keys: &[
-        Key::must("id", Kind::Id, "what areas name as their kind"),
-        Key::must("name", Kind::Words, "the kind, as people say it"),
-        Key::may("actions", Kind::Table(&BY_LEVEL), "what to do at each level"),
-        Key::may(
-            "requires",
-            Kind::List(&Kind::OneOf(&["gas-detector", "shut-off-valve", "power-cut"]), 0, 3),
-            "what such an area must have",
-        ),
-        Key::may("set_points", Kind::Tables(&STANDARD_ROW, 256), "its set-points"),
-    ],
-};
-
-static STANDARD_ROW: Shape = Shape {
-    what: "a row of set-points",
-    keys: &[
-        Key::may("place", Kind::Str, "the place in the area, as \"T1\" (none: any place)"),
-        Key::may("gas", Kind::Str, "the gas (none: any gas)"),
-        Key::must("unit", UNITS, "the unit of these numbers"),
-        Key::may("warning", ANY, "at or above: early warning"),
-        Key::may("alarm", ANY, "at or above: alarm, or level 1"),
-        Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
-        Key::may("reset", ANY, "below: the highest level may be reset (mines: the re-power value)"),
-        Key::may("low_warning", ANY, "at or below: early warning"),
-        Key::may("low_alarm", ANY, "at or below: alarm"),
-        Key::may("low_trip", ANY, "at or below: trip"),
-        Key::may("low_reset", ANY, "above: the lowest level may be reset"),
-        Key::preset("max_on_delay_s", DELAY_S, Preset::Number(2.0), "longest on-delay that is not laxer"),
-        Key::may("actions", Kind::Table(&BY_LEVEL), "what to do at each level"),
-        Key::must("source", Kind::Str, "where the numbers are from"),
-        Key::must("confirmed", Kind::Flag, "whether somebody checked them against that source"),
-    ],
-};
+pub(super) use library::{PROFILE_FILE, STANDARD_FILE};

@@ -3,7 +3,9 @@
 
 use super::alarms::About;
 use super::blocks;
-use super::faults::{Fault, Faults, Place};
+use super::faults::{Fault, Faults, Place, Source};
+use super::grades;
+use super::groups::Ballot;
 use super::library::Library;
 use super::links::{self, Scheme};
 use super::names::Names;
@@ -11,6 +13,7 @@ use super::profile::Profile;
 use super::read::Row;
 use super::standard::AreaKind;
 use super::texts;
+use super::trips::BypassRule;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
 use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Origin, Plan, Subject, Telemetry};
@@ -34,9 +37,10 @@ pub(super) struct Compiler<'a> {
     pub(super) area_places: Table<AreaId, Place>,
     pub(super) buses: Names<BusId>,
     /// Default poll period and time-out of a bus, in milliseconds.
-    bus_timing: Table<BusId, (u64, u64)>,
+    bus_timing: Table<BusId, (Option<u64>, Option<u64>)>,
     links: BTreeMap<String, Place>,
-    units: BTreeMap<(BusId, u8), Place>,
+    /// Units by link, not by bus: two buses to one address reach the same devices.
+    units: BTreeMap<(String, u8), Place>,
     pub(super) devices: Names<DeviceId>,
     pub(super) profiles: Table<DeviceId, Arc<Profile>>,
     pub(super) device_places: Table<DeviceId, Place>,
@@ -46,8 +50,13 @@ pub(super) struct Compiler<'a> {
     actions: BTreeSet<Arc<str>>,
     pub(super) elements: Names<ElementId>,
     pub(super) trips: Names<()>,
-    /// Rows of standards that the site uses and that nobody has confirmed.
-    pub(super) unconfirmed: BTreeSet<String>,
+    /// Votes that others name, and what they are made of.
+    pub(super) group_names: Names<usize>,
+    pub(super) groups: Vec<Option<Ballot>>,
+    /// Who may bypass each cause.
+    pub(super) bypass_rules: BTreeMap<AlarmId, BypassRule>,
+    /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
+    pub(super) unconfirmed: BTreeSet<(String, usize)>,
     /// Where the set-points of alarms come from.
     pub(super) origins: BTreeMap<AlarmId, Origin>,
 }
@@ -74,15 +83,19 @@ impl<'a> Compiler<'a> {
             points: Names::new("point"),
             alarms: BTreeMap::new(),
             actions: BTreeSet::new(),
-            elements: Names::new("valve, load or siren"),
+            elements: Names::new("valve, load, siren or lock"),
             trips: Names::new("trip"),
+            group_names: Names::new("group"),
+            groups: Vec::new(),
+            bypass_rules: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
             origins: BTreeMap::new(),
         }
     }
 
-    /// The plan, as far as the file allows, and where its set-points come from.
-    pub(super) fn compile(mut self) -> (Plan, BTreeMap<AlarmId, Origin>) {
+    /// The plan, as far as the file allows, the profiles and standards that it was made with, and where its set-points
+    /// come from.
+    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>, BTreeMap<AlarmId, Origin>) {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -92,13 +105,25 @@ impl<'a> Compiler<'a> {
         self.all_elements();
         self.each("point", Self::relations);
         self.announcing();
+        self.all_signs();
+        self.grading();
+        self.each("permit", Self::permit);
         self.blocks();
+        self.all_groups();
         self.each("trip", Self::trip_row);
+        self.idle_groups();
+        self.bypass_alarms();
+        self.leak_checks();
         self.all_destinations();
         self.emptiness();
         self.sizes();
         self.advice();
-        (self.plan, self.origins)
+        let profiles = self.profiles.values().map(|profile| &profile.source);
+        let mut used: Vec<_> =
+            profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
+        used.sort_by_key(Arc::as_ptr);
+        used.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        (self.plan, used, self.origins)
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {
@@ -113,6 +138,7 @@ impl<'a> Compiler<'a> {
             self.plan.gateway = row.str("id").unwrap_or_default().to_owned();
             self.plan.state_dir = row.str("state").unwrap_or_default().to_owned();
             self.mode = mode(row, "outputs").unwrap_or_default();
+            self.plan.start_hold = row.number("start_hold_s").map_or(Span::ZERO, seconds);
         }
         if let Some(name) = self.root.table("site").and_then(|row| row.words("name")) {
             self.plan.name = name;
@@ -139,9 +165,10 @@ impl<'a> Compiler<'a> {
         let area = match (tag(row), kind) {
             (Some(tag), Some(kind)) => {
                 let named = row.str("kind").unwrap_or_default().to_owned();
+                let risk = grades::risk(row, &kind);
                 self.kinds.push(kind);
                 self.area_places.push(row.at("id"));
-                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named }))
+                Some(self.plan.areas.push(Area { name: name(row, &tag), tag, kind: named, risk }))
             }
             _ => None,
         };
@@ -155,12 +182,11 @@ impl<'a> Compiler<'a> {
         let bus = match (tag(row), link) {
             (Some(tag), Some(link)) => {
                 self.same_link(row, &link);
-                self.bus_timing
-                    .push((row.small("poll_ms").unwrap_or(1_000), row.small("timeout_ms").unwrap_or(500)));
+                self.bus_timing.push((row.small("poll_ms"), row.small("timeout_ms")));
                 Some(self.plan.buses.push(Bus {
                     tag,
                     link,
-                    gap: row.small("gap_ms").map_or(Span::ZERO, Span::from_ms),
+                    gap: row.small("gap_ms").map(Span::from_ms).unwrap_or_default(),
                 }))
             }
             _ => None,
@@ -169,8 +195,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn same_link(&mut self, row: &Row, link: &Link) {
-        let Some(first) = self.links.get(&link.to_string()) else {
-            self.links.insert(link.to_string(), row.at("link"));
+        let reached = same_address(link);
+        let Some(first) = self.links.get(&reached) else {
+            self.links.insert(reached, row.at("link"));
             return;
         };
         self.faults.push(
@@ -192,8 +219,8 @@ impl<'a> Compiler<'a> {
         let profile = self.library.profiles.find(row, "profile", self.faults).cloned();
         let (tag, unit, bus, area, profile) = (tag(row)?, row.small("unit")?, bus?, area?, profile?);
         let (bus_poll, bus_timeout) = self.bus_timing[bus];
-        let poll = row.small("poll_ms").unwrap_or(bus_poll);
-        let timeout = row.small("timeout_ms").unwrap_or(bus_timeout);
+        let poll = row.small("poll_ms").or(bus_poll)?;
+        let timeout = row.small("timeout_ms").or(bus_timeout)?;
         self.timing(row, poll, timeout);
         self.unit(row, bus, unit);
         let condition = Condition::CommLost;
@@ -232,11 +259,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
-        let Some(first) = self.units.get(&(bus, unit)) else {
-            self.units.insert((bus, unit), row.at("unit"));
+        let link = &self.plan.buses[bus].link;
+        let message = format!("two devices are unit {unit} at {link}");
+        let reached = (same_address(link), unit);
+        let Some(first) = self.units.get(&reached) else {
+            self.units.insert(reached, row.at("unit"));
             return;
         };
-        let message = format!("two devices are unit {unit} of bus `{}`", self.plan.buses[bus].tag);
         self.faults.push(
             Fault::error("same-unit", row.at("unit"), message)
                 .label("taken")
@@ -278,7 +307,7 @@ impl<'a> Compiler<'a> {
         }
         for (device, ids) in points.iter() {
             let fields = ids.iter().map(|id| &self.plan.points[*id].field);
-            let found = blocks::pack(fields, &self.profiles[device]);
+            let found = blocks::pack(fields, self.profiles[device].reach);
             for id in ids {
                 let point = &mut self.plan.points[*id];
                 point.block = blocks::block_of(&point.field, &found).unwrap_or_default();
@@ -322,6 +351,11 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// What two links to the same place have in common: names of hosts are written in any case.
+fn same_address(link: &Link) -> String {
+    link.to_string().to_ascii_lowercase()
+}
+
 /// The id of a row.
 pub(super) fn tag(row: &Row) -> Option<Tag> {
     row.str("id").and_then(Tag::new)
@@ -337,6 +371,11 @@ pub(super) fn mode(row: &Row, key: &str) -> Option<Mode> {
         "act" => Some(Mode::Act),
         _ => Some(Mode::Observe),
     }
+}
+
+/// The delay at `key`, which has a preset: it is missing only where it is written badly, and that has been told.
+pub(super) fn delay(row: &Row, key: &str) -> Span {
+    row.number(key).map(seconds).unwrap_or_default()
 }
 
 /// A number of seconds out of a file, to the millisecond.

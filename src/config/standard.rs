@@ -1,11 +1,12 @@
 //! Standards: which set-points an area kind asks for, what its levels are called and what to do at each.
 
-use super::faults::{Fault, Faults, Place};
+use super::faults::{Fault, Faults, Place, Source};
 use super::limits::{Levels, check_order};
 use super::names::Names;
 use super::read::Row;
-use crate::model::alarm::Level;
+use crate::model::alarm::{Colour, Level};
 use crate::model::point::{Displayed, Text, Unit};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An area kind of a standard.
@@ -17,6 +18,10 @@ pub(super) struct AreaKind {
     pub(super) actions: ByLevel,
     pub(super) requires: Vec<String>,
     pub(super) rows: Vec<Requirement>,
+    /// The file that it is from.
+    pub(super) source: Arc<Source>,
+    /// Its inherent risk, where it has one of its own.
+    pub(super) risk: Option<Colour>,
 }
 
 /// What a standard asks for at one place.
@@ -72,10 +77,15 @@ pub(super) fn standard(file: &Row, kinds: &mut Names<Arc<AreaKind>>, faults: &mu
     let actions = ByLevel::read(file.table("actions"));
     for row in file.tables("kind") {
         let actions = ByLevel::read(row.table("actions")).or(&actions);
-        let rows = row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
+        let rows: Vec<_> =
+            row.tables("set_points").filter_map(|r| requirement(r, &actions, faults)).collect();
+        same_rows(&rows, faults);
         let requires = row.list("requires").iter().filter_map(|c| c.str().map(str::to_owned)).collect();
-        let labels = labels.clone();
-        let kind = row.words("name").map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows }));
+        let (labels, risk) = (labels.clone(), row.str("risk").and_then(Colour::parse));
+        let source = Arc::clone(&file.place.source);
+        let kind = row.words("name");
+        let kind =
+            kind.map(|name| Arc::new(AreaKind { name, labels, actions, requires, rows, risk, source }));
         kinds.declare(row, "id", kind, faults);
     }
 }
@@ -100,4 +110,17 @@ fn requirement(row: &Row, actions: &ByLevel, faults: &mut Faults) -> Option<Requ
         confirmed: row.flag("confirmed")?,
         at: row.place.clone(),
     })
+}
+
+/// Of two rows for the same place, gas and unit only one could ever count.
+fn same_rows(rows: &[Requirement], faults: &mut Faults) {
+    let mut seen = BTreeMap::new();
+    for row in rows {
+        let Some(first) = seen.insert((&row.place, &row.gas, row.unit), &row.at) else { continue };
+        faults.push(
+            Fault::error("same-row", row.at.clone(), "two rows for the same place, gas and unit")
+                .help("keep one of the two")
+                .other(first, "the other one"),
+        );
+    }
 }

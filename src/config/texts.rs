@@ -70,6 +70,28 @@ pub(super) fn over_range() -> (Text, Text) {
     )
 }
 
+/// Gas in which something must not be started.
+pub(super) fn lock() -> (Text, Text) {
+    (
+        Text::new("达到闭锁浓度", "lock limit"),
+        Text::new(
+            "严禁启动风机; 按总工程师批准的措施排放瓦斯",
+            "Do not start the fan; degas by the measures that the chief engineer approves",
+        ),
+    )
+}
+
+/// A cause that a person has taken out of the votes.
+pub(super) fn bypass_active() -> (Text, Text) {
+    (
+        Text::new("旁路中, 不参与切断", "bypassed: it trips nothing"),
+        Text::new(
+            "现场用便携仪连续监测; 完成后立即解除旁路",
+            "Measure on site with a portable instrument all the while; end the bypass as soon as you are done",
+        ),
+    )
+}
+
 /// A device that does not answer.
 pub(super) fn comm_lost() -> (Text, Text) {
     (
@@ -123,12 +145,83 @@ pub(super) fn further(condition: Condition) -> (Text, Text) {
         | Condition::SensorFault
         | Condition::OverRange
         | Condition::CommLost
-        | Condition::NotConfirmed => (Text::default(), Text::default()),
+        | Condition::NotConfirmed
+        | Condition::Lock
+        | Condition::BypassActive
+        | Condition::Anomaly
+        | Condition::MovedUncommanded
+        | Condition::FeedbackConflict
+        | Condition::FeedLive
+        | Condition::SlowTravel
+        | Condition::FailedToOpen
+        | Condition::LeakThrough
+        | Condition::ProofTestFailed => (Text::default(), Text::default()),
     }
 }
 
-/// An element that was commanded and is not where it should be.
-pub(super) fn not_confirmed(kind: ElementKind) -> (Text, Text) {
+/// A sign that data may be false or that it may fail.
+pub(super) fn anomaly() -> (Text, Text) {
+    (
+        Text::new("数据质量异常, 请现场核查", "data quality anomaly, check on site"),
+        Text::new(
+            "派人现场核查传感器、进气口、接线和供电, 用便携仪比对",
+            "Send somebody to look at sensor, inlet, wiring and supply, and compare with a portable instrument",
+        ),
+    )
+}
+
+/// What is wrong with an element, and what to do.
+pub(super) fn element(kind: ElementKind, condition: Condition) -> (Text, Text) {
+    if condition == Condition::MovedUncommanded {
+        (
+            Text::new("未经指令自行动作", "moved without a command"),
+            Text::new("查明是谁动作; 检查驱动装置", "Find out who moved it; check the drive"),
+        )
+    } else if condition == Condition::FeedbackConflict {
+        (
+            Text::new("位置反馈矛盾", "its feedback contradicts itself"),
+            Text::new(
+                "现场确认实际位置, 检查限位开关",
+                "See on site where it really is; check the limit switches",
+            ),
+        )
+    } else if condition == Condition::FeedLive {
+        (
+            Text::new("已断电指令, 馈电仍有电", "cut, and still live"),
+            Text::new(
+                "断电失效: 立即切断上级电源, 撤人",
+                "The cut did not work: cut the supply above it at once, withdraw people",
+            ),
+        )
+    } else if condition == Condition::SlowTravel {
+        (
+            Text::new("动作时间超过投运值1.2倍", "took longer than 1.2 times its commissioned time"),
+            Text::new("安排检修", "Have it serviced"),
+        )
+    } else if condition == Condition::FailedToOpen {
+        (
+            Text::new("已解除指令, 尚未恢复", "let go, and not out of its safe state"),
+            Text::new("检查是否卡住, 或通知现场恢复", "See whether it is stuck, or tell the people on site"),
+        )
+    } else if condition == Condition::LeakThrough {
+        (
+            Text::new(
+                "已关到位, 气体仍上升: 内漏或阀门不对",
+                "confirmed closed, gas still rises: it leaks, or it is the wrong valve",
+            ),
+            Text::new("关闭上游阀门, 撤人, 通风", "Close the valve before it, withdraw people, ventilate"),
+        )
+    } else if condition == Condition::ProofTestFailed {
+        (
+            Text::new("试验不合格", "failed its proof test"),
+            Text::new("修复并复试合格后方可复位", "Repair it; it is reset after a test that it passes"),
+        )
+    } else {
+        not_confirmed(kind)
+    }
+}
+
+fn not_confirmed(kind: ElementKind) -> (Text, Text) {
     match kind {
         ElementKind::Valve => (
             Text::new("已令关闭, 未确认关到位", "commanded shut, not confirmed shut"),
@@ -141,6 +234,10 @@ pub(super) fn not_confirmed(kind: ElementKind) -> (Text, Text) {
         ElementKind::Siren => (
             Text::new("已令启动, 未确认启动", "commanded on, not confirmed on"),
             Text::new("改用电话和广播通知", "Warn people by telephone and broadcast"),
+        ),
+        ElementKind::Lock => (
+            Text::new("已令闭锁, 未确认闭锁", "commanded locked, not confirmed locked"),
+            Text::new("派人现场看守, 严禁启动", "Post a guard on site: it must not be started"),
         ),
     }
 }

@@ -1,67 +1,218 @@
 //! Cause and effect, and where to tell.
 
 use super::faults::{Fault, nearest, one_of, quoted};
+use super::groups::Votes;
 use super::links::{self, Scheme};
 use super::names::Names;
 use super::read::{Cell, Row};
-use super::site::{Compiler, name, seconds, tag};
-use crate::model::plan::{Destination, OnBad, Trip};
+use super::site::{Compiler, delay, name, tag};
+use super::texts;
+use crate::model::alarm::{Colour, Condition};
+use crate::model::element::ElementKind;
+use crate::model::plan::{Alarm, Bypassable, Destination, Group, OnBad, Subject, Trip};
+use crate::model::point::Text;
 use crate::model::table::{AlarmId, ElementId};
 use crate::model::time::Span;
+
+/// Longest delay of a vote on gas that is taken without a word: the software's share of the response time.
+const MAX_GAS_DELAY: Span = Span::from_secs(2);
+
+/// Who may bypass a cause; the strictest of the trips that it votes in holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BypassRule {
+    OnePerson,
+    TwoPersons,
+    Never,
+}
+
+impl BypassRule {
+    fn named(name: &str) -> BypassRule {
+        match name {
+            "never" => BypassRule::Never,
+            "one-person" => BypassRule::OnePerson,
+            _ => BypassRule::TwoPersons,
+        }
+    }
+}
 
 impl Compiler<'_> {
     pub(super) fn trip_row(&mut self, row: &Row) {
         let trip = self.trip(row);
         self.trips.declare(row, "id", Some(()), self.faults);
         if let Some(trip) = trip {
+            let rule = row.str("bypass").unwrap_or_default();
+            for cause in &trip.causes {
+                let strictest = self.bypass_rules.entry(*cause).or_insert(BypassRule::OnePerson);
+                *strictest = BypassRule::named(rule).max(*strictest);
+            }
             self.plan.trips.push(trip);
         }
     }
 
     fn trip(&mut self, row: &Row) -> Option<Trip> {
-        let causes = self.causes(row);
+        let ballot = self.ballot(row);
         let effects = self.effects(row);
-        let votes = self.votes(row);
+        let permissives = self.alarm_list(row, "permissive");
+        let reset_when = self.alarm_list(row, "reset_when");
         let own_area = match row.has("area") {
             true => Some(self.areas.find(row, "area", self.faults).copied()?),
             false => None,
         };
-        let (tag, causes, effects, votes) = (tag(row)?, causes?, effects?, votes?);
+        let (tag, ballot, effects) = (tag(row)?, ballot?, effects?);
+        let Votes { causes, groups, .. } = self.tree(&ballot)?;
+        self.check_locks(row, &causes, &groups, &effects)?;
         let first = self.plan.alarms[*causes.first()?].area;
-        Some(Trip {
+        let (permissives, reset_when) = (permissives?, reset_when?);
+        let trip = Trip {
             name: name(row, &tag),
             tag,
             area: own_area.unwrap_or(first),
-            votes,
+            reset_needs: self.reset_needs(row, &causes, &permissives, &reset_when)?,
             causes,
-            on_bad: if row.str("on_bad") == Some("alarm") { OnBad::Alarm } else { OnBad::Vote },
-            bad_delay: row.number("bad_delay_s").map_or(Span::ZERO, seconds),
+            groups,
+            bad_delay: delay(row, "bad_delay_s"),
+            delay: delay(row, "delay_s"),
             effects,
-            reset_hold: row.number("reset_hold_s").map_or(Span::ZERO, seconds),
-        })
+            permissives,
+            reset_hold: delay(row, "reset_hold_s"),
+        };
+        self.check_delay(row, &trip);
+        Some(trip)
     }
 
-    fn causes(&mut self, row: &Row) -> Option<Vec<AlarmId>> {
-        if row.has("when") && row.list("when").is_empty() {
-            self.faults.push(
-                Fault::error("no-causes", row.at("when"), "a trip that nothing causes")
-                    .help("name alarms: when = [\"point:trip\", …]"),
-            );
-            return None;
+    /// For each cause that may be bypassed the alarm that stands meanwhile: one for each point, device or element.
+    pub(super) fn bypass_alarms(&mut self) {
+        let condition = Condition::BypassActive;
+        let (wrong, action) = texts::bypass_active();
+        for (cause, rule) in std::mem::take(&mut self.bypass_rules) {
+            if rule == BypassRule::Never {
+                continue;
+            }
+            let Alarm { subject, area, .. } = self.plan.alarms[cause];
+            let (tag, name) = match subject {
+                Subject::Point(id) => (&self.plan.points[id].tag, self.plan.points[id].name.clone()),
+                Subject::Device(id) => {
+                    let tag = &self.plan.devices[id].tag;
+                    (tag, Text::new(tag.as_str(), tag.as_str()))
+                }
+                Subject::Element(id) => (&self.plan.elements[id].tag, self.plan.elements[id].name.clone()),
+            };
+            let key = format!("{tag}:{condition}");
+            let alarm = self.alarms.get(&key).copied().unwrap_or_else(|| {
+                self.alarm(Alarm {
+                    key,
+                    subject,
+                    area,
+                    condition,
+                    limit: None,
+                    on_delay: Span::ZERO,
+                    off_delay: Span::ZERO,
+                    latching: false,
+                    colour: Colour::Orange,
+                    text: texts::line(&self.plan.areas[area].name, &name, &wrong),
+                    action: action.clone(),
+                })
+            });
+            let two_persons = rule == BypassRule::TwoPersons;
+            self.plan.bypassable.insert(cause, Bypassable { two_persons, alarm });
         }
-        let mut causes = Vec::new();
-        let mut sound = row.has("when");
-        for cell in row.list("when") {
+    }
+
+    /// The alarms at `key`; none where it is not written.
+    fn alarm_list(&mut self, row: &Row, key: &str) -> Option<Vec<AlarmId>> {
+        let mut alarms = Vec::new();
+        let mut sound = true;
+        for cell in row.list(key) {
             match self.cause(cell) {
-                Some(alarm) if causes.contains(&alarm) => {
+                Some(alarm) if alarms.contains(&alarm) => {
                     self.twice(cell);
                     sound = false;
                 }
-                Some(alarm) => causes.push(alarm),
+                Some(alarm) => alarms.push(alarm),
                 None => sound = false,
             }
         }
-        sound.then_some(causes)
+        sound.then_some(alarms)
+    }
+
+    /// Numbers of the inputs that a reset must see proven safe.
+    fn reset_needs(
+        &mut self,
+        row: &Row,
+        causes: &[AlarmId],
+        permissives: &[AlarmId],
+        only: &[AlarmId],
+    ) -> Option<Vec<usize>> {
+        let all = causes.len().saturating_add(permissives.len());
+        if !row.has("reset_when") {
+            return Some((0..all).collect());
+        }
+        let is_lock = row.str("on_bad") == Some("ignore");
+        let strangers = only.iter().any(|alarm| !causes.contains(alarm));
+        if !is_lock || strangers || only.is_empty() {
+            let message = match is_lock {
+                false => "only a lock is lifted while a cause still stands",
+                true if strangers => "`reset_when` names what does not cause this trip",
+                true => "an unlocking that asks for nothing",
+            };
+            self.faults.push(
+                Fault::error("bad-reset-when", row.at("reset_when"), message)
+                    .help("name causes of a trip with on_bad = \"ignore\" and locks for effects; permissive = […] adds others"),
+            );
+            return None;
+        }
+        let named = (0..causes.len()).zip(causes).filter(|(_, alarm)| only.contains(alarm)).map(|(n, _)| n);
+        Some(named.chain(causes.len()..all).collect())
+    }
+
+    /// What must never lock, and what must never be left unlocked by a broken device.
+    fn check_locks(
+        &mut self,
+        row: &Row,
+        causes: &[AlarmId],
+        groups: &[Group],
+        effects: &[ElementId],
+    ) -> Option<()> {
+        let is_lock = |e: &ElementId| self.plan.elements[*e].kind == ElementKind::Lock;
+        let (locks, all) = (effects.iter().any(is_lock), effects.iter().all(is_lock));
+        let ignores = groups.iter().any(|g| g.on_bad == OnBad::Ignore);
+        let by_fault = |a: &AlarmId| {
+            let alarm = &self.plan.alarms[*a];
+            !matches!(alarm.subject, Subject::Point(_)) || alarm.condition == Condition::SensorFault
+        };
+        let fault = if ignores && !all {
+            let message = "what can't be judged would be taken for safe here";
+            Fault::error("ignore-without-lock", row.at("on_bad"), message)
+                .label("for locks only")
+                .help("use on_bad = \"vote\", or keep nothing but locks among the effects")
+        } else if locks && groups.iter().any(|g| g.on_bad != OnBad::Ignore) {
+            Fault::error("lock-by-fault", row.at("on_bad"), "a device's fault would lock")
+                .label("a lock must never lock for that")
+                .help("write on_bad = \"ignore\", in the groups that it names too")
+        } else if locks && causes.iter().any(by_fault) {
+            Fault::error("lock-by-fault", row.at("when"), "a fault is among the causes of a lock")
+                .label("a lock must never lock for that")
+                .help("name measured values and contacts only")
+        } else {
+            return Some(());
+        };
+        self.faults.push(fault);
+        None
+    }
+
+    fn check_delay(&mut self, row: &Row, trip: &Trip) {
+        let is_gas = |alarm: &AlarmId| match self.plan.alarms[*alarm].subject {
+            Subject::Point(point) => self.plan.points[point].gas.is_some(),
+            Subject::Device(_) | Subject::Element(_) => false,
+        };
+        if trip.delay > MAX_GAS_DELAY && trip.causes.iter().any(is_gas) {
+            let message = format!("gas waits {} before it trips", trip.delay);
+            self.faults.push(
+                Fault::warning("slow-trip", row.at("delay_s"), message)
+                    .label(format!("more than {MAX_GAS_DELAY}"))
+                    .help("lower delay_s; against a noisy detector a vote of two helps more than a delay"),
+            );
+        }
     }
 
     pub(super) fn cause(&mut self, cell: &Cell) -> Option<AlarmId> {
@@ -120,7 +271,7 @@ impl Compiler<'_> {
             self.faults.push(
                 Fault::error("no-effects", row.at("effects"), "a trip without effects")
                     .label("brings nothing into its safe state")
-                    .help("name valves, loads or sirens: effects = [\"…\"]"),
+                    .help("name valves, loads, sirens or locks: effects = [\"…\"]"),
             );
             return None;
         }
@@ -141,13 +292,13 @@ impl Compiler<'_> {
         sound.then_some(effects)
     }
 
-    fn twice(&mut self, cell: &Cell) {
+    pub(super) fn twice(&mut self, cell: &Cell) {
         let message = format!("{} is named twice", quoted(cell.str().unwrap_or_default()));
         self.faults.push(Fault::error("named-twice", cell.place.clone(), message).help("name each once"));
     }
 
     /// The M of `MooN`.
-    fn votes(&mut self, row: &Row) -> Option<usize> {
+    pub(super) fn votes(&mut self, row: &Row) -> Option<usize> {
         let n = row.list("when").len();
         let Some(vote) = row.str("vote") else { return Some(1) };
         let parts = vote
@@ -207,7 +358,7 @@ impl Compiler<'_> {
             prefix: prefix?,
             user: row.str("user").map(str::to_owned),
             password_file: row.str("password_file").map(str::to_owned),
-            keep_alive: row.small("keep_alive_s").map_or(Span::from_secs(15), Span::from_secs),
+            keep_alive: row.small("keep_alive_s").map(Span::from_secs).unwrap_or_default(),
         })
     }
 

@@ -269,18 +269,11 @@ fn wired(order: WordOrder, first: u16, second: u16) -> [u8; 4] {
 #[must_use]
 pub fn encode(field: &Field, value: f64) -> Raw {
     let raw = (value - field.offset) / field.scale;
-    let (lo, hi) = match field.encoding {
-        Encoding::U16 => (0.0, f64::from(u16::MAX)),
-        Encoding::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
-        Encoding::U32(_) => (0.0, f64::from(u32::MAX)),
-        Encoding::I32(_) => (f64::from(i32::MIN), f64::from(i32::MAX)),
-        Encoding::Bits { mask, .. } => (0.0, f64::from(mask)),
-        Encoding::Bit => (0.0, 1.0),
-        #[expect(clippy::cast_possible_truncation, reason = "the encoding holds no more digits")]
-        Encoding::F32(_) => return Raw::Float(raw as f32),
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to at most 32 bits; NaN becomes 0")]
-    Raw::Int(raw.round().clamp(lo, hi) as i64)
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, NaN becomes 0; f32 holds no more digits")]
+    match field.encoding.whole() {
+        Some((lo, hi)) => Raw::Int((raw.round() as i64).clamp(lo, hi)),
+        None => Raw::Float(raw as f32),
+    }
 }
 
 /// The status word that states `quality`, where there is one.

@@ -2,7 +2,8 @@
 //! a device that does not answer at the cost of one time-out per back-off. Sends nothing: `io/line.rs` does.
 //!
 //! Order of service:
-//! 1. trips that were not tried yet, so that a trip waits for the request on the wire and for nothing else;
+//! 1. trips that were not tried yet: a trip waits for the request on the wire, at worst the time-out of the device that
+//!    was asked, and for the silence that the line needs after it. Other trips go before it only if they are as new;
 //! 2. read-backs of what was just written;
 //! 3. after a request that failed, one read of a device that answers;
 //! 4. repeated and withdrawn writes;
@@ -24,8 +25,9 @@ use std::sync::Arc;
 /// nobody else is there to be asked.
 const RESPITE: u64 = 3;
 
-/// Polls begin at multiples of this, on all lines alike, so that the computer wakes ten times a second however many
-/// devices there are; the judge's tick falls on the same moments.
+/// The first poll of every device begins at a multiple of this, and where its period is one too so do all others: on all
+/// lines alike, so that the computer wakes ten times a second however many devices there are. The judge's tick falls on
+/// the same moments. A device with another period is asked at moments of its own.
 pub const GRID: Span = Span::from_ms(100);
 
 /// Longest wait that is asked for: a line with nothing to do looks up once a minute.

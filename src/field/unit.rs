@@ -2,20 +2,20 @@
 //! decided in `schedule`.
 //!
 //! ```text
-//!            any answer                    no answer                   no answer
+//!           whole poll                     no answer                   no answer
 //!   ┌──────────────────────▶ heard ─────────────────▶ doubted ─────────────────▶ lost ──┐ no answer:
 //!   │                          ▲     asked at its next poll  after its back-off  ▲  │   │ twice the back-off
 //!   │                          │                                                 └──┼───┘
-//!   └──────────────────────────┴─── first values unconfirmed ◀──────── any answer ──┘
+//!   └──────────────────────────┴─── first values unconfirmed ◀──────── whole poll ──┘
 //! ```
+//!
+//! A poll that breaks off has failed, however many of its blocks were answered: a device that never answers its second
+//! block would otherwise cost the line a time-out in every period.
 
-use crate::model::line::LineFault;
+use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::Device;
 use crate::model::table::DeviceId;
 use crate::model::time::{Mono, Span};
-
-/// Failures in a row after which a device is asked by its back-off only. One lost frame is daily life on a line.
-const FAILURES_TO_LOSE: u32 = 2;
 
 /// Shortest back-off.
 const BACKOFF_MIN: Span = Span::from_secs(1);
@@ -35,8 +35,9 @@ pub(crate) struct Unit {
     period: Span,
     /// The first of its fixed moments: `origin + n * period`.
     origin: Mono,
-    /// It has answered since the start.
+    /// It has answered a whole poll since the start.
     heard: bool,
+    /// Polls in a row that broke off.
     failures: u32,
     backoff: Span,
     /// Its values are the first ones after a loss.
@@ -70,7 +71,7 @@ impl Unit {
         self.blocks > 0
     }
 
-    /// Whether it answered the last time that it was asked.
+    /// Whether it answered the whole of its last poll.
     pub(crate) fn is_trusted(&self) -> bool {
         self.heard && self.failures == 0
     }
@@ -101,14 +102,14 @@ impl Unit {
             self.unconfirmed = true;
         }
         let unconfirmed = self.unconfirmed;
-        self.heard = true;
-        self.failures = 0;
-        self.backoff = Unit::first_backoff(self.period);
         self.block = self.block.saturating_add(1);
         if self.block < self.blocks {
             return (unconfirmed, 0);
         }
         self.block = 0;
+        self.heard = true;
+        self.failures = 0;
+        self.backoff = Unit::first_backoff(self.period);
         self.unconfirmed = false;
         let next = self.moment_after(self.due);
         // Late by more than a period: the missed polls are left out, never made up for.

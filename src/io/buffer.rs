@@ -7,7 +7,9 @@
 //! so every call is caught; after an I/O error it stays broken until it is opened again, so the thread drops it and
 //! opens it again; values over a segment go to files that a sync of the main file misses, so they are kept small.
 
+mod gaps;
 mod keeper;
+mod ledger;
 
 use super::clock::Clock;
 use super::files::{make_folder, sync_folder};
@@ -88,8 +90,10 @@ pub enum Ask {
     Standing(oneshot::Sender<Vec<StoredEvent>>),
     /// Keep these values.
     Keep(Vec<Sample>),
-    /// These are the destinations from now on.
-    Destinations(Vec<String>),
+    /// These are the destinations and the most bytes of telemetry from now on.
+    Replan(Vec<String>, u64, oneshot::Sender<()>),
+    /// Write everything down, and tell at once what was lost.
+    Settle(oneshot::Sender<()>),
     /// Write everything down and end.
     Close(oneshot::Sender<()>),
 }
@@ -120,6 +124,12 @@ impl Buffer {
     #[must_use]
     pub fn marks(&self) -> watch::Receiver<Marks> {
         self.marks.clone()
+    }
+
+    /// Whether its thread has ended: nothing is told or kept any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.marks.has_changed().is_err()
     }
 
     /// Tells the thread that the journal has grown. A full queue is no loss: whatever comes next makes it look.
@@ -177,9 +187,20 @@ impl Buffer {
         drop(self.asks.try_send(Ask::Acked(destination.to_owned(), lane, seq)));
     }
 
-    /// Tells who is to be told from now on: telemetry waits for all of them.
-    pub fn destinations(&self, ids: Vec<String>) {
-        drop(self.asks.try_send(Ask::Destinations(ids)));
+    /// Goes on with these destinations, for all of which telemetry waits, and this bound on it.
+    ///
+    /// # Errors
+    /// [`BufferGone`].
+    pub async fn replan(&self, destinations: &[String], telemetry_max_bytes: u64) -> Result<(), BufferGone> {
+        self.ask(|reply| Ask::Replan(destinations.to_vec(), telemetry_max_bytes, reply)).await
+    }
+
+    /// Writes everything down and tells of every gap that waits to be told.
+    ///
+    /// # Errors
+    /// [`BufferGone`].
+    pub async fn settle(&self) -> Result<(), BufferGone> {
+        self.ask(Ask::Settle).await
     }
 
     /// Writes everything down and ends the thread. A disk that hangs holds up the answer: bound the wait.
@@ -306,13 +327,15 @@ struct Store {
     standing: sled::Tree,
     /// The database's file, to be synced.
     file: File,
+    /// Whether there was nothing in it.
+    fresh: bool,
 }
 
 impl Store {
     /// Opens the database in `dir`, or makes one.
     fn open(dir: &Path) -> Result<Store, StoreFault> {
         make_folder(dir).map_err(|e| StoreFault::Refused(e.to_string()))?;
-        let store = caught(|| {
+        let mut store = caught(|| {
             let db = sled::Config::new()
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
@@ -322,10 +345,13 @@ impl Store {
             let (events, telemetry) = (db.open_tree("events")?, db.open_tree("telemetry")?);
             let (cursors, standing) = (db.open_tree("cursors")?, db.open_tree("standing")?);
             let file = File::open(dir.join("db"))?;
-            Ok(Store { db, events, telemetry, cursors, standing, file })
+            Ok(Store { db, events, telemetry, cursors, standing, file, fresh: false })
         })?;
         match store.check_format(dir) {
-            Ok(()) => Ok(store),
+            Ok(fresh) => {
+                store.fresh = fresh;
+                Ok(store)
+            }
             Err(fault) => {
                 store.abandon();
                 Err(fault)
@@ -333,11 +359,12 @@ impl Store {
         }
     }
 
-    fn check_format(&self, dir: &Path) -> Result<(), StoreFault> {
+    /// Whether the store is fresh, and then marks it as ours.
+    fn check_format(&self, dir: &Path) -> Result<bool, StoreFault> {
         let found = caught(|| self.db.get("format"))?;
         match found {
-            Some(format) if format == FORMAT => Ok(()),
-            None if !self.db.was_recovered() || self.is_empty() => caught(|| {
+            Some(format) if format == FORMAT => Ok(false),
+            None if self.is_empty()? => caught(|| {
                 self.db.insert("format", FORMAT)?;
                 self.db.flush()?;
                 // Once, at birth: sled never syncs these itself.
@@ -347,7 +374,7 @@ impl Store {
                 if let Some(above) = dir.parent() {
                     sync_folder(above)?;
                 }
-                Ok(())
+                Ok(true)
             }),
             Some(_) | None => {
                 Err(StoreFault::Damaged("its format mark is missing or of another version".to_owned()))
@@ -355,14 +382,22 @@ impl Store {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        [&self.events, &self.telemetry, &self.cursors, &self.standing].into_iter().all(|t| t.is_empty())
+    fn is_empty(&self) -> Result<bool, StoreFault> {
+        let trees = [&self.events, &self.telemetry, &self.cursors, &self.standing];
+        caught(|| trees.into_iter().try_fold(true, |empty, tree| Ok(empty && tree.first()?.is_none())))
+    }
+
+    /// Closes the database.
+    fn close(self) {
+        if catch_unwind(AssertUnwindSafe(|| drop(self))).is_err() {
+            tracing::warn!("buffer: the database panicked while it was closed");
+        }
     }
 
     /// Gives the database up without waiting: closing may hang on a disk that does.
     fn abandon(self) {
         let closing = std::thread::Builder::new().name("davy-buffer-end".to_owned());
-        if let Err(e) = closing.spawn(move || catch_unwind(AssertUnwindSafe(|| drop(self))).is_ok()) {
+        if let Err(e) = closing.spawn(move || self.close()) {
             tracing::warn!(error = %e, "buffer: no thread to close the old store on");
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The format of the state folder that this program writes.
@@ -122,6 +122,30 @@ impl State {
     }
 }
 
+/// Whether it is certain that no agent has the state folder `dir`, which could not be locked because it can't be
+/// written: nothing is locked there, or the lock is free. Where that can't even be looked at it is not.
+#[must_use]
+pub fn is_free(dir: &Path) -> bool {
+    match File::open(dir.join("lock")) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(e) => matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
+}
+
+/// Makes the folder `dir` in a place where everybody may make some; refuses one that somebody else has made.
+///
+/// # Errors
+/// What the system says, or that it belongs to another.
+pub fn make_own_folder(dir: &Path) -> io::Result<()> {
+    make_folder(dir)?;
+    let (found, own) = (fs::symlink_metadata(dir)?, fs::metadata("/proc/self")?);
+    if found.is_dir() && found.uid() == own.uid() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not ours", dir.display())))
+    }
+}
+
 fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StateError {
     let path = path.to_owned();
     move |cause| StateError::Unwritable { path, cause }
@@ -177,6 +201,19 @@ pub fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
+/// Gives the file `path` these bytes: whoever reads it, after a power cut too, finds the old ones or the new ones.
+///
+/// # Errors
+/// What the system says.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_added_extension("new");
+    let mut file = create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
 /// Makes the names in the folder `dir` outlive a power cut.
 ///
 /// # Errors
@@ -205,4 +242,21 @@ pub fn set_aside(path: &Path, keep: u32) -> io::Result<PathBuf> {
         sync_folder(folder)?;
     }
     Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_is_free_only_where_that_is_certain() {
+        let dir = std::env::temp_dir().join(format!("davy-files-{}", std::process::id()));
+        assert!(is_free(&dir), "there is none");
+        let state = State::lock(&dir).unwrap();
+        assert!(!is_free(&dir), "an agent has it");
+        assert!(is_free(&dir.join("lock").join("below")), "there can be none below a file");
+        drop(state);
+        assert!(is_free(&dir), "the agent has gone");
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -13,12 +13,13 @@ mod reader;
 mod scan;
 mod writer;
 
-pub use reader::{JournalReader, Page};
+pub use reader::{Hole, JournalReader, Page};
 
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};
+use super::retry::Retry;
 use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing};
-use crate::model::time::{Mono, Span};
+use crate::model::time::Span;
 use crate::record::chain::{Chain, Digest};
 use std::fmt;
 use std::io;
@@ -41,14 +42,16 @@ const BACK_OFF_MAX: Span = Span::from_secs(10);
 const CLOSE_STEP: Duration = Duration::from_millis(5);
 
 /// How the journal does.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct JournalState {
+#[derive(Debug, Default)]
+struct JournalState {
     /// The last entry that is on disk.
-    pub recorded: Seq,
+    recorded: Seq,
     /// Why nothing can be written at the moment.
-    pub trouble: Option<String>,
+    trouble: Option<String>,
     /// Entries that wait in memory for the disk.
-    pub waiting: usize,
+    waiting: usize,
+    /// The journal was closed: its thread has not ended for a fault.
+    closed: bool,
 }
 
 /// A handle on the journal. Cheap to clone.
@@ -57,6 +60,7 @@ pub struct Journal {
     work: SyncSender<Work>,
     state: watch::Receiver<JournalState>,
     folder: PathBuf,
+    found: Seq,
 }
 
 /// What an opened journal says of the runs before.
@@ -97,7 +101,8 @@ impl fmt::Display for JournalError {
 
 impl std::error::Error for JournalError {}
 
-/// Entries were still waiting when the journal was closed: the disk refused them or the time was up.
+/// At least so many entries are not on disk though the journal was closed: the disk refused them, the time was up,
+/// or the journal's thread had broken down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotRecorded(pub usize);
 
@@ -130,10 +135,18 @@ impl Journal {
         let writer = Writer::new(&folder, chain, found.standing.clone(), found.file, clock);
         let (work, queue) = mpsc::sync_channel(QUEUE_MAX);
         let (news, state) = watch::channel(JournalState { recorded: last_seq, ..JournalState::default() });
-        let desk = Desk { queue, news, writer, on_grown, clock, refusal: None, last_lost: 0 };
+        let desk = Desk {
+            queue,
+            news,
+            writer,
+            on_grown,
+            clock,
+            retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
+            last_lost: 0,
+        };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
-            journal: Journal { work, state, folder },
+            journal: Journal { work, state, folder, found: last_seq },
             standing: found.standing,
             previous_end: found.previous_end,
             notes: found.notes,
@@ -158,25 +171,25 @@ impl Journal {
         self.state.borrow().recorded
     }
 
+    /// Whether its thread has ended: nothing is recorded any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.state.has_changed().is_err()
+    }
+
     /// Why nothing can be written at the moment; `None` while all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        if self.state.has_changed().is_err() {
+        if self.is_finished() {
             return Some("the journal's thread has ended".to_owned());
         }
         self.state.borrow().trouble.clone()
     }
 
-    /// How the journal does, and a way to wait for a change.
-    #[must_use]
-    pub fn state(&self) -> watch::Receiver<JournalState> {
-        self.state.clone()
-    }
-
     /// A reader of what is recorded.
     #[must_use]
     pub fn reader(&self) -> JournalReader {
-        JournalReader::new(&self.folder, self.state.clone())
+        JournalReader::new(&self.folder, self.state.clone(), self.found)
     }
 
     /// Writes down what was offered and ends the thread, waiting at most about `limit`.
@@ -199,7 +212,16 @@ impl Journal {
             Ok(0) => Ok(()),
             Ok(waiting) => Err(NotRecorded(waiting)),
             Err(RecvTimeoutError::Timeout) => Err(NotRecorded(self.state.borrow().waiting)),
-            Err(RecvTimeoutError::Disconnected) => Ok(()), // Closed before.
+            Err(RecvTimeoutError::Disconnected) => self.closed_before(),
+        }
+    }
+
+    fn closed_before(&self) -> Result<(), NotRecorded> {
+        let state = self.state.borrow();
+        match (state.closed, state.waiting) {
+            (true, 0) => Ok(()),
+            // A thread that broke down had something in its hands.
+            (_, waiting) => Err(NotRecorded(waiting.max(1))),
         }
     }
 }
@@ -211,25 +233,23 @@ struct Desk<F> {
     writer: Writer,
     on_grown: F,
     clock: Clock,
-    refusal: Option<Refusal>,
+    retry: Retry,
     last_lost: u64,
-}
-
-/// The disk has refused: when it will be tried again.
-struct Refusal {
-    pause: Span,
-    until: Mono,
 }
 
 impl<F: Fn(Seq)> Desk<F> {
     fn run(mut self) {
         while let Some(work) = self.wait() {
             let close = self.take(work);
-            let due = self.refusal.as_ref().is_none_or(|r| self.clock.mono() >= r.until);
-            if due || close.is_some() {
-                self.refusal = if self.commit() { None } else { Some(self.refused()) };
+            if self.retry.is_due(self.clock.mono()) || close.is_some() {
+                if self.commit() {
+                    self.retry.worked();
+                } else {
+                    self.retry.refused(self.clock.mono());
+                }
             }
             if let Some(reply) = close {
+                self.news.send_modify(|state| state.closed = true);
                 // Whoever asked may have run out of patience.
                 reply.try_send(self.writer.waiting()).unwrap_or_default();
                 return;
@@ -239,17 +259,12 @@ impl<F: Fn(Seq)> Desk<F> {
 
     /// The next work; `Some(None)` when it is time to try the disk again, `None` when nobody is left to give any.
     fn wait(&self) -> Option<Option<Work>> {
-        let Some(refusal) = &self.refusal else { return self.queue.recv().ok().map(Some) };
-        match self.queue.recv_timeout(duration(refusal.until.since(self.clock.mono()))) {
+        let Some(until) = self.retry.until() else { return self.queue.recv().ok().map(Some) };
+        match self.queue.recv_timeout(duration(until.since(self.clock.mono()))) {
             Ok(work) => Some(Some(work)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,
         }
-    }
-
-    fn refused(&self) -> Refusal {
-        let pause = self.refusal.as_ref().map_or(BACK_OFF, |r| BACK_OFF_MAX.min(r.pause.times(2)));
-        Refusal { pause, until: self.clock.mono() + pause }
     }
 
     /// Takes in `work` and all that waits behind it, so that one fsync serves them all.
@@ -277,7 +292,7 @@ impl<F: Fn(Seq)> Desk<F> {
         let (recorded, waiting) = (self.writer.recorded(), self.writer.waiting());
         let grown = recorded > self.news.borrow().recorded;
         self.report(trouble.as_deref());
-        self.news.send_replace(JournalState { recorded, trouble, waiting });
+        self.news.send_replace(JournalState { recorded, trouble, waiting, closed: false });
         if grown {
             (self.on_grown)(recorded);
         }

@@ -3,6 +3,8 @@
 
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
+use crate::model::element::TestKind;
+use crate::model::permit::{PermitKind, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -27,12 +29,15 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the answer may take, and what a peer waits for it at least.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Most characters of a reason or a name.
-const WORDS_MAX: usize = 200;
-
 /// Longest key of an alarm or id that is asked about: an id of 64, a colon and a condition. Orders are recorded, refused
 /// ones too, so that what can be no key is turned away at the door and fills no journal.
 const KEY_MAX: usize = 100;
+
+/// Longest name of a person, in characters.
+const NAME_MAX: usize = 64;
+
+/// Longest reason, in characters: two lines.
+const REASON_MAX: usize = 200;
 
 /// Peers served at once: a handful of terminals.
 const PEERS_MAX: usize = 16;
@@ -140,13 +145,13 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let question: Value =
         serde_json::from_slice(question).map_err(|e| format!("not one line of JSON: {e}"))?;
     let text = |key: &str| question.get(key).and_then(Value::as_str).map(str::to_owned);
-    // What people write goes into the journal and onto terminals.
-    let words = |key: &str| {
-        text(key).map(|words| words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect::<String>())
-    };
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
     let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
+    // What people write goes into the journal: no control characters, and not without end.
+    let said = |key: &str, max: usize| -> Option<String> {
+        text(key).map(|t| t.chars().filter(|c| !c.is_control()).take(max).collect())
+    };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
         "ack" => Verb::Acknowledge {
@@ -165,23 +170,70 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
                 .and_then(Value::as_u64)
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(0),
-            reason: words("reason").unwrap_or_default(),
-            second: words("second"),
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
         },
         "out-of-service" => Verb::TakeOut {
             key: id("key")?,
-            reason: words("reason").unwrap_or_default(),
-            second: words("second"),
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
         },
         "unshelve" => Verb::TakeBack { key: id("key")? },
+        "bypass" => Verb::Bypass {
+            target: id("target")?,
+            minutes: question
+                .get("minutes")
+                .filter(|m| !m.is_null())
+                .map(|m| m.as_u64().and_then(|m| u32::try_from(m).ok()).ok_or("`minutes` is no number"))
+                .transpose()?,
+            reason: said("reason", REASON_MAX).unwrap_or_default(),
+            second: said("second", NAME_MAX),
+        },
+        "unbypass" => Verb::Unbypass { target: id("target")? },
+        "calibrate" => Verb::Calibrate {
+            point: id("point")?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+        },
+        "prooftest" => Verb::ProofTest {
+            target: id("target")?,
+            kind: TestKind::parse(&wanted("kind")?).ok_or("`kind` is none of full, partial, interlock")?,
+        },
+        "permit" => Verb::Permit {
+            place: id("place")?,
+            kind: PermitKind::parse(&wanted("kind")?)
+                .ok_or_else(|| "`kind` is neither hot-work nor confined-space".to_owned())?,
+            minutes: question
+                .get("minutes")
+                .and_then(Value::as_u64)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
+            tighten: tightening(&question),
+            second: said("second", NAME_MAX),
+        },
+        "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve"
+                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
+                 calibrate, prooftest, permit, unpermit"
             ));
         }
     };
-    let name = words("name").map(|name| name.chars().take(64).collect());
+    let name = said("name", NAME_MAX);
     Ok(Asked::Order { verb, name })
+}
+
+fn tightening(question: &Value) -> Tightening {
+    let number = |key: &str| question.get(key).and_then(Value::as_f64);
+    match question.get("percent").and_then(Value::as_u64) {
+        // What is no percentage is for the judge to refuse, with the reason.
+        Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
+        None => {
+            Tightening::SetPoints { warning: number("warning"), alarm: number("alarm"), trip: number("trip") }
+        }
+    }
 }
 
 fn is_key(text: &str) -> bool {
@@ -248,11 +300,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_calibration_is_asked_for_with_its_minutes_and_ended_without() {
+        for (minutes, wanted) in
+            [(json!(15), Some(15)), (Value::Null, None), (json!(u64::MAX), Some(u32::MAX))]
+        {
+            let question = json!({ "do": "calibrate", "point": "face.t1", "minutes": minutes, "name": "Li" });
+            let Ok(Asked::Order { verb: Verb::Calibrate { point, minutes }, name }) =
+                ask(question.to_string().as_bytes())
+            else {
+                panic!("a sound question is taken");
+            };
+            assert_eq!((point.as_str(), minutes, name.as_deref()), ("face.t1", wanted, Some("Li")));
+        }
+    }
+
+    #[test]
     fn what_can_be_no_key_never_reaches_the_judge_and_so_fills_no_journal() {
         for key in ["", "\u{1b}[2J", "a b", &"k".repeat(KEY_MAX + 1)] {
             assert!(ask(json!({ "do": "ack", "key": key }).to_string().as_bytes()).is_err(), "{key:?}");
             assert!(ask(json!({ "do": "reset", "target": key }).to_string().as_bytes()).is_err(), "{key:?}");
         }
+        assert!(ask(json!({ "do": "calibrate", "point": "a b" }).to_string().as_bytes()).is_err());
         let question = json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{1b}[2J" });
         let Ok(Asked::Order { verb: Verb::Acknowledge { key, .. }, name }) =
             ask(question.to_string().as_bytes())
@@ -260,5 +328,56 @@ mod tests {
             panic!("a sound question is taken");
         };
         assert_eq!((key.as_str(), name.as_deref()), ("bottle-room.lpg-1:low-trip", Some("Li[2J")));
+    }
+
+    #[test]
+    fn what_people_write_of_a_bypass_reaches_the_judge_without_control_characters_and_not_without_end() {
+        let question = json!({
+            "do": "bypass", "target": "bottle-room.lpg-1:trip", "minutes": 20, "reason": format!("cal\u{1b}[2J{}", "x".repeat(999)),
+            "second": "Wang\n",
+        });
+        let Ok(Asked::Order { verb: Verb::Bypass { target, minutes, reason, second }, .. }) =
+            ask(question.to_string().as_bytes())
+        else {
+            panic!("a sound question is taken");
+        };
+        assert_eq!((target.as_str(), minutes), ("bottle-room.lpg-1:trip", Some(20)));
+        assert_eq!((reason.chars().count(), second.as_deref()), (REASON_MAX, Some("Wang")));
+        assert!(reason.starts_with("cal[2Jx"));
+        for broken in [json!("20"), json!(-1), json!(1e20)] {
+            let question = json!({ "do": "bypass", "target": "a:trip", "minutes": broken });
+            assert!(ask(question.to_string().as_bytes()).is_err(), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_proof_test_is_one_of_three_kinds() {
+        let kind = |kind: &str| {
+            let question = json!({ "do": "prooftest", "target": "valve", "kind": kind });
+            match ask(question.to_string().as_bytes()) {
+                Ok(Asked::Order { verb: Verb::ProofTest { kind, .. }, .. }) => Some(kind),
+                Ok(_) | Err(_) => None,
+            }
+        };
+        assert_eq!(TestKind::ALL.map(|k| kind(k.as_str())), TestKind::ALL.map(Some));
+        assert_eq!(kind("half"), None);
+    }
+
+    #[test]
+    fn what_is_no_percentage_is_never_taken_for_one() {
+        let permit = |percent: Value| {
+            let question = json!({
+                "do": "permit", "place": "face", "kind": "hot-work", "minutes": 60, "percent": percent, "alarm": 0.5
+            });
+            match ask(question.to_string().as_bytes()) {
+                Ok(Asked::Order { verb: Verb::Permit { tighten, .. }, .. }) => tighten,
+                Ok(_) | Err(_) => panic!("a permit is a permit"),
+            }
+        };
+        assert_eq!(permit(json!(50)), Tightening::Percent(50));
+        assert_eq!(permit(json!(306)), Tightening::Percent(u8::MAX), "refused by the judge");
+        let set_points = Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None };
+        assert_eq!(permit(Value::Null), set_points);
+        assert!(ask(br#"{"do":"permit","place":"face","kind":"picnic"}"#).is_err());
     }
 }

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod line;
 pub mod local;
 pub mod mqtt;
+mod retry;
 pub mod room;
 pub mod slave;
 pub mod subscriber;

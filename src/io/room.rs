@@ -1,6 +1,9 @@
 //! The safety room: one thread with the judge and the lines on it. Nothing here waits for a disk, a network beyond
 //! the lines, or another room: what does not fit into the next channel waits here or is counted as lost.
 
+mod mail;
+
+use self::mail::Mailbox;
 use super::buffer::Buffer;
 use super::clock::{Clock, duration};
 use super::journal::Journal;
@@ -32,7 +35,7 @@ const WAITING_MAX: usize = 50_000;
 /// Values that wait for the tick at most: a hundred devices of a dozen points that all changed within 100 ms.
 const SAMPLES_MAX: usize = 2_000;
 
-/// Requests that may wait at the door: people are slow, and troubles are few.
+/// Requests that may wait at the door, with whoever made them: people are slow.
 const DOOR_MAX: usize = 64;
 
 /// The name of the thread; a panic on it ends the process, so that the service manager starts a sound one.
@@ -42,17 +45,15 @@ pub const THREAD: &str = "davy-safety";
 enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
-    Trouble(Trouble),
-    Gap(Gap),
-    Note(Body),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
-    Stop(Body, oneshot::Sender<()>),
+    Stop(oneshot::Sender<Vec<Record>>),
 }
 
 /// The door of the safety room.
 #[derive(Clone, Debug)]
 pub struct Door {
     knocks: mpsc::Sender<Knock>,
+    mail: Mailbox,
 }
 
 /// The safety room does not answer: it has ended or is about to.
@@ -84,27 +85,24 @@ impl Door {
         self.knock(|reply| Knock::Replan(plan, reply)).await
     }
 
-    /// Ends the lines and hands every record to the journal, `last` behind all others.
+    /// Ends the lines and the room. Gives the records that the journal has not taken yet.
     ///
     /// # Errors
     /// [`RoomGone`] where it has ended already.
-    pub async fn stop(&self, last: Body) -> Result<(), RoomGone> {
-        self.knock(|reply| Knock::Stop(last, reply)).await
+    pub async fn stop(&self) -> Result<Vec<Record>, RoomGone> {
+        self.knock(Knock::Stop).await
     }
 
-    /// Tells of a trouble. A full door drops it: whoever has the trouble says it again.
-    pub fn trouble(&self, trouble: Trouble) {
-        drop(self.knocks.try_send(Knock::Trouble(trouble)));
+    /// What was told and the room did not live to hear.
+    #[must_use]
+    pub fn left(&self) -> Vec<Body> {
+        self.mail.take()
     }
 
-    /// Tells of data that could not be kept.
-    pub fn gap(&self, gap: Gap) {
-        drop(self.knocks.try_send(Knock::Gap(gap)));
-    }
-
-    /// Puts something that is not the judge's business on record, in order with everything else.
-    pub fn note(&self, body: Body) {
-        drop(self.knocks.try_send(Knock::Note(body)));
+    /// Tells what is to be put on record, in order; a trouble goes to the judge, who knows whether it is news. Never
+    /// waits.
+    pub fn tell(&self, body: Body) {
+        self.mail.put(body);
     }
 
     async fn knock<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Knock) -> Result<T, RoomGone> {
@@ -149,18 +147,22 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
         journal_ails: false,
     };
     let Start { plan, journal, buffer, clock, .. } = start;
+    let mail = Mailbox::new(clock);
+    let at_room = mail.clone();
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
         let demands = watch::channel(desk.site.demands()).0;
-        let room = Room { desk: RefCell::new(desk), clock, journal, buffer, demands, news: Notify::new() };
+        let desk = RefCell::new(desk);
+        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, news: Notify::new() };
         room.news.notify_one(); // What waits already.
         LocalSet::new().block_on(&runtime, Rc::new(room).run(plan, at_door));
     })?;
-    Ok((Door { knocks }, thread))
+    Ok((Door { knocks, mail }, thread))
 }
 
 /// The judge's desk: everything on this thread, so a plain cell is all the locking there is.
 struct Room {
     desk: RefCell<Desk>,
+    mail: Mailbox,
     clock: Clock,
     journal: Journal,
     buffer: Buffer,
@@ -182,7 +184,7 @@ struct Desk {
 }
 
 /// What could not be kept since it was last told.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lost {
     count: u64,
     from: Wall,
@@ -224,9 +226,6 @@ impl Room {
                         let view = room.desk.borrow().site.view(room.clock.now());
                         drop(reply.send((Arc::clone(&plan), view)));
                     }
-                    Some(Knock::Trouble(trouble)) => drop(room.input(Input::Trouble(trouble))),
-                    Some(Knock::Gap(gap)) => room.note(Body::Gap(gap)),
-                    Some(Knock::Note(body)) => room.note(body),
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);
                         if objections.is_empty() {
@@ -239,12 +238,10 @@ impl Room {
                             drop(reply.send(Err(objections)));
                         }
                     }
-                    Some(Knock::Stop(last, reply)) => {
+                    Some(Knock::Stop(reply)) => {
                         end(lines).await;
-                        room.tell();
-                        room.note(last);
-                        if reply.send(()).is_err() {
-                            tracing::debug!("nobody waits for the end of the safety room");
+                        if let Err(left) = reply.send(room.finish()) {
+                            tracing::error!(left = left.len(), "nobody waits for the last records of the safety room");
                         }
                         return;
                     }
@@ -331,6 +328,17 @@ impl Room {
         }
     }
 
+    /// Takes in what other rooms have told.
+    fn hear(&self, bodies: Vec<Body>) {
+        for body in bodies {
+            if let Body::Trouble(trouble) = body {
+                drop(self.input(Input::Trouble(trouble)));
+            } else {
+                self.note(body);
+            }
+        }
+    }
+
     fn note(&self, body: Body) {
         let at = self.clock.now();
         self.desk.borrow_mut().waiting.push(Record { at, body });
@@ -338,30 +346,44 @@ impl Room {
     }
 
     fn tick(&self) {
+        self.hear(self.mail.try_take());
         drop(self.input(Input::Tick));
         self.hand_over();
         self.tell();
-        let wall = self.clock.now().wall;
-        let mut desk = self.desk.borrow_mut();
-        let room_left = desk.waiting.is_empty();
-        let gaps = [
-            room_left
-                .then(|| desk.records_lost.gap(Lane::Event, wall, "the journal took no records"))
-                .flatten(),
-            room_left
-                .then(|| desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values"))
-                .flatten(),
-        ];
         let ailing = self.journal.trouble();
+        let mut desk = self.desk.borrow_mut();
         let changed = ailing.is_some() != desk.journal_ails;
         desk.journal_ails = ailing.is_some();
+        let takes = desk.waiting.is_empty();
         drop(desk);
-        for gap in gaps.into_iter().flatten() {
-            self.note(Body::Gap(gap));
+        if takes {
+            self.note_gaps();
         }
         if changed {
             drop(self.input(Input::Trouble(journal_trouble(ailing))));
         }
+    }
+
+    /// Puts on record what was lost here.
+    fn note_gaps(&self) {
+        let wall = self.clock.now().wall;
+        let mut desk = self.desk.borrow_mut();
+        let records = desk.records_lost.gap(Lane::Event, wall, "the journal took no records");
+        let samples = desk.samples_lost.gap(Lane::Telemetry, wall, "the buffer took no values");
+        drop(desk);
+        for gap in [records, samples].into_iter().flatten() {
+            self.note(Body::Gap(gap));
+        }
+    }
+
+    /// Gives away what is here at the end; the lines have ended. What is left are records that found no place in the
+    /// journal's queue.
+    fn finish(&self) -> Vec<Record> {
+        self.hear(self.mail.take());
+        self.tell();
+        self.note_gaps();
+        self.hand_over();
+        std::mem::take(&mut self.desk.borrow_mut().waiting)
     }
 
     fn replan(&self, plan: &Arc<Plan>) {
@@ -405,5 +427,45 @@ async fn end(lines: Vec<JoinHandle<()>>) {
     }
     for line in lines {
         drop(line.await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::buffer;
+    use std::sync::mpsc as blocking;
+
+    #[test]
+    fn records_that_a_hanging_journal_does_not_take_are_given_back_at_the_end() {
+        let dir = std::env::temp_dir().join(format!("davy-room-{}", std::process::id()));
+        let clock = Clock::start();
+        // A disk that hangs holds up the journal's thread; so does this, until it is dropped.
+        let (disk, hangs) = blocking::channel::<()>();
+        let grown = move |_| hangs.recv().unwrap_or_default();
+        let opened = Journal::open(&dir, "gw", 1, clock, grown).unwrap();
+        let journal = opened.journal;
+        let note = |n: u32| Body::Ended { reason: n.to_string() };
+        let fill = || vec![Record { at: clock.now(), body: note(0) }];
+        journal.offer(fill()).unwrap();
+        while journal.recorded().0 == 0 {
+            std::thread::yield_now();
+        }
+        while journal.offer(fill()).is_ok() {}
+        let (buffer, _desk) = buffer::channel();
+        let (plan, standing) = (Arc::new(Plan::default()), Standing::default());
+        let first = vec![note(1)];
+        let start = Start { plan, standing, first, journal: journal.clone(), buffer, clock };
+        let (door, thread) = super::start(start).unwrap();
+        (2..=300).for_each(|n| door.tell(note(n)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let left: Vec<Body> = runtime.block_on(door.stop()).unwrap().into_iter().map(|r| r.body).collect();
+        assert_eq!(left, (1..=300).map(note).collect::<Vec<_>>());
+        thread.join().unwrap();
+        door.tell(note(301));
+        assert_eq!(door.left(), [note(301)], "and what comes too late is not lost either");
+        drop(disk);
+        journal.close(Duration::from_secs(30)).unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -13,7 +13,7 @@ mod dial;
 mod session;
 
 use self::complaints::Complaints;
-use self::dial::{Tcp, read_password};
+use self::dial::{PasswordFile, Tcp};
 use self::session::{FETCH_PAUSE, Session};
 use super::buffer::{Buffer, BufferGone, Cursors, StoredBlock, StoredEvent};
 use super::clock::{Clock, duration};
@@ -27,6 +27,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -90,10 +91,11 @@ impl From<MqttFault> for UplinkFault {
     }
 }
 
-/// Tells `destination` over TCP until `stop` is true (or its sender is gone).
+/// Tells `destination` over TCP until `stop` is true (or its sender is gone). A changed identity is announced on the
+/// connection that stands.
 pub async fn run(
     destination: Destination,
-    identity: Identity,
+    identity: watch::Receiver<Identity>,
     buffer: Buffer,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
@@ -103,46 +105,67 @@ pub async fn run(
     run_over(dial, destination, identity, buffer, clock, troubles, stop).await;
 }
 
-/// Tells `destination` over connections opened by `dial` until `stop` is true (or its sender is gone).
+/// The same over connections opened by `dial`.
 pub async fn run_over(
     mut dial: impl Dial,
     destination: Destination,
-    identity: Identity,
+    identity: watch::Receiver<Identity>,
     buffer: Buffer,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
     mut stop: watch::Receiver<bool>,
 ) {
-    let topics = Topics::new(&destination.prefix, &identity.gateway);
+    let topics = Topics::new(&destination.prefix, &identity.borrow().gateway);
     let complaints = Complaints::new(&destination, troubles);
-    let own_stop = stop.clone();
-    let mut uplink =
-        Uplink { destination, identity, topics, buffer, clock, complaints, stop: own_stop, cursors: None };
+    let password = destination.password_file.clone().map(PasswordFile::new);
+    let (own_stop, cursors) = (stop.clone(), None);
+    let mut uplink = Uplink {
+        destination,
+        password,
+        identity,
+        topics,
+        buffer,
+        clock,
+        complaints,
+        stop: own_stop,
+        cursors,
+    };
     let mut back_off = BackOff::default();
+    let mut overstayed = pin!(overstayed(stop.clone()));
     loop {
+        let is_last = is_stopped(&stop);
         let outcome = tokio::select! {
             outcome = uplink.connect_and_tell(&mut dial, &mut back_off) => outcome,
-            () = overstayed(&mut stop) => return,
+            () = &mut overstayed => return,
         };
         let Err(fault) = outcome else { return };
+        if is_last {
+            return;
+        }
         let now = clock.mono();
         uplink.complaints.failed(&fault, now);
         let again = now + back_off.after_failure(random());
         tokio::select! {
             () = uplink.pause(again) => {}
-            () = stopped(&mut stop) => return,
+            // The last events and the end are told now, where that is possible again.
+            () = stopped(&mut stop) => {}
         }
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
     // A sender that is gone can't say stop any more: that is a stop too.
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Err where the sender is gone.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Ready when an orderly end should have come about after a stop, and has not.
-async fn overstayed(stop: &mut watch::Receiver<bool>) {
-    stopped(stop).await;
+async fn overstayed(mut stop: watch::Receiver<bool>) {
+    stopped(&mut stop).await;
     tokio::time::sleep(duration(CLEAN_END + GOODBYE + GOODBYE)).await;
 }
 
@@ -151,10 +174,12 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// What lives as long as the agent.
-struct Uplink<F> {
+/// What lives as long as the destination is told.
+struct Uplink<F: Fn(Trouble)> {
     destination: Destination,
-    identity: Identity,
+    password: Option<PasswordFile>,
+    /// Who tells: the hash of the configuration changes while a connection stands.
+    identity: watch::Receiver<Identity>,
     topics: Topics,
     buffer: Buffer,
     clock: Clock,
@@ -172,8 +197,10 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         back_off: &mut BackOff,
     ) -> Result<(), UplinkFault> {
         let mut cursors = self.cursors().await;
+        // Before the broker is called: it would not wait for a file that hangs.
+        let login = self.login().await?;
         let mut wire = Wire::new(dial.dial().await?);
-        self.shake_hands(&mut wire).await?;
+        self.shake_hands(&mut wire, login).await?;
         let connected = self.clock.mono();
         self.complaints.connected();
         let mut session = Session::new(wire, cursors, self.buffer.marks(), connected);
@@ -205,11 +232,11 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         }
     }
 
-    async fn shake_hands<S>(&self, wire: &mut Wire<S>) -> Result<(), UplinkFault>
+    async fn shake_hands<S>(&self, wire: &mut Wire<S>, login: Option<Login>) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let connect = Packet::Connect(self.connect().await?);
+        let connect = Packet::Connect(self.connect(login));
         let shake = async {
             wire.write(&[connect]).await?;
             mqtt::granted(&wire.read().await?)
@@ -218,36 +245,41 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         Ok(timeout(duration(CONNACK_LIMIT), shake).await.unwrap_or_else(late)?)
     }
 
-    async fn connect(&self) -> Result<Connect, UplinkFault> {
-        let mut connect = Connect::new(format!("davy-{}-{}", self.identity.gateway, self.destination.tag));
+    async fn login(&mut self) -> Result<Option<Login>, UplinkFault> {
+        let Some(user) = self.destination.user.clone() else { return Ok(None) };
+        let password = match &mut self.password {
+            Some(file) => file.read().await?,
+            None => String::new(),
+        };
+        Ok(Some(Login::new(user, password)))
+    }
+
+    fn connect(&self, login: Option<Login>) -> Connect {
+        let id = format!("davy-{}-{}", self.identity.borrow().gateway, self.destination.tag);
+        let mut connect = Connect::new(id);
         connect.keep_alive = keep_alive_s(self.destination.keep_alive);
         let will = self.status(Status::Lost);
         connect.last_will = Some(LastWill::new(self.topics.status(), will, QoS::AtLeastOnce, true));
-        if let Some(user) = &self.destination.user {
-            let password = match &self.destination.password_file {
-                Some(file) => read_password(file.clone()).await?,
-                None => String::new(),
-            };
-            connect.login = Some(Login::new(user.clone(), password));
-        }
-        Ok(connect)
+        connect.login = login;
+        connect
     }
 
     fn status(&self, status: Status) -> Vec<u8> {
         let last = self.buffer.marks().borrow().events;
-        status.payload(&self.identity, self.clock.now().wall, last)
+        status.payload(&self.identity.borrow(), self.clock.now().wall, last)
     }
 
     async fn tell<S>(&mut self, session: &mut Session<S>, cursors: &mut Cursors) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.announce(session, Status::Online)?;
+        self.identity.mark_unchanged();
+        session.announces = Some(Status::Online);
         self.recall_states(session, cursors.events).await;
         let keep_alive = Span::from_secs(u64::from(keep_alive_s(self.destination.keep_alive)));
         loop {
             self.fill(session).await?;
-            if *self.stop.borrow() || self.stop.has_changed().is_err() {
+            if is_stopped(&self.stop) {
                 self.end(session).await;
                 return Ok(());
             }
@@ -255,6 +287,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             tokio::select! {
                 packet = session.wire.read() => session.take(packet?, self.clock.mono())?,
                 changed = session.marks.changed(), if !session.marks_gone => session.marks_gone = changed.is_err(),
+                Ok(()) = self.identity.changed() => session.announces = Some(Status::Online),
                 () = sleep_until(self.clock.instant(wake)) => session.check_time(self.clock.mono(), keep_alive)?,
                 () = stopped(&mut self.stop) => {}
             }
@@ -265,11 +298,17 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         }
     }
 
-    fn announce<S>(&self, session: &mut Session<S>, status: Status) -> Result<(), UplinkFault>
+    /// Says whether the gateway is there, where that is to be said and there is room for it.
+    fn announce<S>(&self, session: &mut Session<S>) -> Result<(), UplinkFault>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        session.send_extra(self.topics.status(), self.status(status).into(), self.clock.mono())
+        if let Some(status) = session.announces
+            && session.send_extra(self.topics.status(), self.status(status).into(), self.clock.mono())?
+        {
+            session.announces = None;
+        }
+        Ok(())
     }
 
     /// Collects the retained states that the destination has been told; later ones come with their events, in order.
@@ -291,6 +330,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.announce(session)?;
         let marks = *session.marks.borrow_and_update();
         loop {
             let now = self.clock.mono();
@@ -402,7 +442,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     {
         let politely = async {
             self.fill(session).await?;
-            self.announce(session, Status::Ended)?;
+            session.announces = Some(Status::Ended);
+            self.announce(session)?;
             while session.outbox.open() > 0 {
                 let packet = session.wire.read().await?;
                 session.take(packet, self.clock.mono())?;

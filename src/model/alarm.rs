@@ -43,11 +43,31 @@ pub enum Condition {
     Stale,
     /// A device is past its calibration date.
     CalibrationDue,
+    /// At or above the value at which something is locked, as a fan in gas that it must not stir.
+    Lock,
+    /// A cause is bypassed: it does not vote.
+    BypassActive,
+    /// A sign that its data may be false or that it may fail.
+    Anomaly,
+    /// An element moved, and nobody here commanded it.
+    MovedUncommanded,
+    /// An element's limit switches contradict one another, or it stands between them.
+    FeedbackConflict,
+    /// A load was cut and its feed sensor says that it is live. The cut did not work.
+    FeedLive,
+    /// An element took longer than its commissioned time allows.
+    SlowTravel,
+    /// An element was let go and has not left its safe state in the time that the site expects.
+    FailedToOpen,
+    /// Gas rises behind a valve that is confirmed closed: it leaks, or it is the wrong valve.
+    LeakThrough,
+    /// An element failed its last proof test.
+    ProofTestFailed,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 19] = [
+    pub const ALL: [Condition; 29] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -67,6 +87,16 @@ impl Condition {
         Condition::Differs,
         Condition::Stale,
         Condition::CalibrationDue,
+        Condition::Lock,
+        Condition::BypassActive,
+        Condition::Anomaly,
+        Condition::MovedUncommanded,
+        Condition::FeedbackConflict,
+        Condition::FeedLive,
+        Condition::SlowTravel,
+        Condition::FailedToOpen,
+        Condition::LeakThrough,
+        Condition::ProofTestFailed,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -92,6 +122,16 @@ impl Condition {
             Condition::Differs => "differs",
             Condition::Stale => "stale",
             Condition::CalibrationDue => "calibration-due",
+            Condition::Lock => "lock",
+            Condition::BypassActive => "bypass-active",
+            Condition::Anomaly => "anomaly",
+            Condition::MovedUncommanded => "moved-uncommanded",
+            Condition::FeedbackConflict => "feedback-conflict",
+            Condition::FeedLive => "feed-live",
+            Condition::SlowTravel => "slow-travel",
+            Condition::FailedToOpen => "failed-to-open",
+            Condition::LeakThrough => "leak-through",
+            Condition::ProofTestFailed => "proof-test-failed",
         }
     }
 
@@ -133,6 +173,23 @@ impl Colour {
             Colour::Yellow => Colour::Orange,
             Colour::Blue => Colour::Yellow,
         }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Colour::Red => ("红", "red"),
+            Colour::Orange => ("橙", "orange"),
+            Colour::Yellow => ("黄", "yellow"),
+            Colour::Blue => ("蓝", "blue"),
+        }
+    }
+
+    /// The colour written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Colour> {
+        Colour::ALL.into_iter().find(|colour| colour.as_str() == text)
     }
 
     /// As written in site files, payloads and the journal.

@@ -1,10 +1,12 @@
 //! Commands of people and the answers to them.
 
+use super::element::TestKind;
+use super::permit::{PermitKind, Tightening};
 use super::point::Text;
 use super::record::Who;
 
 /// What a person asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// Who asks.
     pub who: Who,
@@ -13,7 +15,7 @@ pub struct Order {
 }
 
 /// What can be asked for. There is no verb that opens a valve or closes a breaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
     /// Acknowledge an alarm. Never resets it.
     Acknowledge {
@@ -54,6 +56,54 @@ pub enum Verb {
         /// A trip's id or an alarm's key.
         target: String,
     },
+    /// Take a cause out of the votes for a while; whoever orders it answers for it.
+    Bypass {
+        /// The alarm's key.
+        target: String,
+        /// For how long; without it half an hour.
+        minutes: Option<u32>,
+        /// Why.
+        reason: String,
+        /// The second person who stands for it.
+        second: Option<String>,
+    },
+    /// Put it back before its time.
+    Unbypass {
+        /// The alarm's key.
+        target: String,
+    },
+    /// Begin or end the calibration of a point: its data are marked, and its neighbours guard.
+    Calibrate {
+        /// The point's id.
+        point: String,
+        /// How long it may take; none ends it.
+        minutes: Option<u32>,
+    },
+    /// Demand the safe state for as long as it takes to see it reached, and let go again.
+    ProofTest {
+        /// An element's id; for an interlock test a trip's.
+        target: String,
+        /// What to do.
+        kind: TestKind,
+    },
+    /// Tighten the set-points of an area or a point for a while, for work that makes less gas dangerous.
+    Permit {
+        /// The id of the area or point.
+        place: String,
+        /// For what work.
+        kind: PermitKind,
+        /// For how long, in minutes.
+        minutes: u32,
+        /// By how much.
+        tighten: Tightening,
+        /// The second person, where one is named.
+        second: Option<String>,
+    },
+    /// End a permit before its time.
+    EndPermit {
+        /// The permit's key: place, colon, kind.
+        key: String,
+    },
 }
 
 impl Verb {
@@ -72,6 +122,20 @@ impl Verb {
             }
             Verb::TakeBack { key } => format!("unshelve {key}"),
             Verb::Reset { target } => format!("reset {target}"),
+            Verb::Bypass { target, minutes, reason, second } => {
+                let minutes = minutes.map(|m| format!(" --minutes {m}")).unwrap_or_default();
+                let second = second.as_ref().map(|s| format!(" --second \"{s}\"")).unwrap_or_default();
+                format!("bypass {target}{minutes} --reason \"{reason}\"{second}")
+            }
+            Verb::Unbypass { target } => format!("unbypass {target}"),
+            Verb::Calibrate { point, minutes: Some(n) } => format!("calibrate {point} --minutes {n}"),
+            Verb::Calibrate { point, minutes: None } => format!("calibrate {point} --end"),
+            Verb::ProofTest { target, kind } => format!("prooftest {target} --kind {}", kind.as_str()),
+            Verb::Permit { place, kind, minutes, tighten, second } => {
+                let (kind, tighten) = (kind.as_str(), tighten.words());
+                format!("permit {place} --kind {kind} --minutes {minutes} {tighten}{}", with_second(second))
+            }
+            Verb::EndPermit { key } => format!("unpermit {key}"),
         }
     }
 }

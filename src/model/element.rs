@@ -20,6 +20,8 @@ pub enum ElementKind {
     Load,
     /// A siren, beacon or fan that is switched on; safe is on.
     Siren,
+    /// A lock against starting, as of a local fan; safe is locked. Never locks for a device's fault.
+    Lock,
 }
 
 impl ElementKind {
@@ -30,6 +32,7 @@ impl ElementKind {
             ElementKind::Valve => "valve",
             ElementKind::Load => "load",
             ElementKind::Siren => "siren",
+            ElementKind::Lock => "lock",
         }
     }
 }
@@ -65,13 +68,34 @@ pub enum Position {
     Safe,
     /// Not in the safe state: open, live.
     Unsafe,
-    /// Between its limits.
+    /// Between its limits, and nobody saw which one it left.
     Travelling,
     /// Both limits at once: a limit switch lies.
     Conflict,
+    /// Between its limits, on its way to the safe state.
+    Closing,
+    /// Between its limits, on its way out of the safe state.
+    Opening,
 }
 
 impl Position {
+    /// Every position.
+    pub const ALL: [Position; 7] = [
+        Position::Unknown,
+        Position::Safe,
+        Position::Unsafe,
+        Position::Travelling,
+        Position::Conflict,
+        Position::Closing,
+        Position::Opening,
+    ];
+
+    /// Whether neither limit is reached.
+    #[must_use]
+    pub const fn is_between(self) -> bool {
+        matches!(self, Position::Travelling | Position::Closing | Position::Opening)
+    }
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -81,6 +105,8 @@ impl Position {
             Position::Unsafe => "unsafe",
             Position::Travelling => "travelling",
             Position::Conflict => "conflict",
+            Position::Closing => "closing",
+            Position::Opening => "opening",
         }
     }
 }
@@ -128,5 +154,60 @@ impl Phase {
         [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed]
             .into_iter()
             .find(|p| p.as_str() == text)
+    }
+}
+
+/// What a proof test does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestKind {
+    /// One element all the way into its safe state.
+    Full,
+    /// A valve off its open limit, and let go at once.
+    Partial,
+    /// Everything that a trip acts on, all the way.
+    Interlock,
+}
+
+impl TestKind {
+    /// Every kind.
+    pub const ALL: [TestKind; 3] = [TestKind::Full, TestKind::Partial, TestKind::Interlock];
+
+    /// As typed, and as written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TestKind::Full => "full",
+            TestKind::Partial => "partial",
+            TestKind::Interlock => "interlock",
+        }
+    }
+
+    /// The kind written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<TestKind> {
+        TestKind::ALL.into_iter().find(|k| k.as_str() == text)
+    }
+}
+
+/// How a proof test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestResult {
+    /// Everything moved as it should, in its time.
+    Passed,
+    /// Something did not.
+    Failed,
+    /// Something more important came: a real demand, or a new site file.
+    Aborted,
+}
+
+impl TestResult {
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TestResult::Passed => "passed",
+            TestResult::Failed => "failed",
+            TestResult::Aborted => "aborted",
+        }
     }
 }

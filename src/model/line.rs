@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Failures in a row before a device counts as lost. One lost frame is daily life on a line.
+pub const FAILURES_TO_LOSE: u32 = 2;
+
 /// A request that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineFault {

@@ -4,11 +4,15 @@
 pub mod alarm;
 pub mod command;
 pub mod element;
+pub mod grade;
+pub mod incident;
 pub mod line;
+pub mod permit;
 pub mod plan;
 pub mod point;
 pub mod record;
 pub mod register;
+pub mod sign;
 pub mod table;
 pub mod time;
 pub mod view;

@@ -3,8 +3,11 @@
 
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
+use super::grade::Grading;
+use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
+use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -20,6 +23,8 @@ pub struct Plan {
     pub config_hash: String,
     /// Folder of journal, buffer and command socket.
     pub state_dir: String,
+    /// For so long after a start no reset is taken.
+    pub start_hold: Span,
     /// Areas of the site.
     pub areas: Table<AreaId, Area>,
     /// Lines and links.
@@ -42,6 +47,14 @@ pub struct Plan {
     pub announcing: Announcing,
     /// Alarms that are suppressed by design, with the alarms that say it already while they are active.
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
+    /// The causes that a person may take out of the vote, and how.
+    pub bypassable: BTreeMap<AlarmId, Bypassable>,
+    /// What signs of false data and failing sensors are looked for on.
+    pub watched: Watched,
+    /// How areas are graded.
+    pub grading: Grading,
+    /// Permits for days to come.
+    pub permits: Vec<Planned>,
 }
 
 /// How alarms are announced.
@@ -55,6 +68,15 @@ pub struct Announcing {
     pub again: Option<Span>,
 }
 
+/// How a cause may be bypassed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bypassable {
+    /// Whether a second person must stand for it.
+    pub two_persons: bool,
+    /// The alarm that stands meanwhile.
+    pub alarm: AlarmId,
+}
+
 /// A part of the site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Area {
@@ -64,6 +86,8 @@ pub struct Area {
     pub name: Text,
     /// Its kind: an entry of a standard, as `cn-coal-face`.
     pub kind: String,
+    /// Its inherent risk: it is never graded better.
+    pub risk: Colour,
 }
 
 /// A line with the devices on it: one connection, one request at a time.
@@ -252,9 +276,58 @@ pub struct Element {
     pub travel_limit: Span,
     /// The alarm raised when it is not confirmed.
     pub not_confirmed: AlarmId,
+    /// What else is watched of it.
+    pub supervision: Supervision,
+}
+
+/// What is watched of an element beyond its confirmation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Supervision {
+    /// From the write that was read back to leaving its unsafe end at most.
+    pub dead_limit: Option<Span>,
+    /// How long its travel took when it was commissioned.
+    pub commissioned: Option<Span>,
+    /// Let go, it is expected to be brought out of its safe state within this, by hand.
+    pub reopens: Option<Span>,
+    /// What is demanded when it fails.
+    pub backup: Option<ElementId>,
+    /// Whether gas falls behind it.
+    pub leak: Option<LeakCheck>,
+    /// Its alarms besides "not confirmed".
+    pub alarms: Vec<AlarmId>,
+}
+
+/// After a valve is confirmed closed the gas behind it must not go on rising.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeakCheck {
+    /// From so long after the confirmation: what is in the room spreads for a while.
+    pub from: Span,
+    /// Until so long after it.
+    pub to: Span,
+    /// The points that measure it, each with the rise that tells.
+    pub points: Vec<(PointId, f64)>,
 }
 
 impl Element {
+    /// Whether nothing tells where it is.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        self.safe_contact.is_none() && self.unsafe_contact.is_none()
+    }
+
+    /// A travel from which on it is called slow: 1.2 times what it was when commissioned.
+    #[must_use]
+    pub fn slow_from(&self) -> Option<Span> {
+        self.supervision.commissioned.map(|c| Span::from_us(c.times(6).us() / 5))
+    }
+
+    /// A travel from which on it has failed: 1.5 times what it was when commissioned, at most its limit.
+    #[must_use]
+    pub fn fails_from(&self) -> Span {
+        let worn = self.supervision.commissioned.map(|c| Span::from_us(c.times(3).us() / 2));
+        worn.map_or(self.travel_limit, |worn| worn.min(self.travel_limit))
+    }
+
     /// Whether what was seen of `other`, an element of the plan `others`, holds of this one of `plan` too: the same
     /// output on the same device, told of by the same contacts, in the same mode.
     #[must_use]
@@ -295,18 +368,52 @@ pub struct Trip {
     pub name: Text,
     /// Where its causes are.
     pub area: AreaId,
-    /// How many causes must be true: the M of MooN.
-    pub votes: usize,
-    /// The alarms that are its causes.
+    /// The alarms that are its causes, directly or in a group.
     pub causes: Vec<AlarmId>,
-    /// What an input that is not good counts as.
-    pub on_bad: OnBad,
+    /// Its votes, inner before outer, the last one its own. Each names only votes before it, so there are no cycles.
+    pub groups: Vec<Group>,
     /// How long a bad input is borne before it counts.
     pub bad_delay: Span,
+    /// How long the vote must stand before it trips.
+    pub delay: Span,
     /// What it brings into the safe state.
     pub effects: Vec<ElementId>,
-    /// How long every cause must have been good and on the safe side of its reset value before a reset is taken.
+    /// Alarms that do not vote and must be proven safe before a reset all the same.
+    pub permissives: Vec<AlarmId>,
+    /// The inputs that a reset must see proven safe, as numbers in `causes` and, counted on, in `permissives`: all,
+    /// unless it locks something, and the site file says which.
+    pub reset_needs: Vec<usize>,
+    /// How long they must have been so before a reset is taken.
     pub reset_hold: Span,
+}
+
+impl Trip {
+    /// Causes, then permissives: everything that it looks at.
+    pub fn inputs(&self) -> impl Iterator<Item = AlarmId> {
+        self.causes.iter().chain(&self.permissives).copied()
+    }
+}
+
+/// A vote over causes and over other votes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Its id; of a trip's own vote, the trip's.
+    pub tag: Tag,
+    /// How many members must be true: the M of MooN.
+    pub votes: usize,
+    /// Who votes.
+    pub members: Vec<Member>,
+    /// What a member that is not good counts as.
+    pub on_bad: OnBad,
+}
+
+/// Who votes in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// A cause, by its number in the trip.
+    Cause(usize),
+    /// The outcome of an earlier vote, by its number in the trip.
+    Group(usize),
 }
 
 /// What an input that is not good counts as in a vote.
@@ -314,8 +421,10 @@ pub struct Trip {
 pub enum OnBad {
     /// As a vote to trip (2oo3 becomes 1oo2 and then a trip): what is not known to be safe is not safe.
     Vote,
-    /// As an alarm only, for as long as another input is good; with none left it trips.
+    /// As an alarm only (2oo3 becomes 2oo2), for as long as another input is known to be safe; with none left it trips.
     Alarm,
+    /// As no vote at all: for locks, which must never lock for a device's fault.
+    Ignore,
 }
 
 /// A broker and what goes there.

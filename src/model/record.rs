@@ -2,10 +2,14 @@
 //! because it outlives the site file that it was made under. How it is written down is `record/`'s business.
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
-use super::element::{Demand, ElementKind, Mode, Phase, Position};
+use super::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
+use super::grade::GradeChange;
+use super::incident::{IncidentChange, IncidentStanding, IncidentStep};
+use super::permit::{Permit, PermitChange, PermitStep};
 use super::point::{Quality, Reading, Tag, Text, Unit};
+use super::sign::{Anomaly, CalibrationChange, Sign};
 use super::time::{Now, Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Number of an entry in the journal, from 1, without gaps. With the gateway's id it names an event for ever.
@@ -63,6 +67,20 @@ pub enum Body {
     Nuisance(Nuisance),
     /// How many alarms there were.
     AlarmRates(AlarmRates),
+    /// A cause was taken out of the votes, or put back.
+    Bypass(BypassChange),
+    /// A sign that data may be false was seen, or is over.
+    Anomaly(Anomaly),
+    /// A calibration began or ended.
+    Calibration(CalibrationChange),
+    /// A proof test is over.
+    ProofTest(ProofTestDone),
+    /// An overlimit incident opened, went on or closed.
+    Incident(IncidentChange),
+    /// An area changed its colour.
+    Grade(GradeChange),
+    /// A permit began or ended.
+    Permit(PermitChange),
 }
 
 impl Body {
@@ -81,6 +99,13 @@ impl Body {
             Body::Gap(_) => "gap",
             Body::Nuisance(_) => "nuisance",
             Body::AlarmRates(_) => "alarm-rates",
+            Body::Bypass(_) => "bypass",
+            Body::Anomaly(_) => "anomaly",
+            Body::Calibration(_) => "calibration",
+            Body::ProofTest(_) => "proof-test",
+            Body::Incident(_) => "incident",
+            Body::Grade(_) => "grade",
+            Body::Permit(_) => "permit",
         }
     }
 }
@@ -269,6 +294,129 @@ pub struct ElementChange {
     pub trips: Vec<String>,
     /// What this means.
     pub text: Text,
+    /// From the command to leaving its unsafe end, as far as that was seen.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes of this demand that failed so far.
+    pub attempts: u32,
+    /// The element that is demanded because this one failed.
+    pub backup: Option<String>,
+}
+
+/// A proof test is over: as it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofTestDone {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What was done.
+    pub kind: TestKind,
+    /// How it ended.
+    pub result: TestResult,
+    /// When it began.
+    pub since: Wall,
+    /// What was measured of each element.
+    pub strokes: Vec<StrokeFound>,
+    /// Who ordered it.
+    pub who: Who,
+    /// What this means.
+    pub text: Text,
+}
+
+/// What a proof test measured of one element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrokeFound {
+    /// The element's id.
+    pub tag: String,
+    /// Whether it moved as it should; `None` where the test did not come so far.
+    pub passed: Option<bool>,
+    /// Where it stood at the end of the test.
+    pub position: Position,
+    /// From the command to leaving its unsafe end.
+    pub dead: Option<Span>,
+    /// From the command to its safe end.
+    pub travel: Option<Span>,
+    /// Writes that failed.
+    pub attempts: u32,
+}
+
+/// A cause was taken out of the votes, or put back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BypassChange {
+    /// The alarm's key.
+    pub cause: String,
+    /// The area's id.
+    pub area: String,
+    /// What happened to it.
+    pub step: BypassStep,
+    /// Ids of the trips that it does not vote in meanwhile.
+    pub trips: Vec<String>,
+    /// When it began.
+    pub since: Wall,
+    /// When it ends by itself.
+    pub until: Wall,
+    /// What is left of it.
+    pub remaining: Span,
+    /// Why it was bypassed.
+    pub reason: String,
+    /// Who bypassed it.
+    pub by: Who,
+    /// The second person who stood for it.
+    pub second: Option<String>,
+    /// Who put it back, where a person did.
+    pub who: Option<Who>,
+    /// What this means.
+    pub text: Text,
+}
+
+/// What can happen to a bypass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BypassStep {
+    /// A person began it.
+    Started,
+    /// It ends soon.
+    Warned,
+    /// The wall clock was set back, and its end with it: it gets no longer by that.
+    Reckoned,
+    /// A person ended it.
+    Lifted,
+    /// Its time is over.
+    Expired,
+    /// The site file no longer allows it.
+    Removed,
+}
+
+impl BypassStep {
+    /// Every step.
+    pub const ALL: [BypassStep; 6] = [
+        BypassStep::Started,
+        BypassStep::Warned,
+        BypassStep::Reckoned,
+        BypassStep::Lifted,
+        BypassStep::Expired,
+        BypassStep::Removed,
+    ];
+
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BypassStep::Started => "started",
+            BypassStep::Warned => "warned",
+            BypassStep::Reckoned => "reckoned",
+            BypassStep::Lifted => "lifted",
+            BypassStep::Expired => "expired",
+            BypassStep::Removed => "removed",
+        }
+    }
+
+    /// Whether the cause is bypassed after it.
+    #[must_use]
+    pub const fn goes_on(self) -> bool {
+        matches!(self, BypassStep::Started | BypassStep::Warned | BypassStep::Reckoned)
+    }
 }
 
 /// Somebody gave a command.
@@ -351,16 +499,82 @@ pub struct Sample {
 }
 
 /// What must survive a restart: the state of every alarm and trip, folded out of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Standing {
     /// By alarm key.
     pub alarms: BTreeMap<String, AlarmStanding>,
     /// By trip id.
     pub trips: BTreeMap<String, TripStanding>,
+    /// Bypasses that stand, by the cause's key.
+    pub bypasses: BTreeMap<String, BypassStanding>,
+    /// Signs that stand, by the id of what they are on and by sign: since when.
+    pub signs: BTreeMap<(String, Sign), Wall>,
+    /// Calibrations by point's id.
+    pub calibrations: BTreeMap<String, CalibrationStanding>,
+    /// Elements under demand that failed, so that their backup is demanded too.
+    pub failed: BTreeSet<String>,
+    /// By area id: its incidents.
+    pub incidents: BTreeMap<String, IncidentStanding>,
+    /// By area id: the colour that was told last.
+    pub grades: BTreeMap<String, Colour>,
+    /// By key: the permits that run.
+    pub permits: BTreeMap<String, Permit>,
+}
+
+/// A bypass that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BypassStanding {
+    /// When it began.
+    pub since: Wall,
+    /// When it ends by the wall clock.
+    pub until: Wall,
+    /// What was left of it when it was last told: it never gets longer than that.
+    pub remaining: Span,
+    /// Whether its end was announced.
+    pub warned: bool,
+    /// Why it was bypassed.
+    pub reason: String,
+    /// Who bypassed it.
+    pub by: Who,
+    /// The second person who stood for it.
+    pub second: Option<String>,
+}
+
+/// The calibrations of a point.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct CalibrationStanding {
+    /// The planned time of the one that goes on.
+    pub planned: Option<Span>,
+    /// When the last ones began, oldest first.
+    pub begun: Vec<Wall>,
+}
+
+impl CalibrationStanding {
+    /// Most begins that are remembered.
+    pub const MAX_BEGUN: usize = 5;
+
+    /// Takes in a begin or an end.
+    pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
+        let again = self.planned.is_some();
+        self.planned = change.begun.then_some(change.planned);
+        if change.begun {
+            CalibrationStanding::begin(&mut self.begun, at, again);
+        }
+    }
+
+    /// One more begins. `again` where one went on: a person says what the device has said before, and it is one.
+    pub fn begin(begun: &mut Vec<Wall>, at: Wall, again: bool) {
+        if again {
+            begun.pop();
+        }
+        begun.push(at);
+        let spare = begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
+        begun.drain(..spare);
+    }
 }
 
 /// Where an alarm stood.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlarmStanding {
     /// Its last occurrence.
     pub occurrence: u32,
@@ -370,6 +584,10 @@ pub struct AlarmStanding {
     pub since: Wall,
     /// How and why it was set aside.
     pub aside: Option<Aside>,
+    /// When it last occurred.
+    pub occurred: Wall,
+    /// The worst value of that occurrence, as far as it was told.
+    pub peak: Option<f64>,
 }
 
 /// Where a trip stood.
@@ -392,13 +610,13 @@ impl Standing {
                     Some((aside, under)) => (*under, Some(aside.clone())),
                     None => (a.to, None),
                 };
+                let (at, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
+                let standing = self.alarms.entry(a.key.clone()).or_default();
+                let occurred = if is_new { at } else { standing.occurred };
                 // Louder is no other state.
-                let since = match self.alarms.get(&a.key) {
-                    Some(was) if a.cause == AlarmCause::Escalated => was.since,
-                    Some(_) | None => record.at.wall,
-                };
-                let standing = AlarmStanding { occurrence: a.occurrence, state, since, aside };
-                self.alarms.insert(a.key.clone(), standing);
+                let since = if a.cause == AlarmCause::Escalated { standing.since } else { at };
+                let peak = a.peak.filter(|peak| peak.is_finite());
+                *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
             }
             Body::Trip(t) => {
                 let standing = TripStanding {
@@ -408,15 +626,68 @@ impl Standing {
                 };
                 self.trips.insert(t.tag.clone(), standing);
             }
+            Body::Bypass(b) if b.step.goes_on() => {
+                let warned = b.step == BypassStep::Warned
+                    || self.bypasses.get(&b.cause).is_some_and(|was| was.warned)
+                        && b.step != BypassStep::Started;
+                let standing = BypassStanding {
+                    since: b.since,
+                    until: b.until,
+                    remaining: b.remaining,
+                    warned,
+                    reason: b.reason.clone(),
+                    by: b.by.clone(),
+                    second: b.second.clone(),
+                };
+                self.bypasses.insert(b.cause.clone(), standing);
+            }
+            Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
+            Body::Anomaly(a) if a.raised => {
+                self.signs.insert((a.key.clone(), a.sign), record.at.wall);
+            }
+            Body::Anomaly(a) => drop(self.signs.remove(&(a.key.clone(), a.sign))),
+            Body::Calibration(c) => {
+                self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
+            }
+            Body::Element(e) if e.demand == Demand::Trip && e.backup.is_some() => {
+                self.failed.insert(e.tag.clone());
+            }
+            Body::Element(e) => drop(self.failed.remove(&e.tag)),
+            Body::Incident(change) => self.apply_incident(change),
+            Body::Grade(change) => {
+                self.grades.insert(change.area.clone(), change.grade.colour);
+            }
+            Body::Permit(change) => match change.step {
+                PermitStep::Started => {
+                    self.permits.insert(change.permit.key(), change.permit.clone());
+                }
+                PermitStep::Ended | PermitStep::Expired => {
+                    self.permits.remove(&change.permit.key());
+                }
+            },
             Body::Started(_)
             | Body::Ended { .. }
             | Body::Config(_)
-            | Body::Element(_)
             | Body::Command(_)
             | Body::Trouble(_)
             | Body::Gap(_)
             | Body::Nuisance(_)
-            | Body::AlarmRates(_) => {}
+            | Body::AlarmRates(_)
+            | Body::ProofTest(_) => {}
+        }
+    }
+
+    fn apply_incident(&mut self, change: &IncidentChange) {
+        let open = match change.step {
+            IncidentStep::Opened | IncidentStep::Updated => Some(change.incident.clone()),
+            IncidentStep::Closed => None,
+        };
+        let standing = IncidentStanding { number: change.incident.number, open };
+        self.incidents.insert(change.incident.area.clone(), standing);
+        for (key, peak) in &change.peaks {
+            if let Some(alarm) = self.alarms.get_mut(key) {
+                alarm.peak = Some(*peak);
+            }
         }
     }
 }

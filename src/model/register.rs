@@ -73,6 +73,20 @@ impl Encoding {
             Encoding::U16 | Encoding::I16 | Encoding::Bits { .. } | Encoding::Bit => 1,
         }
     }
+
+    /// The lowest and the highest whole number that it can say; `None` for a floating-point number.
+    #[must_use]
+    pub fn whole(self) -> Option<(i64, i64)> {
+        match self {
+            Encoding::U16 => Some((0, u16::MAX.into())),
+            Encoding::I16 => Some((i16::MIN.into(), i16::MAX.into())),
+            Encoding::U32(_) => Some((0, u32::MAX.into())),
+            Encoding::I32(_) => Some((i32::MIN.into(), i32::MAX.into())),
+            Encoding::F32(_) => None,
+            Encoding::Bits { mask, .. } => Some((0, mask.into())),
+            Encoding::Bit => Some((0, 1)),
+        }
+    }
 }
 
 /// The order in which the four bytes A (most significant) to D of a 32-bit value lie on the wire.

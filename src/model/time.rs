@@ -42,6 +42,13 @@ impl Span {
         self.0 / 1_000
     }
 
+    /// Minutes, for what is given by the minute.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285 years")]
+    pub const fn minutes(self) -> f64 {
+        self.0 as f64 / 60e6
+    }
+
     /// `self` taken `n` times, saturating.
     #[must_use]
     pub const fn times(self, n: u64) -> Span {

@@ -2,11 +2,14 @@
 
 use super::alarm::{AlarmState, Aside};
 use super::element::{Demand, Phase, Position};
+use super::grade::Grade;
+use super::incident::Incident;
 use super::line::LineFault;
+use super::permit::Permit;
 use super::point::Reading;
-use super::record::{AlarmRates, Trouble};
-use super::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
-use super::time::{Now, Wall};
+use super::record::{AlarmRates, Trouble, Who};
+use super::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, Table, TripId};
+use super::time::{Now, Span, Wall};
 
 /// The state of a site at one moment. Tables have the row numbers of the plan that it was made under.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,31 @@ pub struct View {
     pub troubles: Vec<Trouble>,
     /// How many alarms there were.
     pub rates: AlarmRates,
+    /// The bypasses that stand.
+    pub bypasses: Vec<BypassView>,
+    /// What is under test: the element's or trip's id.
+    pub testing: Option<String>,
+    /// How bad each area is, and why.
+    pub grades: Table<AreaId, Grade>,
+    /// The overlimit incidents that are open.
+    pub incidents: Vec<Incident>,
+    /// The permits that run.
+    pub permits: Vec<Permit>,
+}
+
+/// A bypass that stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BypassView {
+    /// The alarm that does not vote.
+    pub cause: AlarmId,
+    /// What is left of it.
+    pub left: Span,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub by: Who,
+    /// The second person who stands for it.
+    pub second: Option<String>,
 }
 
 /// Where an alarm stands.

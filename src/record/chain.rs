@@ -29,7 +29,8 @@ impl Digest {
     #[must_use]
     pub fn parse(text: &str) -> Option<Digest> {
         let mut bytes = [0u8; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        // The standard library reads a leading plus as well.
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -78,9 +79,10 @@ impl Chain {
         self.link(record.at, record.body.kind(), entry::body(record))
     }
 
-    /// The line that says where everything stands; it becomes the last entry.
-    pub fn snapshot(&mut self, at: Now, standing: &Standing) -> String {
-        self.link(at, entry::STANDING, entry::standing_body(standing))
+    /// The lines that say where everything stands, each short enough for a message; they become the last entries.
+    pub fn snapshot(&mut self, at: Now, standing: &Standing) -> Vec<String> {
+        let bodies = entry::standing_bodies(standing);
+        bodies.into_iter().map(|body| self.link(at, entry::STANDING, body)).collect()
     }
 
     fn link(&mut self, at: Now, kind: &str, body: Value) -> String {
@@ -179,7 +181,8 @@ mod tests {
     #[test]
     fn what_the_chain_writes_the_check_takes_across_a_restart() {
         let mut chain = Chain::start("mine-1", 7);
-        let mut lines = vec![chain.snapshot(Now::default(), &Standing::default()), chain.next(&ended("a"))];
+        let mut lines = chain.snapshot(Now::default(), &Standing::default());
+        lines.push(chain.next(&ended("a")));
         let last = lines.last().unwrap();
         let mut chain = Chain::resume("mine-1", 8, chain.last(), Digest::of(last.as_bytes()));
         lines.push(chain.next(&ended("b")));
@@ -215,7 +218,7 @@ mod tests {
     fn a_digest_reads_back_as_itself_and_nothing_else_does() {
         let digest = Digest::of(b"davy");
         assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
-        for bad in ["", "ab", &"g".repeat(64), &"é".repeat(32), &"a".repeat(65)] {
+        for bad in ["", "ab", &"g".repeat(64), &"é".repeat(32), &"a".repeat(65), &"+f".repeat(32)] {
             assert_eq!(Digest::parse(bad), None, "{bad}");
         }
     }

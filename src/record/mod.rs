@@ -1,5 +1,6 @@
 //! Floor 1: what is kept and told, and how: bytes, chains, cursors, payloads. Pure.
 
+mod bodies;
 pub mod chain;
 pub mod entry;
 pub mod outbox;

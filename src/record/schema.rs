@@ -3,11 +3,14 @@
 //!
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
+mod graded;
+
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
-use crate::model::element::{ElementKind, Mode, Phase, Position};
+use crate::model::element::{ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use crate::model::point::{Doubt, Fault, Quality, Unit};
-use crate::model::record::{Lane, NuisanceKind, PreviousEnd};
+use crate::model::record::{BypassStep, Lane, NuisanceKind, PreviousEnd};
+use crate::model::sign::Sign;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of all payloads. `$defs/event`, `$defs/status` and `$defs/telemetry` say by topic which one
@@ -37,7 +40,10 @@ fn definitions() -> Value {
         ("aside".to_owned(), aside()),
         ("standing_alarm".to_owned(), standing_alarm()),
         ("standing_trip".to_owned(), standing_trip()),
+        ("standing_bypass".to_owned(), standing_bypass()),
+        ("standing_calibration".to_owned(), standing_calibration()),
     ]);
+    all.extend(graded::parts());
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
     Value::Object(all)
 }
@@ -47,7 +53,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 12] {
+fn bodies() -> [(&'static str, Value); 19] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -60,7 +66,14 @@ fn bodies() -> [(&'static str, Value); 12] {
         ("gap", gap()),
         ("nuisance", nuisance()),
         ("alarm-rates", alarm_rates()),
+        ("anomaly", anomaly()),
+        ("calibration", calibration()),
+        ("incident", graded::incident()),
+        ("grade", graded::grade()),
+        ("permit", graded::permit()),
         ("standing", standing()),
+        ("bypass", bypass()),
+        ("proof-test", proof_test()),
     ]
 }
 
@@ -221,22 +234,29 @@ fn trip() -> Value {
 }
 
 fn element() -> Value {
-    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren];
+    let kinds = [ElementKind::Valve, ElementKind::Load, ElementKind::Siren, ElementKind::Lock];
     let phases = [Phase::Idle, Phase::Demanded, Phase::Commanded, Phase::Confirmed, Phase::Failed];
-    let positions =
-        [Position::Unknown, Position::Safe, Position::Unsafe, Position::Travelling, Position::Conflict];
-    object(json!({
+    let element = object(json!({
         "tag": string(),
         "area": string(),
         "kind": one_of(kinds.map(ElementKind::as_str)),
         "mode": one_of([Mode::Observe, Mode::Act].map(Mode::as_str)),
         "demand": one_of(["none", "trip"]),
         "phase": one_of(phases.map(Phase::as_str)),
-        "position": one_of(positions.map(Position::as_str)),
+        "position": one_of(Position::ALL.map(Position::as_str)),
         "elapsed_us": maybe("integer"),
         "trips": strings(),
         "text": reference("text"),
-    }))
+    }));
+    optional(
+        element,
+        json!({
+            "attempts": whole("Writes of this demand that failed so far."),
+            "backup": { "type": "string", "description": "The element that is demanded because this one failed." },
+            "dead_us": whole("From the command to leaving its unsafe end, in microseconds."),
+            "travel_us": whole("From the command to its safe end, in microseconds."),
+        }),
+    )
 }
 
 fn command() -> Value {
@@ -270,11 +290,130 @@ fn gap() -> Value {
     }))
 }
 
-/// The entry that opens a file of the journal.
+/// The entry that opens a file of the journal, or the entries where one would be too long.
 fn standing() -> Value {
-    object(json!({
+    let standing = object(json!({
         "alarms": { "type": "object", "additionalProperties": reference("standing_alarm") },
         "trips": { "type": "object", "additionalProperties": reference("standing_trip") },
+    }));
+    optional(
+        standing,
+        json!({
+        "signs": {
+            "type": "object",
+            "description": "Signs that stand, by the id of what they are on, each with since when.",
+            "additionalProperties": { "type": "object", "additionalProperties": reference("utc") },
+        },
+        "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
+            "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+            "failed": { "type": "object", "additionalProperties": { "const": true } },
+            "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
+            "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
+            "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
+            "part": whole("Which part of the whole this is, from 1. Only where there are several."),
+            "parts": whole("How many parts there are; they follow one another."),
+        }),
+    )
+}
+
+fn bypass() -> Value {
+    object(json!({
+        "cause": string(),
+        "area": string(),
+        "step": one_of(BypassStep::ALL.map(BypassStep::as_str)),
+        "trips": strings(),
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What is left of it, in microseconds."),
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
+        "who": maybe_reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn proof_test() -> Value {
+    let results = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
+    let stroke = object(json!({
+        "tag": string(),
+        "passed": maybe("boolean"),
+        "position": one_of(Position::ALL.map(Position::as_str)),
+        "dead_us": maybe("integer"),
+        "travel_us": maybe("integer"),
+        "attempts": whole("Writes that failed."),
+    }));
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ALL.map(TestKind::as_str)),
+        "result": one_of(results.map(TestResult::as_str)),
+        "since": reference("utc"),
+        "strokes": { "type": "array", "items": stroke },
+        "who": reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn standing_bypass() -> Value {
+    object(json!({
+        "since": reference("utc"),
+        "until": reference("utc"),
+        "remaining_us": whole("What was left of it when it was last told, in microseconds."),
+        "warned": { "type": "boolean" },
+        "reason": string(),
+        "by": reference("who"),
+        "second": maybe("string"),
+    }))
+}
+
+fn standing_calibration() -> Value {
+    object(json!({
+        "begun": { "type": "array", "items": reference("utc") },
+        "planned_ms": maybe("integer"),
+    }))
+}
+
+fn anomaly() -> Value {
+    let value = json!({
+        "type": "array",
+        "description": "UTC in milliseconds since 1970, value.",
+        "prefixItems": [{ "type": "integer" }, maybe("number")],
+        "minItems": 2,
+        "maxItems": 2,
+    });
+    let neighbour =
+        object(json!({ "key": string(), "value": maybe("number"), "quality": reference("quality") }));
+    let mut anomaly = object(json!({
+        "sign": one_of(Sign::ALL.map(Sign::as_str)),
+        "key": string(),
+        "area": string(),
+        "raised": { "type": "boolean" },
+        "score": maybe("number"),
+        "from": reference("utc"),
+        "to": reference("utc"),
+        "unit": one_of(Unit::ALL.map(Unit::as_str)),
+        "values": { "type": "array", "items": value },
+        "neighbours": { "type": "array", "items": neighbour },
+        "parameters": { "type": "object", "additionalProperties": { "type": "number" } },
+        "text": reference("text"),
+    }));
+    describe(
+        &mut anomaly,
+        "A sign that data may be false or a sensor may fail: check on site. Never an accusation. `score` is how far it \
+         is beyond its limit; `values` are the evidence; `parameters` are the settings that it was judged by.",
+    );
+    anomaly
+}
+
+fn calibration() -> Value {
+    object(json!({
+        "point": string(),
+        "area": string(),
+        "begun": { "type": "boolean" },
+        "planned_ms": whole("How long it may take; 0 where the device says so and nobody ordered it."),
+        "by": maybe("string"),
+        "text": reference("text"),
     }))
 }
 
@@ -284,6 +423,8 @@ fn standing_alarm() -> Value {
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
+        "occurred": reference("utc"),
+        "peak": maybe("number"),
     }))
 }
 
@@ -369,6 +510,15 @@ fn maybe_reference(name: &str) -> Value {
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     json!({ "type": "object", "required": names, "properties": properties })
+}
+
+/// `schema` with properties that are left out where there is nothing to say.
+fn optional(mut schema: Value, properties: Value) -> Value {
+    let known = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let (Some(known), Value::Object(more)) = (known, properties) {
+        known.extend(more);
+    }
+    schema
 }
 
 fn with(mut schema: Value, name: &str, value: Value) -> Value {

@@ -31,6 +31,12 @@ pub(crate) struct AlarmLife {
     pub(crate) verdict: Verdict,
     /// Worst value of this occurrence.
     pub(crate) peak: Option<f64>,
+    /// As the journal knows it.
+    pub(crate) told_peak: Option<f64>,
+    /// When it last occurred, for people and over a restart.
+    pub(crate) occurred_at: Wall,
+    /// From when on this judge has seen it, and how long it had been active before.
+    seen: (Mono, Span),
     /// Nobody acknowledged this occurrence in time.
     pub(crate) escalated: bool,
     /// Since when it is announced as it is.
@@ -51,7 +57,8 @@ pub(crate) struct Transition {
 impl AlarmLife {
     /// Goes on where the journal says it stopped.
     pub(crate) fn restored(standing: Option<&AlarmStanding>, now: Now) -> AlarmLife {
-        let AlarmStanding { occurrence, state, since, aside } = standing.cloned().unwrap_or_default();
+        let AlarmStanding { occurrence, state, since, aside, occurred: occurred_at, peak } =
+            standing.cloned().unwrap_or_default();
         let left = |aside: &Aside| {
             let most = Span::from_secs(u64::from(aside.minutes.unwrap_or_default()).saturating_mul(60));
             aside.until.map(|until| until.since(now.wall).min(most))
@@ -65,7 +72,10 @@ impl AlarmLife {
             since,
             occurred: Mono::START,
             verdict: Verdict::Unknown,
-            peak: None,
+            peak,
+            told_peak: peak,
+            occurred_at,
+            seen: (now.mono, now.wall.since(occurred_at)),
             escalated: false,
             announced: now.mono,
             earlier: [None; CHATTER_COUNT - 1],
@@ -92,6 +102,12 @@ impl AlarmLife {
     /// Whether its condition holds, delays counted: what votes look at.
     pub(crate) fn active(&self) -> bool {
         self.under.is_active()
+    }
+
+    /// For how long it has been active, if it is.
+    pub(crate) fn active_for(&self, now: Mono) -> Span {
+        let (from, before) = self.seen;
+        now.since(from) + before
     }
 
     /// Whether somebody still has to acknowledge it, set aside or not.
@@ -166,6 +182,7 @@ impl AlarmLife {
         self.occurrence = self.occurrence.saturating_add(1);
         self.occurred = now.mono;
         self.peak = None;
+        (self.occurred_at, self.seen) = (now.wall, (now.mono, Span::ZERO));
         self.enter(now, AlarmState::Unacknowledged, AlarmCause::Occurred)
     }
 
@@ -368,6 +385,7 @@ mod tests {
                 state: AlarmState::LatchedAcknowledged,
                 since: Wall::from_ms(5),
                 aside: None,
+                ..AlarmStanding::default()
             }),
             at(0),
         );
@@ -385,6 +403,7 @@ mod tests {
             state: AlarmState::Acknowledged,
             since: Wall::from_ms(5),
             aside: None,
+            ..AlarmStanding::default()
         };
         let mut life = AlarmLife::restored(Some(&standing), at(0));
         let alarm = alarm(false);

@@ -1,10 +1,20 @@
 //! One row of cause and effect: votes, the latched trip, and what a reset asks for.
+//!
+//! A vote is a list of groups, inner before outer. A member is safe, true, bad, or out of the vote because a person has
+//! bypassed it; each group makes of its members one outcome of the same kind:
+//!
+//! ```text
+//!   N = members that are not bypassed, none: the group is out of the outer vote too
+//!   M = the group's votes, at most N
+//!   true members >= M                                     ─▶ True
+//!   true + bad members >= M, where bad counts in the group ─▶ Bad
+//! ```
 
-use crate::model::plan::{OnBad, Trip};
+use crate::model::plan::{Group, Member, OnBad, Trip};
 use crate::model::record::TripStanding;
 use crate::model::time::{Mono, Span};
 
-/// What one cause of a trip says.
+/// What one input of a trip says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
     /// Its alarm is active, and since when.
@@ -13,8 +23,18 @@ pub(crate) struct Cause {
     pub(crate) known: bool,
     /// It is proven to be on the safe side of its reset value.
     pub(crate) safe: bool,
+    /// It is being calibrated by order, within the planned time: not known, and no vote while another guard is good.
+    pub(crate) excused: bool,
     /// Its alarm still waits for an acknowledgement.
     pub(crate) unacknowledged: bool,
+    /// A person has taken it out of the vote. It proves nothing either.
+    pub(crate) bypassed: bool,
+}
+
+impl Cause {
+    fn is_proven_safe(&self) -> bool {
+        self.safe && self.active.is_none() && !self.bypassed
+    }
 }
 
 /// Where one trip stands.
@@ -23,14 +43,16 @@ pub(crate) struct TripLife {
     pub(crate) tripped: bool,
     pub(crate) occurrence: u32,
     pub(crate) first_out: Option<String>,
-    /// Since when every cause is proven safe.
+    /// Since when everything that a reset needs is proven safe.
     safe_since: Option<Mono>,
-    /// Since when each cause is bad; and whether it was ever known since the start.
+    /// Since when the vote stands.
+    voted_since: Option<Mono>,
+    /// Since when each input is bad; and whether it was ever known since the start.
     bad_since: Vec<Option<Mono>>,
     heard: Vec<bool>,
 }
 
-/// How one cause counts at this moment.
+/// How one member counts at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vote {
     /// Not a vote to trip.
@@ -39,15 +61,21 @@ pub(crate) enum Vote {
     True,
     /// Counts because it is not known.
     Bad,
+    /// Bypassed, or made of nothing but bypassed members.
+    Out,
+    /// Left out while it is calibrated and another one guards: one vote fewer is needed, 2oo3 becomes 1oo2.
+    Spared,
 }
 
 /// What is missing for a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Cause number: its alarm is active, or it is not proven to be on the safe side.
+    /// Input number: its alarm is active, or it is not proven to be on the safe side.
     NotSafe(usize),
-    /// Cause number: its alarm is not acknowledged.
+    /// Input number: its alarm is not acknowledged.
     NotAcknowledged(usize),
+    /// Input number: it is bypassed, and so proves nothing.
+    Bypassed(usize),
     /// All are safe, but not for long enough: this is left.
     Hold(Span),
 }
@@ -56,24 +84,27 @@ impl TripLife {
     /// Goes on where the journal says it stopped.
     pub(crate) fn restored(trip: &Trip, standing: Option<&TripStanding>) -> TripLife {
         let TripStanding { occurrence, tripped, first_out } = standing.cloned().unwrap_or_default();
+        let inputs = trip.inputs().count();
         TripLife {
             tripped,
             occurrence,
             first_out,
             safe_since: None,
-            bad_since: vec![None; trip.causes.len()],
-            heard: vec![false; trip.causes.len()],
+            voted_since: None,
+            bad_since: vec![None; inputs],
+            heard: vec![false; inputs],
         }
     }
 
-    /// Takes over what `old` knew of the causes that both have, told by their keys: a detector that is silent is not
-    /// excused by a new site file.
+    /// Takes over what `old` knew of the inputs that both have, told by their keys: a detector that is silent is not
+    /// excused by a new site file, and neither is a vote that stands.
     pub(crate) fn take_over<'a>(
         &mut self,
         keys: impl Iterator<Item = &'a str>,
         old: &TripLife,
         old_keys: &[&str],
     ) {
+        self.voted_since = old.voted_since;
         for ((key, bad), heard) in keys.zip(&mut self.bad_since).zip(&mut self.heard) {
             let was = old_keys.iter().zip(&old.bad_since).zip(&old.heard).find(|((k, _), _)| **k == key);
             if let Some(((_, bad_since), was_heard)) = was {
@@ -84,55 +115,64 @@ impl TripLife {
     }
 
     /// Counts the votes; says how each cause counts when that trips it now.
-    pub(crate) fn step(&mut self, now: Mono, trip: &Trip, causes: &[Cause]) -> Option<Vec<Vote>> {
-        self.note(now, causes);
-        let votes = self.votes(now, trip, causes);
-        let count = votes.iter().filter(|v| **v != Vote::No).count();
-        if self.tripped || count < trip.votes {
+    pub(crate) fn step(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Option<Vec<Vote>> {
+        self.note(now, trip, inputs);
+        let said = self.said(now, trip, inputs);
+        let tallies = tallies(trip, &said);
+        if !matches!(tallies.last().map(|own| own.outcome), Some(Vote::True | Vote::Bad)) {
+            self.voted_since = None;
+            return None;
+        }
+        let since = *self.voted_since.get_or_insert(now);
+        if self.tripped || now.since(since) < trip.delay {
             return None;
         }
         self.tripped = true;
         self.occurrence = self.occurrence.saturating_add(1);
         self.safe_since = None;
-        Some(votes)
+        Some(counted(trip, said, &tallies))
     }
 
-    fn note(&mut self, now: Mono, causes: &[Cause]) {
-        for ((cause, bad), heard) in causes.iter().zip(&mut self.bad_since).zip(&mut self.heard) {
+    fn note(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) {
+        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
+        for ((cause, bad), heard) in inputs.iter().zip(&mut self.bad_since).zip(&mut self.heard) {
             *heard |= cause.known;
             if cause.known {
                 *bad = None;
+            } else if cause.excused && guarded {
+                // What comes after the planned time has the whole delay before it counts.
+                *bad = Some(now);
             } else {
                 bad.get_or_insert(now);
             }
         }
-        if causes.iter().all(|c| c.safe && c.active.is_none()) {
+        let proven = |n: &usize| inputs.get(*n).is_some_and(Cause::is_proven_safe);
+        if trip.reset_needs.iter().all(proven) {
             self.safe_since.get_or_insert(now);
         } else {
             self.safe_since = None;
         }
     }
 
+    /// What each cause says.
+    ///
     /// After a start an input counts as bad only once it was heard: a gateway that starts before its devices trips
     /// nothing by that. An input never heard stands as a comm-lost alarm instead.
-    fn votes(&self, now: Mono, trip: &Trip, causes: &[Cause]) -> Vec<Vote> {
-        let bad: Vec<bool> = self
-            .bad_since
-            .iter()
-            .zip(&self.heard)
-            .map(|(since, heard)| *heard && since.is_some_and(|s| now.since(s) >= trip.bad_delay))
-            .collect();
-        let none_good = bad.iter().all(|b| *b);
-        causes
-            .iter()
-            .zip(&bad)
-            .map(|(cause, bad)| match (cause.active.is_some(), *bad, trip.on_bad) {
-                (true, _, _) => Vote::True,
-                (false, true, OnBad::Vote) => Vote::Bad,
-                (false, true, OnBad::Alarm) if none_good => Vote::Bad,
-                (false, true, OnBad::Alarm) | (false, false, _) => Vote::No,
-            })
-            .collect()
+    fn said(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Vec<Vote> {
+        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
+        let causes = inputs.iter().zip(&self.bad_since).zip(&self.heard).take(trip.causes.len());
+        let said = causes.map(|((cause, bad_since), heard)| {
+            let bad = *heard && bad_since.is_some_and(|since| now.since(since) >= trip.bad_delay);
+            let spared = guarded && cause.excused && !cause.known && cause.active.is_none();
+            match (cause.bypassed, cause.active.is_some(), bad) {
+                (true, _, _) => Vote::Out,
+                (false, false, _) if spared => Vote::Spared,
+                (false, true, _) => Vote::True,
+                (false, false, true) => Vote::Bad,
+                (false, false, false) => Vote::No,
+            }
+        });
+        said.collect()
     }
 
     /// Whether an input was not heard yet since the start.
@@ -141,17 +181,17 @@ impl TripLife {
     }
 
     /// Everything that a reset still lacks.
-    pub(crate) fn missing(&self, now: Mono, trip: &Trip, causes: &[Cause]) -> Vec<Missing> {
+    pub(crate) fn missing(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Vec<Missing> {
         let mut missing = Vec::new();
-        for (n, cause) in causes.iter().enumerate() {
-            if cause.active.is_some() || !cause.safe {
-                missing.push(Missing::NotSafe(n));
+        for (n, cause) in inputs.iter().enumerate() {
+            if trip.reset_needs.contains(&n) && !cause.is_proven_safe() {
+                missing.push(if cause.bypassed { Missing::Bypassed(n) } else { Missing::NotSafe(n) });
             }
-            if cause.unacknowledged {
+            if cause.unacknowledged && n < trip.causes.len() {
                 missing.push(Missing::NotAcknowledged(n));
             }
         }
-        if missing.iter().any(|m| matches!(m, Missing::NotSafe(_))) {
+        if missing.iter().any(|m| matches!(m, Missing::NotSafe(_) | Missing::Bypassed(_))) {
             return missing;
         }
         let held = self.safe_since.map_or(Span::ZERO, |since| now.since(since));
@@ -165,119 +205,77 @@ impl TripLife {
     pub(crate) fn reset(&mut self) {
         self.tripped = false;
         self.first_out = None;
+        // Where the vote still stands, as with a lock that its gas has left, its delay begins anew.
+        self.voted_since = None;
     }
+}
+
+/// What came of one group.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    outcome: Vote,
+    /// Whether its members that are bad were counted.
+    bad_counts: bool,
+}
+
+/// Every group of a trip, inner before outer.
+fn tallies(trip: &Trip, said: &[Vote]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::with_capacity(trip.groups.len());
+    for group in &trip.groups {
+        let of = |member: &Member| match member {
+            Member::Cause(n) => said.get(*n).copied(),
+            Member::Group(n) => tallies.get(*n).map(|inner| inner.outcome),
+        };
+        tallies.push(tally(group, group.members.iter().filter_map(of)));
+    }
+    tallies
+}
+
+/// What comes of the votes of a group's members.
+fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> Tally {
+    let (mut no, mut yes, mut bad, mut spared) = (0_usize, 0_usize, 0_usize, 0_usize);
+    for vote in votes {
+        let count = match vote {
+            Vote::No => &mut no,
+            Vote::True => &mut yes,
+            Vote::Bad => &mut bad,
+            Vote::Spared => &mut spared,
+            Vote::Out => continue,
+        };
+        *count = count.saturating_add(1);
+    }
+    let bad_counts = match group.on_bad {
+        OnBad::Vote => true,
+        OnBad::Alarm => no == 0,
+        OnBad::Ignore => false,
+    };
+    let of = no.saturating_add(yes).saturating_add(bad);
+    let needed = group.votes.saturating_sub(spared).max(1).min(of);
+    let outcome = match of {
+        0 => Vote::Out,
+        _ if yes >= needed => Vote::True,
+        _ if bad_counts && yes.saturating_add(bad) >= needed => Vote::Bad,
+        _ => Vote::No,
+    };
+    Tally { outcome, bad_counts }
+}
+
+/// How each cause counted: one that is bad only where a group that it is in counts it.
+fn counted(trip: &Trip, mut said: Vec<Vote>, tallies: &[Tally]) -> Vec<Vote> {
+    for (n, vote) in said.iter_mut().enumerate().filter(|(_, vote)| **vote == Vote::Bad) {
+        let counts =
+            |(group, tally): (&Group, &Tally)| tally.bad_counts && group.members.contains(&Member::Cause(n));
+        if !trip.groups.iter().zip(tallies).any(counts) {
+            *vote = Vote::No;
+        }
+    }
+    said
+}
+
+/// Whether a cause that is excused, because it is being calibrated, may be left out: another one guards.
+fn is_guarded(causes: &[Cause]) -> bool {
+    causes.iter().any(|c| c.known && !c.excused && !c.bypassed)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::point::{Tag, Text};
-    use crate::model::table::{AlarmId, AreaId, Row};
-    use proptest::prelude::*;
-
-    const SAFE: Cause = Cause { active: None, known: true, safe: true, unacknowledged: false };
-    const HIGH: Cause = Cause { active: Some(Mono::START), known: true, safe: false, unacknowledged: true };
-    const BAD: Cause = Cause { active: None, known: false, safe: false, unacknowledged: false };
-
-    fn trip(votes: usize, of: usize, on_bad: OnBad) -> Trip {
-        Trip {
-            tag: Tag::new("t").unwrap(),
-            name: Text::default(),
-            area: AreaId::from_usize(0),
-            votes,
-            causes: (0..of).map(AlarmId::from_usize).collect(),
-            on_bad,
-            bad_delay: Span::from_secs(10),
-            effects: vec![],
-            reset_hold: Span::from_secs(60),
-        }
-    }
-
-    fn secs(s: u64) -> Mono {
-        Mono::from_us(s * 1_000_000)
-    }
-
-    /// Whether `causes` trip a trip that has heard all its inputs and waited out every delay.
-    fn trips(trip: &Trip, causes: &[Cause]) -> bool {
-        let mut life = TripLife::restored(trip, None);
-        assert_eq!(life.step(secs(0), trip, &vec![SAFE; causes.len()]), None);
-        life.step(secs(1), trip, causes).is_some() || life.step(secs(12), trip, causes).is_some()
-    }
-
-    #[test]
-    fn two_out_of_three_degrades_to_one_out_of_two_and_then_trips() {
-        let t = trip(2, 3, OnBad::Vote);
-        assert!(!trips(&t, &[HIGH, SAFE, SAFE]));
-        assert!(trips(&t, &[HIGH, HIGH, SAFE]));
-        assert!(!trips(&t, &[BAD, SAFE, SAFE]));
-        assert!(trips(&t, &[BAD, HIGH, SAFE]));
-        assert!(trips(&t, &[BAD, BAD, SAFE]));
-    }
-
-    #[test]
-    fn bad_as_alarm_only_still_trips_when_nothing_good_is_left() {
-        let t = trip(1, 2, OnBad::Alarm);
-        assert!(!trips(&t, &[BAD, SAFE]));
-        assert!(trips(&t, &[BAD, HIGH]));
-        assert!(trips(&t, &[BAD, BAD]));
-    }
-
-    #[test]
-    fn an_input_not_heard_since_the_start_does_not_trip_and_a_heard_breach_does() {
-        let t = trip(1, 2, OnBad::Vote);
-        let mut life = TripLife::restored(&t, None);
-        assert_eq!(life.step(secs(0), &t, &[BAD, BAD]), None);
-        assert_eq!(life.step(secs(100), &t, &[BAD, BAD]), None);
-        assert!(life.is_holding());
-        assert_eq!(life.step(secs(101), &t, &[HIGH, BAD]), Some(vec![Vote::True, Vote::No]));
-    }
-
-    #[test]
-    fn a_restored_trip_stays_tripped() {
-        let t = trip(1, 1, OnBad::Vote);
-        let standing = TripStanding { occurrence: 3, tripped: true, first_out: Some("x:trip".into()) };
-        let mut life = TripLife::restored(&t, Some(&standing));
-        assert_eq!(life.step(secs(0), &t, &[SAFE]), None);
-        assert!(life.tripped);
-        assert_eq!(life.missing(secs(0), &t, &[SAFE]), [Missing::Hold(Span::from_secs(60))]);
-        assert_eq!(life.missing(secs(60), &t, &[SAFE]), []);
-    }
-
-    fn any_cause() -> impl Strategy<Value = Cause> {
-        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-            |(active, known, safe, unacknowledged)| Cause {
-                active: active.then_some(Mono::START),
-                known,
-                safe: safe && known && !active,
-                unacknowledged,
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_missing_only_when_every_cause_was_safe_and_acknowledged_for_the_whole_hold(
-            steps in prop::collection::vec((prop::collection::vec(any_cause(), 2), 0u64..100), 1..40)
-        ) {
-            let t = trip(1, 2, OnBad::Vote);
-            let mut life = TripLife::restored(&t, Some(&TripStanding { tripped: true, ..TripStanding::default() }));
-            let (mut now, mut safe_for) = (0, None::<u64>);
-            for (causes, wait) in steps {
-                now += wait;
-                life.step(secs(now), &t, &causes);
-                prop_assert!(life.tripped, "only a reset ends a trip");
-                safe_for = if causes.iter().all(|c| c.safe) { safe_for.or(Some(now)) } else { None };
-                let may = safe_for.is_some_and(|s| now - s >= 60) && causes.iter().all(|c| !c.unacknowledged);
-                prop_assert_eq!(life.missing(secs(now), &t, &causes).is_empty(), may);
-            }
-        }
-
-        #[test]
-        fn more_danger_never_trips_less(causes in prop::collection::vec(prop::sample::select(vec![SAFE, HIGH, BAD]), 3), n in 0usize..3, m in 1usize..=3) {
-            let t = trip(m, 3, OnBad::Vote);
-            let mut worse = causes.clone();
-            worse[n] = HIGH;
-            prop_assert!(!trips(&t, &causes) || trips(&t, &worse));
-        }
-    }
-}
+mod tests;

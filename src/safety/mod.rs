@@ -4,14 +4,25 @@
 
 mod alarm;
 mod aside;
+mod bypass;
+mod calibrate;
 mod cause_effect;
+mod drive;
 mod element;
+mod grade;
+mod incident;
 mod orders;
+mod permit;
+mod proof_test;
 mod rates;
 mod rule;
+mod signs;
 mod site;
+mod tell;
 mod trend;
+mod trips;
 mod watch;
 
+pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};
-pub use watch::{FAILURES_TO_LOSE, stale_after};
+pub use watch::stale_after;

@@ -1,5 +1,6 @@
 //! What people ask of the judge: acknowledge and reset. Every order, a refused one too, is a record with its actor.
 
+use super::bypass::Asked;
 use super::cause_effect::Missing;
 use super::rule;
 use super::site::{Effects, Site};
@@ -9,7 +10,7 @@ use crate::model::plan::{Limit, Subject};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, CommandDone, Who};
 use crate::model::table::{AlarmId, ElementId, TripId};
-use crate::model::time::Now;
+use crate::model::time::{Now, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,6 +33,18 @@ impl Site {
             }
             Verb::TakeBack { key } => self.take_back(now, key, &order.who, &mut done),
             Verb::Reset { target } => self.reset(now, target, &order.who, &mut done),
+            Verb::Bypass { target, minutes, reason, second } => {
+                let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
+                self.bypass(now, &asked, &order.who, &mut done)
+            }
+            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
+            Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
+            Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
+            Verb::Permit { place, kind, minutes, tighten, second } => {
+                let wanted = (place.as_str(), *kind, *minutes, *tighten, second.as_deref());
+                self.permit(now, wanted, &order.who, &mut done)
+            }
+            Verb::EndPermit { key } => self.end_permit(now, key, &order.who, &mut done),
         };
         let refused = match &reply {
             Reply::Done(_) => None,
@@ -113,9 +126,10 @@ impl Site {
         if !self.trips[id].tripped {
             return refuse(format!("{} 未动作", trip.tag), format!("{} is not tripped", trip.tag));
         }
-        let missing = self.trips[id].missing(now.mono, trip, &self.causes(now, id));
+        let missing = self.start_hold(now).into_iter().chain(self.missing(now, id));
+        let missing: Vec<Text> = missing.collect();
         if !missing.is_empty() {
-            return Reply::Refused(missing.iter().map(|m| self.words_for(id, *m)).collect());
+            return Reply::Refused(missing);
         }
         self.trips[id].reset();
         self.tell_trip(now, id, Vec::new(), Some(who.clone()), effects);
@@ -127,6 +141,23 @@ impl Site {
         Reply::Done(Text::new(format!("已复位 {}", trip.tag), format!("reset {}", trip.tag)))
     }
 
+    /// Everything that a reset of this trip still lacks, in words.
+    fn missing(&self, now: Now, id: TripId) -> Vec<Text> {
+        let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.inputs(id));
+        missing.into_iter().map(|m| self.words_for(id, m)).collect()
+    }
+
+    /// A gateway that has just started knows too little of the world to let anything go.
+    fn start_hold(&self, now: Now) -> Option<Text> {
+        let left = (self.started + self.plan.start_hold).since(now.mono);
+        (left > Span::ZERO).then(|| {
+            Text::new(
+                format!("启动闭锁, 还须 {left}"),
+                format!("no reset is taken so soon after the start; another {left}"),
+            )
+        })
+    }
+
     /// The alarms that a reset of this trip resets with it: every one on the points of its causes, lower levels too,
     /// and "not confirmed" of what it acts on. Whoever has seen that the place is safe does not do that six times.
     fn held_with(&self, id: TripId) -> BTreeSet<AlarmId> {
@@ -136,11 +167,15 @@ impl Site {
             Subject::Device(_) | Subject::Element(_) => vec![*cause],
         };
         let causes = trip.causes.iter().flat_map(on_the_same);
-        causes.chain(trip.effects.iter().map(|e| self.plan.elements[*e].not_confirmed)).collect()
+        let of_effects = trip.effects.iter().flat_map(|effect| {
+            let element = &self.plan.elements[*effect];
+            element.supervision.alarms.iter().copied().chain([element.not_confirmed])
+        });
+        causes.chain(of_effects).collect()
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
-        let alarm = |n: usize| self.plan.trips[id].causes.get(n).map(|a| &self.plan.alarms[*a]);
+        let alarm = |n: usize| self.plan.trips[id].inputs().nth(n).map(|a| &self.plan.alarms[a]);
         match missing {
             Missing::Hold(left) => Text::new(
                 format!("条件已满足, 还须保持 {left}"),
@@ -151,6 +186,13 @@ impl Site {
                 Text::new(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
             }
             Missing::NotSafe(n) => self.words_for_unsafe(alarm(n)),
+            Missing::Bypassed(n) => {
+                let key = alarm(n).map_or("", |a| &a.key);
+                Text::new(
+                    format!("{key} 已旁路, 不能证明安全"),
+                    format!("{key} is bypassed, and what is bypassed proves nothing: `davy unbypass {key}`"),
+                )
+            }
         }
     }
 
@@ -174,7 +216,9 @@ impl Site {
         let limit = |l: Limit| format!("{} {unit}", Displayed::text(l.reset, decimals));
         let limit = alarm.limit.map(limit).unwrap_or_default();
         let (wanted_zh, wanted_en) = match alarm.condition {
-            Condition::High(_) => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Condition::High(_) | Condition::Lock => {
+                (format!("须低于 {limit}"), format!("must be below {limit}"))
+            }
             Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
             Condition::Contact(_)
             | Condition::SensorFault
@@ -186,7 +230,16 @@ impl Site {
             | Condition::Deviation
             | Condition::Differs
             | Condition::Stale
-            | Condition::CalibrationDue => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
+            | Condition::CalibrationDue
+            | Condition::BypassActive
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(
@@ -211,13 +264,8 @@ impl Site {
         if !self.elements[id].found_tripped {
             return refuse(format!("{tag} 未动作"), format!("{tag} is not tripped"));
         }
-        let missing: Vec<Text> = acting
-            .iter()
-            .flat_map(|t| {
-                let missing = self.trips[*t].missing(now.mono, &plan.trips[*t], &self.causes(now, *t));
-                missing.into_iter().map(|m| self.words_for(*t, m)).collect::<Vec<_>>()
-            })
-            .collect();
+        let missing = acting.iter().flat_map(|t| self.missing(now, *t));
+        let missing: Vec<Text> = self.start_hold(now).into_iter().chain(missing).collect();
         if !missing.is_empty() {
             return Reply::Refused(missing);
         }

@@ -25,7 +25,7 @@ pub(crate) fn judge_point(
     held: bool,
 ) -> Verdict {
     match condition {
-        Condition::High(_) => high(limit, decimals, reading, held),
+        Condition::High(_) | Condition::Lock => high(limit, decimals, reading, held),
         Condition::Low(_) => low(limit, decimals, reading, held),
         Condition::Contact(_) => contact(limit, reading),
         Condition::SensorFault => sensor_fault(reading.quality),
@@ -38,7 +38,16 @@ pub(crate) fn judge_point(
         | Condition::Forecast
         | Condition::Deviation
         | Condition::Stale
-        | Condition::CalibrationDue => Verdict::Unknown,
+        | Condition::CalibrationDue
+        | Condition::BypassActive
+        | Condition::Anomaly
+        | Condition::MovedUncommanded
+        | Condition::FeedbackConflict
+        | Condition::FeedLive
+        | Condition::SlowTravel
+        | Condition::FailedToOpen
+        | Condition::LeakThrough
+        | Condition::ProofTestFailed => Verdict::Unknown,
     }
 }
 
@@ -188,7 +197,7 @@ pub(crate) fn proves_safe(
 ) -> bool {
     reading.quality == Quality::Good
         && match condition {
-            Condition::High(_) => {
+            Condition::High(_) | Condition::Lock => {
                 sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value < reset)
             }
             Condition::Low(_) => {
@@ -204,7 +213,16 @@ pub(crate) fn proves_safe(
             | Condition::Forecast
             | Condition::Deviation
             | Condition::Stale
-            | Condition::CalibrationDue => true,
+            | Condition::CalibrationDue
+            | Condition::BypassActive
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => true,
         }
 }
 

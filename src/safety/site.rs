@@ -1,22 +1,26 @@
 //! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
 use super::alarm::{AlarmLife, Transition};
-use super::cause_effect::{Cause, TripLife, Vote};
-use super::element::{self, ElementLife};
+use super::bypass::Bypasses;
+use super::cause_effect::TripLife;
+use super::drive;
+use super::element::ElementLife;
+use super::grade::Grades;
+use super::incident::Incidents;
+use super::permit::Permits;
+use super::proof_test::Test;
 use super::rates::Rates;
 use super::rule::{self, Verdict};
+use super::signs::{Out, Signs};
 use super::trend::Trend;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
-use crate::model::element::{Demand, Phase};
+use crate::model::element::Demand;
 use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
-use crate::model::point::{Quality, Reading, Unit};
-use crate::model::record::{
-    AlarmChange, AlarmStanding, Body, ElementChange, Record, Sample, Standing, TripChange, TripStanding,
-    Trouble, Who,
-};
+use crate::model::point::Reading;
+use crate::model::record::{AlarmStanding, Body, Record, Sample, Standing, TripStanding, Trouble};
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
@@ -87,57 +91,85 @@ pub struct Site {
     pub(super) alarms: Table<AlarmId, AlarmLife>,
     pub(super) trips: Table<TripId, TripLife>,
     pub(super) elements: Table<ElementId, ElementLife>,
+    pub(super) bypasses: Bypasses,
+    pub(super) signs: Signs,
+    pub(super) test: Option<Test>,
     troubles: Vec<Trouble>,
-    /// The trips that each alarm is a cause of.
+    /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
     /// The trips that act on each element.
-    acting_on: Table<ElementId, Vec<TripId>>,
+    pub(super) acting_on: Table<ElementId, Vec<TripId>>,
+    /// The elements that each element is the backup of.
+    pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
+    /// Elements that a device says something of.
+    elements_at: Table<DeviceId, Vec<ElementId>>,
+    /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
+    pub(super) moved: BTreeSet<ElementId>,
     /// Trips with a cause that is active or not known: the only ones that time alone can move.
     restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.
     timed: BTreeSet<AlarmId>,
     /// Alarms that nobody has acknowledged in time.
-    escalated: BTreeSet<AlarmId>,
+    pub(super) escalated: BTreeSet<AlarmId>,
     pub(super) rates: Rates,
+    /// Devices past their calibration date.
+    overdue: BTreeSet<DeviceId>,
+    pub(super) incidents: Incidents,
+    pub(super) grades: Grades,
+    pub(super) permits: Permits,
     trends: BTreeMap<PointId, Trend>,
     /// When calibration dates and stale alarms are looked at next.
     pub(super) minute_due: Mono,
     /// What was last told of each point.
-    told: Table<PointId, Option<Reading>>,
-    snapshot_due: Mono,
+    pub(super) told: Table<PointId, Option<Reading>>,
+    pub(super) snapshot_due: Mono,
+    /// When the first judge of this run began; a reload is no start.
+    pub(super) started: Mono,
 }
 
 impl Site {
     /// A judge of `plan` that goes on where the journal says the last one stopped.
     #[must_use]
     pub fn new(plan: Arc<Plan>, standing: &Standing, now: Now) -> Site {
+        let (permits, plan) = Permits::restored(plan, standing, now);
         let mut site = Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan.elements.map(|_, _| ElementLife::default()),
+            elements: plan
+                .elements
+                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
+            bypasses: Bypasses::restored(&plan, standing, now),
+            signs: Signs::new(&plan, standing, now),
+            test: None,
             troubles: Vec::new(),
-            caused_by: trips_by(&plan, &plan.alarms, |trip| &trip.causes),
-            acting_on: trips_by(&plan, &plan.elements, |trip| &trip.effects),
+            caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
+            acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
+            backs_up: drive::backs_up(&plan),
             stirred: plan.trips.ids().collect(),
+            elements_at: drive::elements_at(&plan),
+            moved: plan.elements.ids().collect(),
             restless: BTreeSet::new(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
             escalated: BTreeSet::new(),
             rates: Rates::new(now.mono),
+            overdue: BTreeSet::new(),
+            incidents: Incidents::new(&plan, standing, now),
+            grades: Grades::new(&plan, standing),
+            permits,
             trends: plan.points.iter().filter_map(|(id, p)| Some((id, Trend::new(p.trend?)))).collect(),
             minute_due: now.mono,
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
+            started: now.mono,
             plan,
         };
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
-        for id in site.plan.elements.ids() {
-            let demand = site.demanded(id);
-            site.elements[id].demand(now.mono, demand);
-        }
+        site.demand_what_stands(now.mono);
+        site.note_alarms();
         site
     }
 
@@ -149,9 +181,15 @@ impl Site {
 
     /// Takes in one input. Total: a bad world is data, not an error.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        let (first, is_tick) = (effects.records.len(), matches!(input, Input::Tick));
         let touched = self.gather(now, input, effects);
         self.judge(now, touched, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        // With the tick only: in a flood, areas must not be graded anew for every alarm of it.
+        if is_tick {
+            self.grade(now, effects);
+        }
     }
 
     // Gather: what is known now, and which alarms that concerns.
@@ -160,74 +198,101 @@ impl Site {
         let plan = Arc::clone(&self.plan);
         let mut touched = BTreeSet::new();
         match input {
-            Input::Readings { device, readings } => {
+            Input::Readings { device, mut readings } => {
+                self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
                 self.watch.heard(device, &readings);
                 for (point, reading) in &readings {
                     if let Some(trend) = self.trends.get_mut(point) {
                         trend.add(reading);
                     }
-                    self.touch(*point, &mut touched);
-                    self.sample(now, *point, effects);
+                    self.read(now, *point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].stale_alarm);
                 if was_lost || self.alarms[plan.devices[device].comm_alarm].held() {
                     touched.insert(plan.devices[device].comm_alarm);
                 }
-                for (id, element) in plan.elements.iter() {
-                    if plan.points[element.readback].device != device {
-                        continue;
-                    }
+                for id in &self.elements_at[device] {
+                    let element = &plan.elements[*id];
                     if let Some((_, reading)) = readings.iter().find(|(p, _)| *p == element.readback) {
-                        self.elements[id].find(element, reading);
+                        self.elements[*id].find(element, reading);
                     }
+                    self.moved.insert(*id);
                 }
             }
             Input::NoAnswer { device, fault } => {
                 for point in self.watch.not_heard(device, fault, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                 }
                 touched.insert(plan.devices[device].comm_alarm);
+                self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
-                self.elements[element].written(&plan.elements[element], demand);
+                self.elements[element].written(now.mono, &plan.elements[element], demand);
                 self.stir(plan.elements[element].not_confirmed);
+                self.moved.insert(element);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
-            Input::Wrote { outcome: Err(_), .. } => {}
+            Input::Wrote { element, demand, outcome: Err(_) } => {
+                self.elements[element].not_written(demand);
+            }
             Input::Order(order) => {
                 self.order(now, &order, effects);
                 self.stirred.extend(plan.trips.ids());
+                self.moved.extend(plan.elements.ids());
             }
             Input::Trouble(trouble) => self.trouble(now, trouble, effects),
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
-                    self.touch(point, &mut touched);
-                    self.sample(now, point, effects);
+                    self.read(now, point, &mut touched, effects);
                     let device = &plan.devices[plan.points[point].device];
                     touched.extend([device.comm_alarm, device.stale_alarm]);
                 }
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
+                self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(self.restless.iter().copied());
+                self.moved.extend(plan.elements.ids());
                 self.snapshot(now, effects);
+                let readings = &self.watch.readings;
+                let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
+                if let Some(trouble) = self.signs.tick(&self.elements, &mut out) {
+                    self.trouble(now, trouble, effects);
+                }
                 self.nuisances(now, effects);
+                self.time_permits(now, effects);
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
-                    touched
-                        .extend(plan.devices.values().filter_map(|d| d.calibration).map(|(_, alarm)| alarm));
+                    self.calibrations(now, &mut touched);
                 }
             }
         }
         touched
     }
 
-    fn touch(&self, point: PointId, touched: &mut BTreeSet<AlarmId>) {
-        touched.extend(self.plan.points[point].alarms.iter().copied());
+    /// Looks at the calibration dates: they move by the day, on the wall clock.
+    fn calibrations(&mut self, now: Now, touched: &mut BTreeSet<AlarmId>) {
+        let plan = Arc::clone(&self.plan);
+        for (device, row) in plan.devices.iter() {
+            let Some((due, alarm)) = row.calibration else { continue };
+            touched.insert(alarm);
+            if now.wall >= due {
+                self.overdue.insert(device);
+            } else {
+                self.overdue.remove(&device);
+            }
+        }
     }
 
-    /// The trips that `alarm` is a cause of take their next step.
+    /// A point reads something else, or the same again: alarms, telemetry and signs look at it.
+    fn read(&mut self, now: Now, point: PointId, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
+        touched.extend(self.plan.points[point].alarms.iter().copied());
+        self.sample(now, point, effects);
+        let readings = &self.watch.readings;
+        self.signs.heard(point, &mut Out { now, plan: &self.plan, readings, effects, touched });
+    }
+
+    /// The trips that look at `alarm` take their next step.
     fn stir(&mut self, alarm: AlarmId) {
         self.stirred.extend(self.caused_by[alarm].iter().copied());
     }
@@ -243,44 +308,13 @@ impl Site {
         effects.record(now, Body::Trouble(trouble));
     }
 
-    // Telemetry: what changed beyond its deadband, and everything once in a while.
-
-    fn sample(&mut self, now: Now, point: PointId, effects: &mut Effects) {
-        let reading = self.watch.readings[point];
-        let deadband = self.plan.points[point].deadband;
-        let is_news = self.told[point].is_none_or(|told| {
-            told.quality != reading.quality
-                || match (told.value, reading.value) {
-                    (Some(a), Some(b)) => (a - b).abs() >= deadband && a != b,
-                    (a, b) => a.is_some() != b.is_some(),
-                }
-        });
-        if is_news {
-            self.told[point] = Some(reading);
-            let point = self.plan.points[point].tag.clone();
-            effects.samples.push(Sample { point, reading, wall: now.wall });
-        }
-    }
-
-    fn snapshot(&mut self, now: Now, effects: &mut Effects) {
-        if now.mono < self.snapshot_due {
-            return;
-        }
-        self.snapshot_due = now.mono + self.plan.telemetry.snapshot;
-        for (point, reading) in self.watch.readings.iter() {
-            self.told[point] = Some(*reading);
-            let point = self.plan.points[point].tag.clone();
-            effects.samples.push(Sample { point, reading: *reading, wall: now.wall });
-        }
-    }
-
     // Judge: every alarm concerned takes a step.
 
-    fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
+    pub(super) fn judge(&mut self, now: Now, touched: BTreeSet<AlarmId>, effects: &mut Effects) {
         for id in touched {
             self.stir(id);
             self.suppress(now, id, effects);
-            let verdict = self.verdict(now, id);
+            let verdict = self.verdict(id);
             self.note_peak(id);
             let (alarm, announcing) = (&self.plan.alarms[id], &self.plan.announcing);
             let transition = self.alarms[id].step(now, alarm, announcing, verdict);
@@ -290,6 +324,7 @@ impl Site {
                 self.count(now, id, transition.cause, effects);
             }
             self.set_timer(id);
+            self.observe(now, id);
         }
     }
 
@@ -302,21 +337,22 @@ impl Site {
         }
     }
 
-    fn verdict(&self, now: Now, id: AlarmId) -> Verdict {
+    pub(super) fn verdict(&self, id: AlarmId) -> Verdict {
         let alarm = &self.plan.alarms[id];
+        if alarm.condition == Condition::BypassActive {
+            return if self.bypasses.alarms(&self.plan, id) { Verdict::Breach } else { Verdict::Clear };
+        }
         match alarm.subject {
+            subject if alarm.condition == Condition::Anomaly => self.signs.verdict(subject),
             Subject::Point(point) => self.verdict_of_point(id, point),
             Subject::Device(device) if alarm.condition == Condition::Stale => self.watch.staleness(device),
             Subject::Device(device) if alarm.condition == Condition::CalibrationDue => {
-                let due = self.plan.devices[device].calibration;
-                if due.is_some_and(|(due, _)| now.wall >= due) { Verdict::Breach } else { Verdict::Clear }
+                if self.overdue.contains(&device) { Verdict::Breach } else { Verdict::Clear }
             }
             Subject::Device(device) => self.watch.silence(device),
-            Subject::Element(element) => match self.elements[element].phase {
-                Phase::Failed => Verdict::Breach,
-                Phase::Idle | Phase::Confirmed => Verdict::Clear,
-                Phase::Demanded | Phase::Commanded => Verdict::Unknown,
-            },
+            Subject::Element(element) => {
+                self.elements[element].verdict(alarm.condition, &self.plan.elements[element])
+            }
         }
     }
 
@@ -341,6 +377,9 @@ impl Site {
     fn note_peak(&mut self, id: AlarmId) {
         let alarm = &self.plan.alarms[id];
         let Subject::Point(point) = alarm.subject else { return };
+        if alarm.condition == Condition::BypassActive {
+            return;
+        }
         let Some(value) = self.watch.readings[point].value else { return };
         let life = &mut self.alarms[id];
         if life.active() {
@@ -350,65 +389,27 @@ impl Site {
         }
     }
 
-    pub(super) fn tell_alarm(
-        &mut self,
-        now: Now,
-        id: AlarmId,
-        moved: Transition,
-        who: Option<Who>,
-        effects: &mut Effects,
-    ) {
-        let alarm = &self.plan.alarms[id];
-        let life = &self.alarms[id];
-        if life.escalated {
-            self.escalated.insert(id);
-        } else {
-            self.escalated.remove(&id);
-        }
-        let (reading, unit) = match alarm.subject {
-            Subject::Point(p) => (Some(self.watch.readings[p]), self.plan.points[p].unit),
-            Subject::Device(_) | Subject::Element(_) => (None, Unit::State),
-        };
-        let change = AlarmChange {
-            key: alarm.key.clone(),
-            area: self.plan.areas[alarm.area].tag.to_string(),
-            occurrence: life.occurrence,
-            from: moved.from,
-            to: life.state(),
-            cause: moved.cause,
-            colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
-            value: reading.and_then(|r| r.value),
-            peak: life.peak,
-            unit,
-            quality: reading.map_or(Quality::Good, |r| r.quality),
-            set_point: alarm.limit.map(|l| l.set),
-            text: alarm.text.clone(),
-            action: alarm.action.clone(),
-            who,
-            aside: life.aside().map(|aside| (aside.clone(), life.under())),
-        };
-        effects.record(now, Body::Alarm(change));
-    }
-
     // Act: trips, then the demands that follow from them.
 
     pub(super) fn act(&mut self, now: Now, effects: &mut Effects) {
         let plan = Arc::clone(&self.plan);
-        // A trip moves with its causes, and with time on the tick: a site of hundreds must not count every vote anew
-        // for every device that answers.
+        // A trip moves with its causes, an element with its trips and its contacts, and both with time on the tick: a
+        // site of hundreds must not count every vote anew for every device that answers.
         for id in std::mem::take(&mut self.stirred) {
-            let causes = self.causes(now, id);
+            let inputs = self.inputs(id);
             self.restless.insert(id);
-            if causes.iter().all(|cause| cause.known && cause.active.is_none()) {
+            if inputs.iter().all(|input| input.known && input.active.is_none()) {
                 self.restless.remove(&id);
             }
-            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &causes) {
-                self.trip_due_to(now, id, &causes, &votes, effects);
+            if let Some(votes) = self.trips[id].step(now.mono, &plan.trips[id], &inputs) {
+                self.trip_due_to(now, id, &inputs, &votes, effects);
+                self.moved.extend(plan.trips[id].effects.iter().copied());
             }
         }
-        for id in plan.elements.ids() {
+        for id in std::mem::take(&mut self.moved) {
             self.drive(now, id, effects);
         }
+        self.step_test(now, effects);
     }
 
     /// Whether an alarm is a cause of any trip.
@@ -416,117 +417,17 @@ impl Site {
         !self.caused_by[id].is_empty()
     }
 
-    pub(super) fn causes(&self, now: Now, id: TripId) -> Vec<Cause> {
-        let cause = |alarm_id: &AlarmId| {
-            let (alarm, life) = (&self.plan.alarms[*alarm_id], &self.alarms[*alarm_id]);
-            let safe = match alarm.subject {
-                Subject::Point(p) => {
-                    let decimals = self.plan.points[p].decimals;
-                    rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
-                }
-                Subject::Device(_) | Subject::Element(_) => self.verdict(now, *alarm_id) == Verdict::Clear,
-            };
-            Cause {
-                active: life.active().then_some(life.occurred),
-                known: self.verdict(now, *alarm_id) != Verdict::Unknown,
-                safe,
-                unacknowledged: life.unacknowledged(),
-            }
-        };
-        self.plan.trips[id].causes.iter().map(cause).collect()
-    }
-
-    fn trip_due_to(&mut self, now: Now, id: TripId, causes: &[Cause], votes: &[Vote], effects: &mut Effects) {
-        let trip = &self.plan.trips[id];
-        let voting = || trip.causes.iter().zip(causes).zip(votes).filter(|(_, vote)| **vote != Vote::No);
-        let key = |alarm: &AlarmId| self.plan.alarms[*alarm].key.clone();
-        // Causes that are true come before those that are merely not known; among the true, the earliest.
-        let first = voting().min_by_key(|((_, cause), _)| (cause.active.is_none(), cause.active));
-        self.trips[id].first_out = first.map(|((alarm, _), _)| key(alarm));
-        let told = voting().map(|((alarm, _), vote)| match vote {
-            Vote::True | Vote::No => key(alarm),
-            Vote::Bad => format!("{} (bad)", key(alarm)),
-        });
-        let causes = told.collect();
-        self.tell_trip(now, id, causes, None, effects);
-    }
-
-    pub(super) fn tell_trip(
-        &self,
-        now: Now,
-        id: TripId,
-        causes: Vec<String>,
-        who: Option<Who>,
-        effects: &mut Effects,
-    ) {
-        let (trip, life) = (&self.plan.trips[id], &self.trips[id]);
-        let change = TripChange {
-            tag: trip.tag.to_string(),
-            area: self.plan.areas[trip.area].tag.to_string(),
-            occurrence: life.occurrence,
-            tripped: life.tripped,
-            first_out: life.first_out.clone(),
-            causes,
-            effects: trip.effects.iter().map(|e| self.plan.elements[*e].tag.to_string()).collect(),
-            text: trip.name.clone(),
-            who,
-        };
-        effects.record(now, Body::Trip(change));
-    }
-
-    /// The trips that demand an element now.
-    fn demanding(&self, id: ElementId) -> impl Iterator<Item = TripId> {
-        self.acting_on[id].iter().copied().filter(|trip| self.trips[*trip].tripped)
-    }
-
-    fn demanded(&self, id: ElementId) -> Demand {
-        let sounds = self.plan.announcing.siren == Some(id) && !self.escalated.is_empty();
-        let stands = self.elements[id].found_tripped || sounds || self.demanding(id).next().is_some();
-        if stands { Demand::Trip } else { Demand::None }
-    }
-
-    fn drive(&mut self, now: Now, id: ElementId, effects: &mut Effects) {
-        let demand = self.demanded(id);
-        let plan = Arc::clone(&self.plan);
-        let element = &plan.elements[id];
-        let position = element::position(element, |p| self.watch.readings[p]);
-        let mut news = self.elements[id].demand(now.mono, demand);
-        if news {
-            effects.demands.push((id, demand));
-        }
-        news |= self.elements[id].watch(now.mono, element, position);
-        if news {
-            self.tell_element(now, id, effects);
-        }
-        // The alarm follows the phase at once: "commanded, not confirmed" must not wait for a tick.
-        if news || self.timed.contains(&element.not_confirmed) {
-            self.judge(now, BTreeSet::from([element.not_confirmed]), effects);
-        }
-    }
-
-    fn tell_element(&self, now: Now, id: ElementId, effects: &mut Effects) {
-        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
-        let change = ElementChange {
-            tag: element.tag.to_string(),
-            area: self.plan.areas[element.area].tag.to_string(),
-            kind: element.kind,
-            mode: element.mode,
-            demand: life.demand,
-            phase: life.phase,
-            position: life.position,
-            elapsed: life.elapsed(now.mono),
-            trips: self.demanding(id).map(|t| self.plan.trips[t].tag.to_string()).collect(),
-            text: element::words(element, life),
-        };
-        effects.record(now, Body::Element(change));
-    }
-
     // What outlives this judge, and what people see of it.
 
     /// What a later judge of the same or a changed plan has to go on from.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let mut standing = Standing::default();
+        let mut standing = Standing {
+            incidents: self.incidents.standing(&self.plan),
+            grades: self.grades.standing(&self.plan),
+            permits: self.permits.standing(),
+            ..Standing::default()
+        };
         for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
         {
             let alarm = AlarmStanding {
@@ -534,6 +435,8 @@ impl Site {
                 state: life.under(),
                 since: life.since,
                 aside: life.aside().cloned(),
+                occurred: life.occurred_at,
+                peak: life.told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
@@ -545,6 +448,9 @@ impl Site {
             };
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
+        standing.bypasses = self.bypasses.standing(&self.plan);
+        self.signs.standing(&self.plan, &mut standing);
+        standing.failed = self.failed();
         standing
     }
 
@@ -582,13 +488,16 @@ impl Site {
                 ));
             }
         }
+        objections.extend(self.backups_taken_away(plan));
         objections
     }
 
     /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
+        self.abort_test(now, effects);
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
+        next.signs.take_over(&plan, &mut self.signs, &self.plan);
         next.troubles = std::mem::take(&mut self.troubles);
         next.rates = self.rates.taken_over(|id| plan.alarm(&self.plan.alarms[id].key));
         for (id, trend) in &mut next.trends {
@@ -598,7 +507,12 @@ impl Site {
                 *trend = old.clone();
             }
         }
+        next.started = self.started;
         self.hand_on_alarms_and_votes(&mut next);
+        self.hand_on_bypasses(now, &mut next, effects);
+        next.incidents.take_over(&plan, &self.incidents, &self.plan);
+        next.permits.take_over(&self.permits);
+        next.note_alarms();
         for (id, element) in plan.elements.iter() {
             let Some(was) = self.plan.elements.find(|e| e.tag == element.tag) else { continue };
             if element.is_wired_as(&plan, &self.plan.elements[was], &self.plan) {
@@ -617,10 +531,13 @@ impl Site {
                 self.tell_removed(now, id, Transition { from, cause: AlarmCause::Removed }, effects);
             }
         }
+        self.close_removed(now, &plan, effects);
         *self = next;
-        let all = self.plan.alarms.ids().collect();
+        let (all, first) = (self.plan.alarms.ids().collect(), effects.records.len());
         self.judge(now, all, effects);
         self.act(now, effects);
+        self.incidents(now, first, effects);
+        self.grade(now, effects);
     }
 
     /// Delays that run, peaks, and how long an input has been bad go on: a reload excuses nothing.
@@ -634,22 +551,10 @@ impl Site {
         next.escalated = next.alarms.iter().filter(|(_, life)| life.escalated).map(|(id, _)| id).collect();
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
-            let old_causes = self.plan.trips[was].causes.iter();
-            let old_keys: Vec<&str> = old_causes.map(|a| self.plan.alarms[*a].key.as_str()).collect();
-            let keys = trip.causes.iter().map(|a| plan.alarms[*a].key.as_str());
+            let old_inputs = self.plan.trips[was].inputs();
+            let old_keys: Vec<&str> = old_inputs.map(|a| self.plan.alarms[a].key.as_str()).collect();
+            let keys = trip.inputs().map(|a| plan.alarms[a].key.as_str());
             next.trips[id].take_over(keys, &self.trips[was], &old_keys);
-        }
-    }
-
-    fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
-        let mut told = Effects::default();
-        self.tell_alarm(now, id, moved, None, &mut told);
-        for mut record in told.records {
-            if let Body::Alarm(change) = &mut record.body {
-                change.to = AlarmState::Normal;
-                change.aside = None;
-            }
-            effects.records.push(record);
         }
     }
 
@@ -681,6 +586,11 @@ impl Site {
             devices: self.watch.devices.clone(),
             troubles: self.troubles.clone(),
             rates: self.rates.figures(),
+            bypasses: self.bypasses.view(now.mono),
+            testing: self.test.as_ref().map(|test| test.target.clone()),
+            grades: self.grades.view(),
+            incidents: self.incidents.open(now),
+            permits: self.permits.standing().into_values().collect(),
         }
     }
 }
@@ -689,11 +599,11 @@ impl Site {
 fn trips_by<I: Row, T>(
     plan: &Plan,
     table: &Table<I, T>,
-    list: impl Fn(&Trip) -> &Vec<I>,
+    list: impl Fn(&Trip) -> Vec<I>,
 ) -> Table<I, Vec<TripId>> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
-        list(trip).iter().for_each(|row| trips[*row].push(id));
+        list(trip).into_iter().for_each(|row| trips[row].push(id));
     }
     trips
 }

@@ -1,15 +1,12 @@
 //! What each point is taken to read, and whether its device is heard: silence becomes bad, never the last value.
 
 use super::rule::Verdict;
-use crate::model::line::LineFault;
+use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Fault, Quality, Reading};
 use crate::model::table::{DeviceId, PointId, Table};
 use crate::model::time::{Mono, Span};
 use crate::model::view::DeviceView;
-
-/// Requests in a row that fail before a device counts as lost. One lost frame is daily life on a line.
-pub const FAILURES_TO_LOSE: u32 = 2;
 
 /// The readings of a site as they may be believed now.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ impl Drive {
     pub(crate) fn new(kind: ElementKind) -> Drive {
         let travel = match kind {
             ElementKind::Valve => VALVE_TRAVEL,
-            ElementKind::Load | ElementKind::Siren => SWITCH_TRAVEL,
+            ElementKind::Load | ElementKind::Siren | ElementKind::Lock => SWITCH_TRAVEL,
         };
         Drive { kind, travel, jammed: false, toward_safe: false, since: None }
     }

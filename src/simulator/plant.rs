@@ -273,11 +273,12 @@ impl Plant {
         self.memory[*device].get(&command.at) == Some(&trip)
     }
 
-    /// Lets a drive follow its command. What is lifted comes back by hand only, but for a siren.
+    /// Lets a drive follow its command. What is lifted comes back by hand only, but for a siren
+    /// and a lock.
     fn follow(&mut self, now: Mono, element: ElementId) {
         let tripped = self.is_tripped(element);
         let drive = &mut self.drives[element];
-        if tripped || drive.kind == ElementKind::Siren {
+        if tripped || matches!(drive.kind, ElementKind::Siren | ElementKind::Lock) {
             drive.go(now, tripped);
         }
     }

@@ -6,16 +6,18 @@ mod words;
 
 use crate::model::alarm::Condition;
 use crate::model::element::Mode;
+use crate::model::line::FAILURES_TO_LOSE;
 use crate::model::plan::{Alarm, Contact, Element, Origin, Plan, Subject, Trip};
 use crate::model::point::{Text, Unit};
 use crate::model::register::StatusMeaning;
 use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, TripId};
 use crate::model::time::Span;
-use crate::safety::{FAILURES_TO_LOSE, stale_after};
+use crate::safety::stale_after;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use words::{
-    colour_zh, delay, displayed, lasting, list, location, on_bad, reckoning, state, title, verb, written,
+    ballot, colour_zh, delay, displayed, lasting, list, location, on_bad, reckoning, state, title, verb,
+    watched_for, written,
 };
 
 /// What is explained: the word that stands for everything.
@@ -304,7 +306,7 @@ impl Book<'_> {
         let over = lasting(trend.unwrap_or(Span::ZERO));
         let say = |zh: String, en: String| (zh, en);
         match alarm.condition {
-            Condition::High(_) => say(
+            Condition::High(_) | Condition::Lock => say(
                 format!("达到或高于 {set:.decimals$} {unit}; 低于 {reset:.decimals$} {unit} 才恢复"),
                 format!("at or above {set:.decimals$} {unit}; gone below {reset:.decimals$} {unit}"),
             ),
@@ -345,6 +347,18 @@ impl Book<'_> {
                 format!("读数不是场所文件规定的 {set:.decimals$} {unit}"),
                 format!("is not {set:.decimals$} {unit}, as the site file says it must be"),
             ),
+            Condition::BypassActive
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => {
+                let (zh, en) = watched_for(alarm.condition);
+                say(zh.to_owned(), en.to_owned())
+            }
             Condition::Stale => say("未按时轮询".to_owned(), "it is not asked in time".to_owned()),
             Condition::CalibrationDue => {
                 let due = match alarm.subject {
@@ -360,17 +374,17 @@ impl Book<'_> {
     /// What a cause counts for in a trip.
     fn vote(&self, id: TripId, cause: AlarmId, page: &mut Page) {
         let trip = &self.plan.trips[id];
-        let (m, n, key) = (trip.votes, trip.causes.len(), &self.plan.alarms[cause].key);
+        let (vote, key) = (ballot(self.plan, trip), &self.plan.alarms[cause].key);
         let (bad_zh, bad_en) = on_bad(trip);
         let (acts_zh, acts_en) = self.acts_on(trip);
         let (reset_zh, reset_en) = self.reset_of(trip);
         page.say(
             format!(
-                "{key} 参与 {} ({}): {m}oo{n} 表决; {bad_zh}\n动作: {acts_zh}\n复位: {reset_zh}",
+                "{key} 参与 {} ({}): {vote} 表决; {bad_zh}\n动作: {acts_zh}\n复位: {reset_zh}",
                 trip.tag, trip.name.zh
             ),
             format!(
-                "{key} votes in {} ({}): {m} of {n} trip it; {bad_en}\nActs on: {acts_en}\nReset: {reset_en}",
+                "{key} votes in {} ({}): {vote} trips it; {bad_en}\nActs on: {acts_en}\nReset: {reset_en}",
                 trip.tag, trip.name.en
             ),
         );
@@ -602,12 +616,11 @@ impl Book<'_> {
         let mut any = false;
         for trip in plan.trips.values().filter(|t| t.effects.contains(&id)) {
             any = true;
-            let causes: Vec<&str> = trip.causes.iter().map(|c| plan.alarms[*c].key.as_str()).collect();
-            let (m, n, causes) = (trip.votes, causes.len(), causes.join(", "));
+            let vote = ballot(plan, trip);
             let (reset_zh, reset_en) = self.reset_of(trip);
             page.say(
-                format!("由 {} 动作: {m}oo{n}, 原因 {causes}\n复位: {reset_zh}", trip.tag),
-                format!("Acted on by {}: {m} of {n} of {causes}\nReset: {reset_en}", trip.tag),
+                format!("由 {} 动作: {vote}\n复位: {reset_zh}", trip.tag),
+                format!("Acted on by {}: {vote}\nReset: {reset_en}", trip.tag),
             );
         }
         if plan.announcing.siren == Some(id) {
@@ -656,16 +669,17 @@ impl Book<'_> {
     fn trip(&self, id: TripId) -> Page {
         let trip = &self.plan.trips[id];
         let mut page = Page { title: title(trip.tag.as_str(), &trip.name), ..Page::default() };
-        let (m, n) = (trip.votes, trip.causes.len());
+        let vote = ballot(self.plan, trip);
         let (bad_zh, bad_en) = on_bad(trip);
-        page.say(
-            format!("{m}oo{n} 表决: {n} 个原因中有 {m} 个成立即动作; {bad_zh}"),
-            format!("Trips when {m} of its {n} causes are true; {bad_en}"),
-        );
+        page.say(format!("{vote} 成立即动作; {bad_zh}"), format!("Trips on {vote}; {bad_en}"));
         for cause in &trip.causes {
             let alarm = &self.plan.alarms[*cause];
             let (zh, en) = self.when(alarm);
             page.say(format!("原因 {}: {zh}", alarm.key), format!("Cause {}: {en}", alarm.key));
+        }
+        if trip.delay > Span::ZERO {
+            let delay = lasting(trip.delay);
+            page.say(format!("表决须持续 {delay}"), format!("The vote must stand for {delay}"));
         }
         let (zh, en) = self.acts_on(trip);
         page.say(format!("动作: {zh}"), format!("Acts on {en}"));

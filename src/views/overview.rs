@@ -3,8 +3,10 @@
 
 use crate::model::alarm::{AlarmState, Colour};
 use crate::model::element::{Demand, ElementKind, Phase, Position};
+use crate::model::grade::{GradeRule, Reason};
+use crate::model::incident::Incident;
 use crate::model::plan::{Plan, Subject};
-use crate::model::table::{AlarmId, AreaId};
+use crate::model::table::AlarmId;
 use crate::model::view::View;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
@@ -36,15 +38,6 @@ pub const fn state_zh(state: AlarmState) -> &'static str {
         AlarmState::Suppressed => "逻辑抑制",
         AlarmState::OutOfService => "停用",
     }
-}
-
-/// The worst colour among the alarms of an area that are not normal.
-#[must_use]
-pub fn area_colour(plan: &Plan, view: &View, area: AreaId) -> Option<Colour> {
-    standing(plan, view)
-        .filter(|id| plan.alarms[*id].area == area)
-        .map(|id| alarm_colour(plan, view, id))
-        .min()
 }
 
 /// An alarm's colour: one worse while nobody has acknowledged it in time.
@@ -99,7 +92,7 @@ impl Paint {
 fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std::fmt::Result {
     writeln!(out, "{}  {} / {}   {}", plan.gateway, plan.name.zh, plan.name.en, view.at.wall)?;
     for (id, area) in plan.areas.iter() {
-        let (zh, en, ansi) = colour_words(area_colour(plan, view, id));
+        let (zh, en, ansi) = colour_words(Some(view.grades[id].colour));
         writeln!(
             out,
             "\n{}  {} / {}  [{}]",
@@ -108,6 +101,13 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
             area.name.en,
             area.tag
         )?;
+        let beyond_risk = view.grades[id].why.iter().filter(|r| r.rule != GradeRule::Risk);
+        for reason in beyond_risk.filter(|r| r.rule != GradeRule::Alarm) {
+            writeln!(out, "    ↑ {}", reason_words(reason))?;
+        }
+        for incident in view.incidents.iter().filter(|i| i.area == area.tag.as_str()) {
+            writeln!(out, "    {}", incident_words(incident))?;
+        }
         for (point_id, point) in
             plan.points.iter().filter(|(_, p)| p.area == id && !is_feedback(plan, p.tag.as_str()))
         {
@@ -127,6 +127,16 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
             let (zh, en) = element_words(element.kind, e.position, e.demand, e.phase);
             writeln!(out, "    {:<28} {zh} / {en}  ({})", element.tag.as_str(), element.mode.as_str())?;
         }
+    }
+    for permit in &view.permits {
+        let ((zh, en), by) = (permit.kind.words(), &permit.by);
+        writeln!(
+            out,
+            "\n  ⚒ {zh} / {en}  {}  {} until {} ({by})",
+            permit.key(),
+            permit.tighten.words(),
+            permit.until
+        )?;
     }
     let alarms = worst_first(plan, view);
     writeln!(out, "\n报警 Alarms: {}", alarms.len())?;
@@ -158,6 +168,15 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let word = paint.on("■ 动作 TRIPPED", AnsiColor::Red);
         writeln!(out, "  {word} {}  {} / {}; 首发 first-out: {first}", trip.tag, trip.name.zh, trip.name.en)?;
     }
+    if let Some(target) = &view.testing {
+        writeln!(out, "  {} {target}", paint.on("! 试验中 UNDER TEST", AnsiColor::Yellow))?;
+    }
+    for bypass in &view.bypasses {
+        let word = paint.on("! 旁路 BYPASSED", AnsiColor::Yellow);
+        let second = bypass.second.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
+        let key = &plan.alarms[bypass.cause].key;
+        writeln!(out, "  {word} {key}  {} left; {}{second}: {}", bypass.left, bypass.by.name, bypass.reason)?;
+    }
     for trouble in &view.troubles {
         let word = paint.on("! 故障 TROUBLE", AnsiColor::Yellow);
         writeln!(
@@ -167,6 +186,21 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         )?;
     }
     Ok(())
+}
+
+fn reason_words(reason: &Reason) -> String {
+    let held = match (reason.value, reason.limit) {
+        (Some(value), Some(limit)) => format!(" {value:.1} ({limit:.1})"),
+        (Some(_) | None, _) => String::new(),
+    };
+    let key = if reason.key.is_empty() { String::new() } else { format!(" {}", reason.key) };
+    format!("{}{key}{held}", reason.rule.as_str())
+}
+
+fn incident_words(incident: &Incident) -> String {
+    let worst = incident.worst();
+    let peak = worst.map(|p| format!(", peak {} {} {}", p.point, p.peak, p.unit)).unwrap_or_default();
+    format!("超限 / over the limit #{} since {} for {}{peak}", incident.number, incident.began, incident.over)
 }
 
 fn peak(plan: &Plan, id: AlarmId, peak: Option<f64>) -> String {
@@ -195,11 +229,18 @@ const fn position_zh_en(kind: ElementKind, position: Position) -> (&'static str,
         (ElementKind::Valve, Position::Safe) => ("关", "closed"),
         (ElementKind::Valve, Position::Unsafe) => ("开", "open"),
         (ElementKind::Valve, Position::Travelling) => ("行程中", "travelling"),
+        (ElementKind::Valve, Position::Closing) => ("关阀中", "closing"),
+        (ElementKind::Valve, Position::Opening) => ("开阀中", "opening"),
         (ElementKind::Load, Position::Safe) => ("断电", "dead"),
         (ElementKind::Load, Position::Unsafe) => ("带电", "live"),
         (ElementKind::Siren, Position::Safe) => ("响", "on"),
         (ElementKind::Siren, Position::Unsafe) => ("静", "off"),
-        (ElementKind::Load | ElementKind::Siren, Position::Travelling) => ("动作中", "switching"),
+        (ElementKind::Lock, Position::Safe) => ("闭锁", "locked"),
+        (ElementKind::Lock, Position::Unsafe) => ("未闭锁", "free"),
+        (
+            ElementKind::Load | ElementKind::Siren | ElementKind::Lock,
+            Position::Travelling | Position::Closing | Position::Opening,
+        ) => ("动作中", "switching"),
         (_, Position::Conflict) => ("两限位同时到位", "both limits at once"),
         (_, Position::Unknown) => ("未知", "unknown"),
     }
@@ -216,11 +257,11 @@ fn element_words(kind: ElementKind, position: Position, demand: Demand, phase: P
 /// For tools.
 #[must_use]
 pub fn to_json(plan: &Plan, view: &View) -> Value {
-    let colour = |c: Option<Colour>| c.map(Colour::as_str);
     let areas: Vec<Value> = plan
         .areas
         .iter()
-        .map(|(id, a)| json!({ "id": a.tag.as_str(), "zh": a.name.zh, "en": a.name.en, "colour": colour(area_colour(plan, view, id)) }))
+        .map(|(id, a)| json!({ "id": a.tag.as_str(), "zh": a.name.zh, "en": a.name.en, "colour": view.grades[id].colour.as_str(),
+            "why": view.grades[id].why.iter().map(reason_words).collect::<Vec<_>>() }))
         .collect();
     let points: Vec<Value> = plan
         .points
@@ -267,13 +308,40 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
             json!({ "id": d.tag.as_str(), "failures": s.failures, "fault": s.fault.as_ref().map(ToString::to_string) })
         })
         .collect();
+    let incidents: Vec<Value> = view
+        .incidents
+        .iter()
+        .map(|i| {
+            let worst = i.worst();
+            json!({
+                "area": i.area, "number": i.number, "began": i.began.to_string(), "over_ms": i.over.ms(),
+                "live_ms": i.live.ms(), "point": worst.map(|p| &p.point), "peak": worst.map(|p| p.peak),
+            })
+        })
+        .collect();
+    let permits: Vec<Value> = view
+        .permits
+        .iter()
+        .map(|p| json!({ "key": p.key(), "until": p.until.to_string(), "by": p.by, "tighten": p.tighten.words() }))
+        .collect();
     let troubles: Vec<Value> = view
         .troubles
         .iter()
         .map(|t| json!({ "code": t.code, "detail": t.detail, "zh": t.text.zh, "en": t.text.en }))
         .collect();
+    let bypasses: Vec<Value> = view
+        .bypasses
+        .iter()
+        .map(|b| {
+            json!({
+                "cause": plan.alarms[b.cause].key, "left_us": b.left.us(), "reason": b.reason, "by": b.by.name,
+                "second": b.second,
+            })
+        })
+        .collect();
     json!({
-        "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "bypasses": bypasses, "testing": view.testing, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
+        "incidents": incidents, "permits": permits,
     })
 }

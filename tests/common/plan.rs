@@ -2,7 +2,9 @@
 
 use davy::model::alarm::{Colour, Condition};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject};
+use davy::model::plan::{
+    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
+};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
     Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,
@@ -29,8 +31,12 @@ pub(crate) struct Valve {
 impl Builder {
     pub(crate) fn new() -> Builder {
         let mut plan = Plan { gateway: "gw".to_owned(), ..Plan::default() };
-        let area =
-            plan.areas.push(Area { tag: tag("face"), name: text("face"), kind: "cn-coal-face".to_owned() });
+        let area = plan.areas.push(Area {
+            tag: tag("face"),
+            name: text("face"),
+            kind: "cn-coal-face".to_owned(),
+            risk: Colour::Blue,
+        });
         let link = Link::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
         let bus = plan.buses.push(Bus { tag: tag("line"), link, gap: Span::ZERO });
         Builder { plan, bus, area, timeout: Span::from_ms(300) }
@@ -97,6 +103,7 @@ impl Builder {
             readback,
             travel_limit: Span::from_secs(5),
             not_confirmed,
+            supervision: Supervision::default(),
         });
         Valve { device, element, readback }
     }

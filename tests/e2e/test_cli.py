@@ -35,9 +35,9 @@ def as_nobody(tmp_path):
     folder.chmod(0o755)
     copy = shutil.copy(DAVY, folder / "davy")
 
-    def run(*args):
-        argv = [copy, *map(str, args)]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=30, user=NOBODY, group=NOBODY, extra_groups=[])
+    def run(*args, **kwargs):
+        argv, nobody = [copy, *map(str, args)], {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        return subprocess.run(argv, capture_output=True, text=True, timeout=30, **nobody, **kwargs)
 
     run.folder = folder
     yield run
@@ -291,7 +291,7 @@ def test_a_state_folder_in_use_is_refused_with_the_process_that_has_it(room):
     room.end()
 
 
-def test_a_state_folder_that_cannot_be_written_is_refused_with_words(as_nobody, tmp_path):
+def test_where_no_folder_can_be_written_the_start_is_refused_with_words(as_nobody, tmp_path):
     folder = getattr(as_nobody, "folder", tmp_path)
     locked = folder / "locked"
     locked.mkdir()
@@ -301,10 +301,27 @@ def test_a_state_folder_that_cannot_be_written_is_refused_with_words(as_nobody, 
     for state in (locked / "state", in_the_way / "state", in_the_way):
         site = folder / "site.toml"
         site.write_text(bottle_room(1, 1).replace("STATE", str(state)))
-        done = as_nobody("run", "--config", site)
+        done = as_nobody("run", "--config", site, env={**os.environ, "TMPDIR": str(in_the_way)})
         assert done.returncode == 1, done
         assert "state folder" in done.stderr and str(state) in done.stderr, done.stderr
         assert "panicked" not in done.stderr
+
+
+def test_without_its_state_folder_an_agent_still_trips_and_says_so(bench, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    link = bench.plant().link()
+    units = [link.unit(n) for n in (1, 2, 3)]
+    agent = bench.davy(bottle_room(link.port, free_port()))
+    agent.state.write_text("in the way")
+    agent.start()
+    agent.state = tmp_path / "davy-test-gw"
+    agent.await_start().wait_good("gas.lpg-1", "gas.lpg-2")
+    assert "state-folder" in [trouble["code"] for trouble in agent.status()["troubles"]]
+    assert str(agent.state) in agent.log()
+    units[0].gas(30.0)
+    wait_until(lambda: units[2].coils[0], "the valve is shut")
+    agent.end()
+    assert agent.recorded("trip", tag="shutoff", tripped=True)
 
 
 def test_a_state_folder_of_something_else_is_left_alone(tmp_path):
@@ -377,6 +394,31 @@ def test_acknowledging_says_what_it_did_and_refuses_what_was_not_seen(room):
     room.end()
 
 
+def test_a_bypass_takes_one_voter_out_and_is_shown_until_it_ends(room):
+    key = "gas.lpg-1:trip"
+    alone = room.order("bypass", key, "--reason", "calibration")
+    assert alone.returncode == 1 and "a second person" in alone.stderr
+    done = room.order("bypass", key, "--reason", "calibration", "--second", "Wang", "--minutes", "20", "--as", "Li")
+    assert done.returncode == 0 and "votes again by itself in 20 min" in done.stdout, done.stderr
+    assert room.status()["bypasses"][0]["cause"] == key
+    assert "BYPASSED gas.lpg-1:trip" in room.order("status").stdout
+    room.units[0].gas(60.0)
+    room.wait_alarm(key)
+    assert not room.trip("shutoff")["tripped"], "it is judged and told, and does not vote"
+    assert room.order("unbypass", key).returncode == 0
+    wait_until(lambda: room.trip("shutoff")["tripped"], "what it says counts again")
+    steps = [e["body"]["step"] for e in room.recorded("bypass")]
+    assert steps == ["started", "lifted"], steps
+    room.end()
+
+
+def test_a_proof_test_is_refused_with_its_reasons_and_unknown_kinds_at_the_door(room):
+    refused = room.order("prooftest", "no-such")
+    assert refused.returncode == 1 and "there is no valve, load, siren or lock no-such" in refused.stderr
+    assert room.order("prooftest", "valve", "--kind", "half").returncode == 2
+    room.end()
+
+
 def test_a_reset_is_refused_with_every_reason(room):
     gas, key = room.units[0].gas, "gas.lpg-1:trip"
     idle = room.order("reset", "shutoff")
@@ -396,7 +438,7 @@ def test_a_reset_is_refused_with_every_reason(room):
     blind = room.order("reset", "shutoff")
     assert blind.returncode == 1 and "good reading" in blind.stderr, "what is not known is not safe"
     room.units[0].mood = "good"
-    wait_until(lambda: room.order("reset", "shutoff").returncode == 0, "the reset is taken")
+    wait_until(lambda: room.order("reset", "shutoff").returncode == 0, "the reset is taken", patience_s=90)
     assert not room.trip("shutoff")["tripped"]
     assert room.order("reset", "no-such").returncode == 1
     room.end()
@@ -444,7 +486,8 @@ def test_json_logs_are_one_object_a_line_and_name_bus_and_device(bench):
 
 
 def test_json_logs_say_why_it_does_not_start(tmp_path):
-    for site, code in (("no site file", 2), (bottle_room(1, 1).replace("STATE", "/dev/null/state"), 1)):
+    (tmp_path / "FORMAT").write_text("davy state 999\n")
+    for site, code in (("no site file", 2), (bottle_room(1, 1).replace("STATE", str(tmp_path)), 1)):
         path = tmp_path / "site.toml"
         path.write_text(site)
         done = davy("run", "--log-format", "json", "--config", path)

@@ -61,7 +61,7 @@ def test_gas_shuts_the_valve_and_the_control_room_hears_of_it(bench, device, mes
     wait_until(lambda: agent.alarm("gas.lpg-1:trip")["state"] != "unacknowledged", "the gas is seen to go")
     assert agent.order("reset", "shutoff").returncode == 1, "nobody has acknowledged"
     assert agent.order("ack", "--all", "--as", "Li").returncode == 0
-    wait_until(lambda: agent.order("reset", "shutoff", "--as", "Li").returncode == 0, "the reset is taken")
+    wait_until(lambda: agent.order("reset", "shutoff", "--as", "Li").returncode == 0, "the reset is taken", patience_s=90)
     subscriber.wait_event("trip", tag="shutoff", tripped=False)
     wait_until(lambda: device.coils() == [VALVE, "coil 3 0"], lambda: f"the release, not {device.coils()}")
     command = subscriber.wait_event("command", command="reset shutoff", refused=None)["body"]

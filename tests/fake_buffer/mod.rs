@@ -119,10 +119,10 @@ impl Kept {
                     self.events.iter().map(|event| (event.key.clone(), event.clone())).collect();
                 reply.send(last.into_values().collect()).ok();
             }
-            Ask::Close(reply) => {
+            Ask::Settle(reply) | Ask::Close(reply) | Ask::Replan(_, _, reply) => {
                 reply.send(()).ok();
             }
-            Ask::Journal | Ask::Keep(_) | Ask::Destinations(_) => {}
+            Ask::Journal | Ask::Keep(_) => {}
         }
     }
 }

@@ -415,6 +415,27 @@ fn a_failing_device_is_asked_its_first_block_only() {
 }
 
 #[test]
+fn a_device_that_never_answers_its_second_block_costs_a_time_out_per_back_off() {
+    let mut builder = Builder::new();
+    let half =
+        builder.device(Span::from_secs(1), vec![block(Space::Input, 0, 1), block(Space::Holding, 0, 1)]);
+    let (sound, _) = builder.detector(Span::from_secs(1));
+    let mut bench = Bench::new(builder);
+    let silent = Location { space: Space::Holding, address: 0 };
+    bench.faults.insert((half, silent), LineFault::NoReply);
+    bench.run(Span::from_secs(600));
+    let lost = bench.sent.iter().filter(|s| !s.ok).count();
+    assert!((8..=18).contains(&lost), "{lost} time-outs in ten minutes");
+    assert!(bench.asked(sound).len() >= 599, "{}", bench.asked(sound).len());
+
+    bench.faults.clear();
+    bench.run(Span::from_secs(70));
+    bench.sent.clear();
+    bench.run(Span::from_secs(10));
+    assert_eq!(bench.asked(half).len(), 20, "both blocks at each poll");
+}
+
+#[test]
 fn a_link_that_is_down_is_told_once_per_due_poll_and_delays_nothing_when_it_is_back() {
     let mut builder = Builder::new();
     let devices: Vec<DeviceId> = (0..3).map(|_| builder.detector(Span::from_secs(1)).0).collect();

@@ -2,7 +2,7 @@
 //! says less than the judge may know, and never more.
 
 use davy::model::alarm::{AlarmCause, AlarmState, AsideHow, Condition};
-use davy::model::plan::{OnBad, Plan, Subject};
+use davy::model::plan::{Member, OnBad, Plan, Subject, Trip};
 use davy::model::point::{Displayed, Doubt, Quality, Reading};
 use davy::model::record::{AlarmChange, Standing, TripChange};
 use davy::model::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
@@ -212,24 +212,34 @@ impl Account {
 
     fn note_safety(&mut self, now: Mono) {
         for (id, trip) in Arc::clone(&self.plan).trips.iter() {
-            let safe = trip.causes.iter().all(|cause| self.safe[*cause].is_some());
+            let safe = needs(trip).all(|alarm| self.safe[alarm].is_some());
             self.all_safe[id] = if safe { self.all_safe[id].or(Some(now)) } else { None };
         }
     }
 
-    /// How many causes of a trip must count by now.
-    pub(crate) fn votes(&self, id: TripId, now: Mono) -> usize {
+    /// Whether so many causes of a trip must count by now that it has tripped. A vote that has to stand for a while is
+    /// left to the judge's own tests.
+    pub(crate) fn must_trip(&self, id: TripId, now: Mono) -> bool {
         let trip = &self.plan.trips[id];
-        let counts = |cause: &&AlarmId| {
-            let delay = self.plan.alarms[**cause].on_delay;
+        let lasts = |since: Option<Mono>, span: Span| since.is_some_and(|s| now.since(s) >= span);
+        let counts = |cause: AlarmId, on_bad: OnBad| {
+            let delay = self.plan.alarms[cause].on_delay;
             let slack = if delay == Span::ZERO { Span::ZERO } else { TICK };
-            let lasts = |since: Option<Mono>, span: Span| since.is_some_and(|s| now.since(s) >= span);
-            let bad = trip.on_bad == OnBad::Vote
-                && self.heard[**cause]
-                && lasts(self.nothing[**cause], trip.bad_delay + TICK);
-            is_of_a_value(&self.plan, **cause) && (lasts(self.breach[**cause], delay + slack) || bad)
+            let bad = on_bad == OnBad::Vote
+                && self.heard[cause]
+                && lasts(self.nothing[cause], trip.bad_delay + TICK);
+            is_of_a_value(&self.plan, cause) && (lasts(self.breach[cause], delay + slack) || bad)
         };
-        trip.causes.iter().filter(counts).count()
+        let mut outcomes: Vec<bool> = Vec::new();
+        for group in &trip.groups {
+            let holds = |member: &&Member| match member {
+                Member::Cause(n) => counts(trip.causes[*n], group.on_bad),
+                Member::Group(n) => outcomes[*n],
+            };
+            let yes = group.members.iter().filter(holds).count();
+            outcomes.push(yes >= group.votes);
+        }
+        trip.delay == Span::ZERO && outcomes.last() == Some(&true)
     }
 
     /// An alarm of a value that must stand by now, and does not by the records.
@@ -248,34 +258,40 @@ impl Account {
         can_tell.then(|| self.held[id].map(|since| now.since(since)))
     }
 
-    /// How many causes of a trip may count by now at most; `None` where this account can't tell.
-    pub(crate) fn votes_at_most(&self, id: TripId, now: Mono) -> Option<usize> {
+    /// How many causes of a trip with a single vote may count by now at most, and how many must; `None` where this
+    /// account can't tell.
+    pub(crate) fn votes_at_most(&self, id: TripId, now: Mono) -> Option<(usize, usize)> {
         let trip = &self.plan.trips[id];
         let is_bad = |cause: &AlarmId| {
             let lasts = self.nothing[*cause].is_some_and(|since| now.since(since) >= trip.bad_delay);
             self.heard[*cause] && lasts
         };
-        let none_good = trip.causes.iter().all(is_bad);
+        let is_active = |cause: &AlarmId| {
+            self.under.get(&self.plan.alarms[*cause].key).is_some_and(|under| under.is_active())
+        };
+        let is_safe = |cause: &AlarmId| self.nothing[*cause].is_none() && !is_active(cause);
+        let none_safe = !trip.causes.iter().any(is_safe);
+        let [vote] = trip.groups.as_slice() else { return None };
         let may = |cause: &&AlarmId| {
-            let under = self.under.get(&self.plan.alarms[**cause].key).copied().unwrap_or_default();
-            under.is_active() || (is_bad(cause) && (trip.on_bad == OnBad::Vote || none_good))
+            is_active(cause) || (is_bad(cause) && (vote.on_bad == OnBad::Vote || none_safe))
         };
         let can_tell = !self.changed && trip.causes.iter().all(|cause| is_of_a_value(&self.plan, *cause));
-        can_tell.then(|| trip.causes.iter().filter(may).count())
+        can_tell.then(|| (trip.causes.iter().filter(may).count(), vote.votes))
     }
 
     /// What stands against a reset of a trip by this account; `None` where nothing does.
     pub(crate) fn against_reset(&self, id: TripId, now: Mono) -> Option<String> {
         let trip = &self.plan.trips[id];
-        for cause in &trip.causes {
-            let key = &self.plan.alarms[*cause].key;
-            if self.safe[*cause].is_none() {
-                return Some(format!("{key} is not proven safe: {:?}", self.last_of(*cause)));
+        let under =
+            |alarm: AlarmId| self.under.get(&self.plan.alarms[alarm].key).copied().unwrap_or_default();
+        for alarm in needs(trip) {
+            let key = &self.plan.alarms[alarm].key;
+            if self.safe[alarm].is_none() || under(alarm).is_active() {
+                return Some(format!("{key} is not proven safe: {:?}", self.last_of(alarm)));
             }
-            let under = self.under.get(key).copied().unwrap_or_default();
-            if under.wants_acknowledgement() || under.is_active() {
-                return Some(format!("{key} is {}", under.as_str()));
-            }
+        }
+        if let Some(cause) = trip.causes.iter().find(|cause| under(**cause).wants_acknowledgement()) {
+            return Some(format!("{} is not acknowledged", self.plan.alarms[*cause].key));
         }
         match self.all_safe[id] {
             Some(since) if now.since(since) >= trip.reset_hold => None,
@@ -339,9 +355,18 @@ impl Account {
     }
 }
 
+/// What a reset of a trip must see proven safe.
+fn needs(trip: &Trip) -> impl Iterator<Item = AlarmId> {
+    let inputs: Vec<AlarmId> = trip.inputs().collect();
+    trip.reset_needs.iter().map(move |n| inputs[*n])
+}
+
 /// Whether an alarm is about a value or contact held against a set-point.
 pub(crate) fn is_of_a_value(plan: &Plan, alarm: AlarmId) -> bool {
-    matches!(plan.alarms[alarm].condition, Condition::High(_) | Condition::Low(_) | Condition::Contact(_))
+    matches!(
+        plan.alarms[alarm].condition,
+        Condition::High(_) | Condition::Low(_) | Condition::Contact(_) | Condition::Lock
+    )
 }
 
 fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
@@ -352,7 +377,7 @@ fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
     let (set, reset) = (shown(limit.set), shown(limit.reset));
     let Some(value) = reading.value.and_then(|v| Displayed::new(v, decimals)) else { return Says::Nothing };
     let (beyond, back) = match alarm.condition {
-        Condition::High(_) => (value >= set, value < reset),
+        Condition::High(_) | Condition::Lock => (value >= set, value < reset),
         Condition::Low(_) => (value <= set, value > reset),
         Condition::Contact(_) => (value == set, value != set),
         _ => return Says::Nothing,
@@ -361,11 +386,12 @@ fn says(plan: &Plan, alarm: AlarmId, reading: &Reading) -> Says {
         (Quality::Good, _) if beyond => Says::Breach,
         (Quality::Good, _) if back => Says::Safe,
         (Quality::Good, _) => Says::Between,
-        (Quality::Uncertain(Doubt::OverRange), Condition::High(_))
+        (Quality::Uncertain(Doubt::OverRange), Condition::High(_) | Condition::Lock)
         | (Quality::Uncertain(Doubt::UnderRange), Condition::Low(_)) => Says::Breach,
-        (Quality::Uncertain(Doubt::Unconfirmed), Condition::High(_) | Condition::Low(_)) if beyond => {
-            Says::Breach
-        }
+        (
+            Quality::Uncertain(Doubt::Unconfirmed),
+            Condition::High(_) | Condition::Low(_) | Condition::Lock,
+        ) if beyond => Says::Breach,
         _ => Says::Nothing,
     }
 }

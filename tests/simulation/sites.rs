@@ -5,6 +5,7 @@ use crate::dice::Dice;
 use crate::world::site::SiteText;
 use davy::config::{self, Extras, Source};
 use davy::model::plan::Plan;
+use davy::model::time::Span;
 use std::sync::Arc;
 
 /// Area kinds with a gas, a place and a unit that they know.
@@ -127,13 +128,18 @@ fn without(text: &str, table: &str, dice: &mut Dice) -> String {
 
 fn try_compile(text: &str) -> Option<Arc<Plan>> {
     let source = Source { name: "site.toml".to_owned(), text: text.to_owned() };
-    config::compile(&source, &Extras::default()).ok().map(|compiled| Arc::new(compiled.plan))
+    config::compile(&source, &Extras::default()).ok().map(|compiled| spared(compiled.plan))
 }
 
 fn compile(text: &str) -> Arc<Plan> {
     let source = Source { name: "site.toml".to_owned(), text: text.to_owned() };
     match config::compile(&source, &Extras::default()) {
-        Ok(compiled) => Arc::new(compiled.plan),
+        Ok(compiled) => spared(compiled.plan),
         Err(faults) => panic!("{}\n{text}", faults.render(false)),
     }
+}
+
+/// A day holds many starts and many resets: the minute after each start, in which none is taken, is tested elsewhere.
+fn spared(plan: Plan) -> Arc<Plan> {
+    Arc::new(Plan { start_hold: Span::ZERO, ..plan })
 }

@@ -5,7 +5,7 @@ use davy::io::clock::Clock;
 use davy::io::journal::{Journal, JournalReader, Opened};
 use davy::model::alarm::{AlarmCause, AlarmState, Colour};
 use davy::model::point::{Quality, Reading, Tag, Text, Unit};
-use davy::model::record::{AlarmChange, Body, Record, Sample, Seq, TripChange, Trouble};
+use davy::model::record::{AlarmChange, Body, Gap, Lane, Record, Sample, Seq, TripChange, Trouble};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::record::chain::{Check, Digest};
 use davy::record::entry::Entry;
@@ -50,6 +50,11 @@ pub(crate) struct Told(Arc<Mutex<Vec<Body>>>);
 impl Told {
     pub(crate) fn all(&self) -> Vec<Body> {
         self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn gaps(&self, lane: Lane) -> Vec<Gap> {
+        let gap = |body| if let Body::Gap(gap) = body { Some(gap) } else { None };
+        self.all().into_iter().filter_map(gap).filter(|gap| gap.lane == lane).collect()
     }
 
     pub(crate) fn trouble(&self, code: &str, raised: bool) -> bool {
@@ -168,6 +173,11 @@ pub(crate) fn buffered(buffer: &Buffer, after: Seq) -> Vec<u64> {
         after = last.seq;
         seqs.extend(events.iter().map(|e| e.seq.0));
     }
+}
+
+/// Numbers of the blocks that the buffer has after `after`.
+pub(crate) fn blocks(buffer: &Buffer, after: u64) -> Vec<u64> {
+    ask(buffer.telemetry(after, 100)).unwrap().iter().map(|block| block.seq).collect()
 }
 
 pub(crate) fn journal_files(dir: &TempDir) -> Vec<PathBuf> {

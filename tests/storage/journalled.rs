@@ -8,6 +8,7 @@ use davy::model::point::Text;
 use davy::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing};
 use davy::record::entry::Entry;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -90,6 +91,44 @@ fn a_new_day_and_a_full_file_begin_new_files_with_what_stands() {
     let opened = open(&dir);
     assert_eq!(opened.standing.alarms.keys().collect::<Vec<_>>(), ["a:trip", "b:trip", "big:trip", "c:trip"]);
     assert!(opened.standing.trips["valve"].tripped);
+    assert_eq!(opened.notes, []);
+}
+
+#[test]
+fn a_snapshot_that_is_too_large_for_a_message_comes_in_parts_and_counts_once_they_are_whole() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    let many = (0..3000).map(|n| at_day(1, alarm(&format!("district-7.heading-{n}.methane-1:trip"), 1)));
+    record(&opened.journal, many.collect());
+    record(&opened.journal, vec![at_day(1, trip("valve", true)), at_day(2, ended())]);
+    let last = opened.journal.recorded().0;
+    assert_eq!(seqs(&mut opened.journal.reader()), (1..=last).collect::<Vec<_>>());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert_chain(&dir);
+    let [older, newest] = &journal_files(&dir)[..] else { panic!("two files") };
+    let text = fs::read_to_string(newest).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let entries: Vec<Entry> =
+        lines.iter().map(|line| Entry::parse(line.trim().as_bytes()).unwrap()).collect();
+    let parts = entries.iter().filter(|entry| entry.kind == "standing").count();
+    assert!(parts > 1 && entries.len() == parts + 1, "{parts} of {} entries", entries.len());
+    assert!(lines.iter().all(|line| line.len() < 64 * 1024), "a message holds it with ease");
+
+    // Power went while the parts were written: what stood lies in the file before.
+    for kept in 1..parts {
+        fs::write(newest, lines[..kept].concat() + &lines[kept][..500]).unwrap();
+        let opened = open(&dir);
+        assert_eq!(
+            (opened.standing.alarms.len(), opened.standing.trips.len()),
+            (3000, 1),
+            "{kept} parts left"
+        );
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+    }
+    fs::write(newest, &text).unwrap();
+    fs::remove_file(older).unwrap();
+    let opened = open(&dir);
+    assert_eq!((opened.standing.alarms.len(), opened.standing.trips.len()), (3000, 1));
     assert_eq!(opened.notes, []);
 }
 
@@ -228,8 +267,11 @@ fn what_does_not_fit_into_memory_becomes_a_gap_record() {
     let folder = dir.path().join("journal");
     fs::remove_dir(&folder).unwrap();
     fs::write(&folder, "in the way").unwrap();
-    for _ in 0..11 {
+    for lap in 0..11 {
         let mut batch: Vec<Record> = (0..1000).map(|n| alarm("a:trip", n)).collect();
+        if lap == 10 {
+            batch.push(trip("valve", true));
+        }
         wait("room in the queue", || match journal.offer(std::mem::take(&mut batch)) {
             Ok(()) => true,
             Err(back) => {
@@ -246,10 +288,49 @@ fn what_does_not_fit_into_memory_becomes_a_gap_record() {
     assert_eq!((last.kind.as_str(), last.body["lane"].as_str()), ("gap", Some("event")));
     assert_eq!(
         last.body["count"].as_u64().unwrap() + last.seq.0,
-        11_002,
-        "11,000 records, a snapshot and the gap"
+        11_004,
+        "11,001 records, a snapshot at the start, one behind the loss and the gap"
     );
     assert_chain(&dir);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert!(open(&dir).standing.trips["valve"].tripped, "a trip that did not fit stands nevertheless");
+}
+
+#[test]
+fn a_file_taken_from_under_a_running_journal_is_told_and_what_stands_is_written_anew() {
+    type Meddling = fn(&Path);
+    let removed: Meddling = |file| fs::remove_file(file).unwrap();
+    let moved: Meddling = |file| fs::rename(file, file.with_extension("old")).unwrap();
+    let replaced: Meddling = |file| {
+        fs::copy(file, file.with_extension("copy")).unwrap();
+        fs::rename(file.with_extension("copy"), file).unwrap();
+    };
+    let emptied: Meddling = |file| drop(fs::File::create(file).unwrap());
+    for (how, meddle) in
+        [("removed", removed), ("moved", moved), ("replaced", replaced), ("emptied", emptied)]
+    {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        record(&opened.journal, vec![trip("valve", true)]);
+        let file = journal_files(&dir).pop().unwrap();
+        meddle(&file);
+        record(&opened.journal, vec![alarm("a:trip", 1)]);
+        wait("the trouble", || opened.journal.recorded() == Seq(5));
+        record(&opened.journal, vec![alarm("b:trip", 1)]);
+        assert_eq!(opened.journal.recorded(), Seq(6), "{how}: told once");
+        let mut reader = opened.journal.reader();
+        let page = reader.read(Seq(2), 10).unwrap();
+        let kinds: Vec<_> = page.entries.iter().map(|(e, _)| (e.seq.0, e.kind.as_str())).collect();
+        assert_eq!(kinds, [(3, "alarm"), (4, "standing"), (5, "trouble"), (6, "alarm")], "{how}");
+        let told = &page.entries[2].0.body;
+        assert_eq!(
+            (&told["code"], &told["detail"]),
+            (&"journal-removed".into(), &"000000000001.jsonl".into())
+        );
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let standing = open(&dir).standing;
+        assert!(standing.trips["valve"].tripped && standing.alarms.len() == 2, "{how}: {standing:?}");
+    }
 }
 
 #[test]
@@ -261,6 +342,41 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
     fs::write(&folder, "in the way").unwrap();
     opened.journal.offer(vec![ended()]).unwrap();
     assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
+}
+
+#[test]
+fn a_journal_whose_thread_broke_down_is_seen_to_have_ended_and_does_not_close_well() {
+    let dir = TempDir::new();
+    let opened =
+        Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| panic!("as if by a fault")).unwrap();
+    assert!(!opened.journal.is_finished());
+    opened.journal.offer(vec![ended()]).unwrap();
+    wait("the end of the thread", || opened.journal.is_finished());
+    assert!(opened.journal.trouble().unwrap().contains("ended"), "{:?}", opened.journal.trouble());
+    opened.journal.close(Duration::from_secs(10)).unwrap_err();
+}
+
+#[test]
+fn a_journal_may_be_closed_twice() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, vec![ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    wait("the end of the thread", || opened.journal.is_finished());
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn a_newest_file_that_can_not_be_read_is_set_aside_and_told() {
+    let dir = TempDir::new();
+    // A folder of that name stands for a dead sector: it opens, and reading it is an error.
+    fs::create_dir_all(dir.path().join("journal/000000000005.jsonl")).unwrap();
+    let opened = open(&dir);
+    assert!(opened.notes.iter().any(is_damage), "{:?}", opened.notes);
+    assert!(opened.last_seq >= Seq(5), "its numbers are not given again");
+    record(&opened.journal, vec![ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert_eq!(open(&dir).notes, [], "told once");
 }
 
 #[test]

@@ -102,12 +102,16 @@ fn element(change: &ElementChange) -> String {
         (_, Position::Unknown) => "position unknown",
         (_, Position::Conflict) => "both limits at once",
         (_, Position::Travelling) => "travelling",
+        (_, Position::Closing) => "closing",
+        (_, Position::Opening) => "opening",
         (ElementKind::Valve, Position::Safe) => "closed",
         (ElementKind::Valve, Position::Unsafe) => "open",
         (ElementKind::Load, Position::Safe) => "dead",
         (ElementKind::Load, Position::Unsafe) => "live",
         (ElementKind::Siren, Position::Safe) => "on",
         (ElementKind::Siren, Position::Unsafe) => "off",
+        (ElementKind::Lock, Position::Safe) => "locked",
+        (ElementKind::Lock, Position::Unsafe) => "unlocked",
     };
     match change.demand {
         Demand::None => format!("nothing demanded, {position}"),

@@ -1,6 +1,6 @@
 //! The buffer's thread: reads the journal into the store, gathers telemetry into blocks, answers questions, and
-//! outlives its store. While there is none, events come straight out of the journal, and cursors and fresh telemetry
-//! are held in memory.
+//! outlives its store. While there is none, events come straight out of the journal, cursors are in the ledger, and
+//! fresh telemetry is held in memory.
 //!
 //! ```text
 //!            opened, read up                I/O error: dropped, tried again with back-off
@@ -9,18 +9,23 @@
 //!     └────────────────────────────┴──────────────────────────────────────────────────────────────┘
 //! ```
 
-use super::{
-    Ask, BlockHead, Cursors, Desk, Marks, Setup, Store, StoreFault, StoredBlock, StoredEvent, length,
-};
+mod events;
+mod telemetry;
+
+use super::gaps::Gaps;
+use super::ledger::Ledger;
+use super::{Ask, BlockHead, Desk, Marks, Setup, Store, StoreFault, StoredEvent};
 use crate::io::clock::duration;
 use crate::io::files::set_aside;
+use crate::io::retry::Retry;
 use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, Seq, Trouble};
 use crate::model::time::{Mono, Span};
-use crate::record::entry::Entry;
 use crate::record::telemetry::{Block, Gathering};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use tokio::sync::{oneshot, watch};
 
@@ -35,17 +40,8 @@ const IDLE: Span = Span::from_secs(60);
 const BACK_OFF: Span = Span::from_secs(1);
 const BACK_OFF_MAX: Span = Span::from_secs(60);
 
-/// Entries read from the journal between two questions, so that a long refill holds up nobody.
-const PAGE: usize = 500;
-
 /// Most events or blocks handed out at once, whatever is asked for: some MB.
 const ANSWER_MAX: usize = 1_000;
-
-/// Blocks held in memory while there is no store: some 4 MB, minutes to hours of telemetry.
-const WAITING_BLOCKS_MAX: usize = 500;
-
-/// Events forgotten at once, so that trimming never takes long.
-const TRIM_MAX: usize = 2_000;
 
 /// Damaged stores that are kept for whoever wants to know why.
 const DAMAGED_MAX: u32 = 3;
@@ -59,19 +55,13 @@ const ASKERS_MAX: usize = 64;
 /// Gaps are told together, at most this often, so that they do not crowd the journal.
 const GAP_EVERY: Span = Span::from_secs(10);
 
-/// A pause before the store is tried again.
-struct Refusal {
-    pause: Span,
-    until: Mono,
-}
-
 /// The thread's state.
 pub(super) struct Keeper {
     asks: Receiver<Ask>,
     marks: watch::Sender<Marks>,
     setup: Setup,
     store: Option<Store>,
-    refusal: Option<Refusal>,
+    retry: Retry,
     /// Whether anything in the store is not yet on disk.
     dirty: bool,
     save_at: Mono,
@@ -81,20 +71,26 @@ pub(super) struct Keeper {
     complete: bool,
     standing: BTreeMap<String, (Seq, Bytes)>,
     askers: Vec<oneshot::Sender<Vec<StoredEvent>>>,
-    cursors: BTreeMap<String, Cursors>,
+    ledger: Ledger,
+    /// The ledger as it is on disk.
+    kept: Option<Ledger>,
+    /// Whether it is known which numbers blocks have had; without that, none is given.
+    numbering: bool,
     gathering: Gathering,
     /// Blocks that are in no store.
     blocks: VecDeque<Block>,
-    next_block: u64,
     /// The last block that the store holds, reachable or not.
     stored_block: u64,
-    gap: Option<Gap>,
-    gap_at: Mono,
+    /// Whether there was a store before: one that is fresh has lost something.
+    had_store: bool,
+    gaps: Gaps,
+    gaps_at: Mono,
     /// Stores that failed for good in this run.
     damages: u32,
     /// Whether a fresh store has yet to be filled in place of a damaged one.
     rebuilding: bool,
-    told_unreadable: bool,
+    /// Holes in the journal that were told, by the entry before them.
+    holes: BTreeSet<Seq>,
 }
 
 impl Keeper {
@@ -102,68 +98,83 @@ impl Keeper {
         Keeper {
             asks: desk.asks,
             marks: desk.marks,
+            numbering: setup.journal.found() == Seq(0),
+            had_store: setup.journal.found() > Seq(0),
             setup,
             store: None,
-            refusal: None,
+            retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
             dirty: false,
             save_at: Mono::START,
             read: Seq(0),
             complete: false,
             standing: BTreeMap::new(),
             askers: Vec::new(),
-            cursors: BTreeMap::new(),
+            ledger: Ledger::default(),
+            kept: None,
             gathering: Gathering::default(),
             blocks: VecDeque::new(),
-            next_block: 1,
             stored_block: 0,
-            gap: None,
-            gap_at: Mono::START,
+            gaps: Gaps::default(),
+            gaps_at: Mono::START,
             damages: 0,
             rebuilding: false,
-            told_unreadable: false,
+            holes: BTreeSet::new(),
         }
     }
 
     pub(super) fn run(mut self) {
+        self.recall();
         self.open();
         loop {
             let more = self.catch_up();
-            let wait = if more { Span::ZERO } else { self.pause() };
+            let wait = if more { Span::ZERO } else { self.pause(self.setup.clock.mono()) };
             match self.asks.recv_timeout(duration(wait)) {
-                Ok(Ask::Close(done)) => {
-                    self.save();
-                    self.tell_gap(true);
-                    self.store = None;
-                    return done.send(()).unwrap_or_default();
+                Ok(ask) => {
+                    if let Some(done) = self.answer(ask) {
+                        self.end();
+                        // Whoever asked may have run out of patience.
+                        return done.send(()).unwrap_or_default();
+                    }
                 }
-                Ok(ask) => self.answer(ask),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.save(),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             if self.setup.clock.mono() >= self.save_at {
                 self.save();
-                self.tell_gap(false);
+                self.tell_gaps(false);
             }
         }
     }
 
+    fn end(&mut self) {
+        self.save();
+        self.tell_gaps(true);
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+        // Once more: what came to the store is known only now. Otherwise the next start does without it.
+        self.keep_ledger().unwrap_or_default();
+    }
+
     /// How long there is nothing to do but to wait for questions.
-    fn pause(&self) -> Span {
-        let now = self.setup.clock.mono();
-        let busy = self.dirty || !self.blocks.is_empty() || !self.gathering.is_empty() || self.gap.is_some();
+    fn pause(&self, now: Mono) -> Span {
+        let busy =
+            self.dirty || !self.blocks.is_empty() || !self.gathering.is_empty() || !self.gaps.is_empty();
         let until = if busy { self.save_at } else { now + IDLE };
-        let until = self.refusal.as_ref().map_or(until, |r| until.min(r.until));
+        // The store is only tried again where something is saved.
+        let until = self.retry.until().map_or(until, |again| until.min(again.max(self.save_at)));
         until.since(now)
     }
 
-    fn answer(&mut self, ask: Ask) {
+    /// Answers a question; gives back who wants the end of the thread.
+    fn answer(&mut self, ask: Ask) -> Option<oneshot::Sender<()>> {
         // Whoever asked may be gone: nobody is left to be told.
         match ask {
             Ask::Journal => {} // Every question makes it look.
             Ask::Events(after, max, reply) => reply.send(self.events(after, max)).unwrap_or_default(),
             Ask::Telemetry(after, max, reply) => reply.send(self.telemetry(after, max)).unwrap_or_default(),
             Ask::Cursors(name, reply) => {
-                reply.send(self.cursors.get(&name).copied().unwrap_or_default()).unwrap_or_default();
+                reply.send(self.ledger.cursors.get(&name).copied().unwrap_or_default()).unwrap_or_default();
             }
             Ask::Acked(name, lane, seq) => self.acked(name, lane, seq),
             Ask::Standing(reply) => {
@@ -179,12 +190,79 @@ impl Keeper {
                     }
                 }
             }
-            Ask::Destinations(ids) => self.setup.destinations = ids,
-            Ask::Close(done) => done.send(()).unwrap_or_default(), // Taken by `run`.
+            Ask::Replan(destinations, telemetry_max_bytes, done) => {
+                (self.setup.destinations, self.setup.telemetry_max_bytes) =
+                    (destinations, telemetry_max_bytes);
+                done.send(()).unwrap_or_default();
+            }
+            Ask::Settle(done) => {
+                self.save();
+                self.tell_gaps(true);
+                done.send(()).unwrap_or_default();
+            }
+            Ask::Close(done) => return Some(done),
         }
+        None
+    }
+
+    fn acked(&mut self, name: String, lane: Lane, seq: u64) {
+        let known = self.ledger.cursors.entry(name).or_default();
+        match lane {
+            Lane::Event => known.events = known.events.max(Seq(seq)),
+            Lane::Telemetry => known.telemetry = known.telemetry.max(seq),
+        }
+        self.dirty = true;
     }
 
     // --- The store ---------------------------------------------------------------------------------------------
+
+    fn ledger_path(&self) -> PathBuf {
+        self.setup.dir.with_file_name("ledger")
+    }
+
+    /// Takes over what the ledger says of the runs before.
+    fn recall(&mut self) {
+        let mut ledger = match Ledger::read(&self.ledger_path()) {
+            Ok(Some(ledger)) => ledger,
+            Ok(None) if self.setup.journal.found() > Seq(0) => return,
+            Ok(None) => {
+                // At once: whoever finds a journal without a ledger then knows that one was lost. Where the disk refuses,
+                // it is tried again with each save.
+                return self.keep_ledger().unwrap_or_default();
+            }
+            Err(e) => {
+                return tracing::warn!(error = %e, "buffer: the ledger can't be read, the store may know");
+            }
+        };
+        if self.is_ahead(ledger.last_event()) {
+            ledger.cursors.values_mut().for_each(|at| at.events = Seq(0));
+        }
+        self.had_store = ledger.blocks > 0 || ledger.last_event() > Seq(0);
+        self.stored_block = ledger.blocks;
+        self.ledger = ledger;
+        self.numbering = true;
+    }
+
+    /// Brings the ledger to disk, where that has another one.
+    fn keep_ledger(&mut self) -> io::Result<()> {
+        let forgotten = self.acked_by_all().unwrap_or(0);
+        self.ledger.forgotten = self.ledger.forgotten.max(forgotten);
+        self.ledger.stored = if self.store.is_some() { self.stored_block } else { self.ledger.blocks };
+        if self.kept.as_ref() != Some(&self.ledger) {
+            self.ledger.write(&self.ledger_path())?;
+            self.kept = Some(self.ledger.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether an event `known` from elsewhere is one that the journal has lost; tells of it.
+    fn is_ahead(&self, known: Seq) -> bool {
+        let recorded = self.setup.journal.recorded();
+        if known > recorded {
+            self.trouble("journal-shortened", true, shortened(recorded, known));
+        }
+        known > recorded
+    }
 
     fn open(&mut self) {
         // Twice: a store that had to be set aside is followed by a fresh one.
@@ -211,38 +289,68 @@ impl Keeper {
         self.dirty = true;
         self.save_at = self.setup.clock.mono();
         self.mark_telemetry();
-        if self.refusal.take().is_some() {
-            tracing::info!("buffer: the disk takes the store again");
-            let text = Text::new("缓冲数据库恢复写入。", "The buffer can be written again.");
-            self.trouble("buffer-write", false, text);
-        }
     }
 
     /// Takes over what `store` holds; memory, which is newer, wins.
     fn adopt(&mut self, store: &Store) -> Result<(), StoreFault> {
-        let recorded = self.setup.journal.recorded();
         let (last, cursors) = (store.last_event()?, store.cursors()?);
         let known = cursors.values().map(|c| c.events).fold(last, Seq::max);
-        if known > recorded {
-            self.trouble("journal-shortened", true, shortened(recorded, known));
+        if self.is_ahead(known) {
             return Err(StoreFault::Damaged(format!(
-                "it is ahead of the journal, which ends at entry {recorded}"
+                "it is ahead of the journal, which ends at entry {}",
+                self.setup.journal.recorded()
             )));
         }
         let (standing, ends) = (store.standing()?, store.block_ends()?);
-        for (name, stored) in cursors {
-            let known = self.cursors.entry(name).or_default();
-            known.events = known.events.max(stored.events);
-            known.telemetry = known.telemetry.max(stored.telemetry);
-        }
+        let last_block = ends.map_or(0, |(_, last)| last.seq);
+        self.ledger.merge(cursors);
         for (key, (seq, line)) in standing {
             self.stands(key, seq, line);
         }
-        self.stored_block = ends.map_or(0, |(_, last)| last.seq);
-        let acked = self.cursors.values().map(|c| c.telemetry).max().unwrap_or(0);
-        self.next_block = self.next_block.max(self.stored_block.max(acked).saturating_add(1));
+        self.compare(store.fresh, last_block);
+        self.ledger.blocks = self.ledger.blocks.max(last_block);
+        self.stored_block = last_block;
+        (self.numbering, self.had_store) = (true, true);
         self.read = if self.complete { self.read.min(last) } else { last };
         Ok(())
+    }
+
+    /// Tells what a store has lost that holds blocks up to `last_block`.
+    fn compare(&mut self, fresh: bool, last_block: u64) {
+        if self.rebuilding {
+            return; // Told when the store before it was set aside.
+        }
+        let now = self.setup.clock.now().wall;
+        let lost = |reason| Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason };
+        let fresh = fresh && self.had_store;
+        let there = self.ledger.forgotten.max(last_block);
+        // Those that wait in memory are not lost.
+        let waiting = self.blocks.front().map_or(u64::MAX, |block| block.seq.saturating_sub(1));
+        let stored = self.ledger.stored.min(waiting);
+        if there < stored && self.is_owed(stored) {
+            self.gaps.add(lost(format!(
+                "telemetry blocks {} to {}, not yet sent, are in the buffer no more; how many values is not known",
+                there.saturating_add(1),
+                stored
+            )));
+            self.ledger.forgotten = stored;
+        } else if fresh && !self.numbering {
+            self.gaps.add(lost(
+                "telemetry not yet sent is lost with the buffer; how much is not known".to_owned(),
+            ));
+        }
+        if fresh {
+            tracing::error!("buffer: the store is gone, a fresh one is filled from the journal");
+            self.rebuilding = true;
+            self.trouble(
+                "buffer-damaged",
+                true,
+                Text::new(
+                    "缓冲数据库丢失，正在由日志重建。事件不会丢失。",
+                    "The buffer was gone; a fresh one is filled from the journal. No event is lost.",
+                ),
+            );
+        }
     }
 
     /// The store failed: on with a fresh one, or without.
@@ -282,7 +390,7 @@ impl Keeper {
             reason = why,
             "buffer: the store was set aside, a fresh one is filled from the journal"
         );
-        self.stored_block = 0;
+        self.ledger.forgotten = self.ledger.forgotten.max(std::mem::take(&mut self.stored_block));
         self.rebuilding = true;
         self.trouble(
             "buffer-damaged",
@@ -297,7 +405,7 @@ impl Keeper {
         );
         let now = self.setup.clock.now().wall;
         let reason = format!("telemetry not yet sent stayed in {aside}; how much is not known");
-        self.lose(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
+        self.gaps.add(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
     }
 
     /// The journal has been read to its end: a store that followed a damaged one is whole again.
@@ -316,10 +424,7 @@ impl Keeper {
     }
 
     fn refused(&mut self, why: &str) {
-        let before = self.refusal.take();
-        let pause = before.as_ref().map_or(BACK_OFF, |r| BACK_OFF_MAX.min(r.pause.times(2)));
-        self.refusal = Some(Refusal { pause, until: self.setup.clock.mono() + pause });
-        if before.is_some() {
+        if !self.retry.refused(self.setup.clock.mono()) {
             return; // Said already.
         }
         tracing::error!(reason = why, "buffer: runs from memory until the disk takes the store again");
@@ -334,6 +439,15 @@ impl Keeper {
                 ),
             ),
         );
+    }
+
+    /// The store has been written.
+    fn works(&mut self) {
+        if self.retry.worked() {
+            tracing::info!("buffer: the disk takes the store again");
+            let text = Text::new("缓冲数据库恢复写入。", "The buffer can be written again.");
+            self.trouble("buffer-write", false, text);
+        }
     }
 
     /// Asks the store, if there is one; a failure ends it.
@@ -352,8 +466,13 @@ impl Keeper {
         let now = self.setup.clock.mono();
         self.save_at = now + SAVE_EVERY;
         self.finish_block();
-        if self.store.is_none() && self.refusal.as_ref().is_none_or(|r| now >= r.until) {
+        if self.store.is_none() && self.retry.is_due(now) {
             self.open();
+        }
+        // First the ledger: the store must hold no block of which that does not know.
+        let kept = self.keep_ledger();
+        if let (Err(e), true) = (kept, self.store.is_some()) {
+            self.failed(StoreFault::Refused(format!("{}: {e}", self.ledger_path().display())));
         }
         if self.dirty || !self.blocks.is_empty() {
             self.save_in_store();
@@ -370,6 +489,7 @@ impl Keeper {
                 self.stored_block = self.blocks.back().map_or(self.stored_block, |b| b.seq);
                 self.blocks.clear();
                 self.dirty = false;
+                self.works();
             }
             Err(fault) => self.failed(fault),
         }
@@ -378,7 +498,7 @@ impl Keeper {
 
     fn write(&self, store: &Store, evicted: &mut Vec<BlockHead>) -> Result<(), StoreFault> {
         // Cursors first: a block may be forgotten only where it is known that it was acknowledged.
-        store.put_cursors(&self.cursors)?;
+        store.put_cursors(&self.ledger.cursors)?;
         store.put_blocks(self.blocks.iter())?;
         let acked = self.acked_by_all();
         while let Some((first, last)) = store.block_ends()? {
@@ -396,210 +516,15 @@ impl Keeper {
         store.sync()
     }
 
-    // --- Events ------------------------------------------------------------------------------------------------
-
-    /// Reads a page of the journal; says whether there is more.
-    fn catch_up(&mut self) -> bool {
-        let recorded = self.setup.journal.recorded();
-        if self.read < recorded {
-            let page = match self.setup.journal.read(self.read, PAGE) {
-                Ok(page) => page,
-                Err(e) => {
-                    tracing::warn!(error = %e, "buffer: the journal can't be read");
-                    return false;
-                }
-            };
-            // Before the store is asked: where it fails, everything is read again into a fresh one.
-            self.read = page.through;
-            self.index(page.entries);
-            self.unreadable(page.unreadable);
-        }
-        self.marks.send_if_modified(|marks| {
-            let risen = recorded > marks.events;
-            marks.events = marks.events.max(recorded);
-            risen
-        });
-        let more = self.read < recorded;
-        if !more {
-            self.complete = true;
-            self.rebuilt();
-            for asker in std::mem::take(&mut self.askers) {
-                asker.send(self.stand()).unwrap_or_default();
-            }
-        }
-        more
-    }
-
-    /// Lines of the journal that can't be read are told once.
-    fn unreadable(&mut self, lines: u64) {
-        if lines == 0 || self.told_unreadable {
-            return;
-        }
-        self.told_unreadable = true;
-        self.trouble(
-            "journal-unreadable",
-            true,
-            Text::new(
-                "日志中有无法读取的行，已跳过。请保留日志文件备查并检查磁盘。",
-                "The journal has lines that can't be read; they were passed over. Keep its files as evidence and \
-                 check the disk.",
-            ),
-        );
-    }
-
-    fn index(&mut self, entries: Vec<(Entry, Bytes)>) {
-        let oldest = self.setup.journal.recorded().0.saturating_sub(self.setup.events_max);
-        let (mut events, mut standing) = (Vec::new(), BTreeMap::new());
-        for (entry, line) in entries {
-            if let Some(key) = entry.key() {
-                let key = format!("{}/{key}", entry.kind);
-                standing.insert(key.clone(), (entry.seq, line.clone()));
-                self.stands(key, entry.seq, line.clone());
-            }
-            if entry.seq.0 > oldest {
-                events.push((entry.seq, line));
-            }
-        }
-        self.with_store(|store| {
-            store.put_events(&events, &standing)?;
-            store.trim_events(Seq(oldest), TRIM_MAX)
-        });
-        self.dirty = true;
-    }
-
-    fn stands(&mut self, key: String, seq: Seq, line: Bytes) {
-        let known = self.standing.get(&key);
-        if known.is_none_or(|(before, _)| *before < seq) {
-            self.standing.insert(key, (seq, line));
-        }
-    }
-
-    fn stand(&self) -> Vec<StoredEvent> {
-        self.standing.values().filter_map(|(_, line)| stored(line)).collect()
-    }
-
-    fn events(&mut self, after: Seq, max: usize) -> Vec<StoredEvent> {
-        let max = max.min(ANSWER_MAX);
-        let held = self.with_store(|store| store.events(after, max)).unwrap_or_default();
-        let told: Vec<StoredEvent> = held.iter().map_while(|(_, line)| stored(line)).collect();
-        if !told.is_empty() {
-            return told;
-        }
-        match self.setup.journal.read(after, max) {
-            Ok(page) => page.entries.into_iter().map(|(entry, line)| event(&entry, line)).collect(),
-            Err(e) => {
-                tracing::warn!(error = %e, "buffer: the journal can't be read");
-                Vec::new()
-            }
-        }
-    }
-
-    fn acked(&mut self, name: String, lane: Lane, seq: u64) {
-        let known = self.cursors.entry(name).or_default();
-        match lane {
-            Lane::Event => known.events = known.events.max(Seq(seq)),
-            Lane::Telemetry => known.telemetry = known.telemetry.max(seq),
-        }
-        self.dirty = true;
-    }
-
-    // --- Telemetry ---------------------------------------------------------------------------------------------
-
-    fn finish_block(&mut self) {
-        let Setup { gateway, boot, .. } = &self.setup;
-        if let Some(block) = self.gathering.finish(gateway, *boot, self.next_block) {
-            self.blocks.push_back(block);
-            self.next_block = self.next_block.saturating_add(1);
-        }
-    }
-
-    /// Blocks can be fetched once they are on disk; where there is no disk, at once.
-    fn mark_telemetry(&mut self) {
-        let waiting = self.blocks.back().filter(|_| self.store.is_none()).map_or(0, |b| b.seq);
-        let reach = self.stored_block.max(waiting);
-        self.marks.send_if_modified(|marks| {
-            let risen = reach > marks.telemetry;
-            marks.telemetry = marks.telemetry.max(reach);
-            risen
-        });
-    }
-
-    fn telemetry(&mut self, after: u64, max: usize) -> Vec<StoredBlock> {
-        let (max, through) = (max.min(ANSWER_MAX), self.marks.borrow().telemetry);
-        if self.store.is_none() && after < self.stored_block {
-            return Vec::new(); // They lie in a store that is out of reach for now: later ones must not overtake.
-        }
-        let mut told = self.with_store(|store| store.blocks(after, through, max)).unwrap_or_default();
-        let waiting = self.blocks.iter().filter(|b| b.seq > after && b.seq <= through);
-        let waiting = waiting.map(|b| StoredBlock { seq: b.seq, json: Bytes::from(b.json.clone()) });
-        told.extend(waiting.take(max.saturating_sub(told.len())));
-        told
-    }
-
-    /// The last block that every destination has; nothing where there is no destination.
-    fn acked_by_all(&self) -> Option<u64> {
-        let cursor = |name: &String| self.cursors.get(name).map_or(0, |c| c.telemetry);
-        self.setup.destinations.iter().map(cursor).min()
-    }
-
-    fn bound_waiting_blocks(&mut self) {
-        while self.blocks.len() > WAITING_BLOCKS_MAX {
-            if let Some(b) = self.blocks.pop_front() {
-                let len = length(b.json.len());
-                self.evicted(&BlockHead {
-                    seq: b.seq,
-                    total: 0,
-                    from: b.from,
-                    to: b.to,
-                    count: b.count,
-                    len,
-                });
-            }
-        }
-    }
-
-    fn evicted(&mut self, block: &BlockHead) {
-        if self.acked_by_all().is_some_and(|acked| block.seq > acked) {
-            let reason = format!(
-                "telemetry that was not yet sent had to make room: the bound is {} bytes",
-                self.setup.telemetry_max_bytes
-            );
-            let (from, to, count) = (block.from, block.to, block.count);
-            self.lose(Gap { lane: Lane::Telemetry, from, to, count, reason });
-        }
-    }
-
-    fn lose(&mut self, lost: Gap) {
-        match &mut self.gap {
-            Some(gap) => {
-                gap.from = gap.from.min(lost.from);
-                gap.to = gap.to.max(lost.to);
-                gap.count = gap.count.saturating_add(lost.count);
-            }
-            None => self.gap = Some(lost),
-        }
-    }
-
-    fn tell_gap(&mut self, last: bool) {
+    fn tell_gaps(&mut self, last: bool) {
         let now = self.setup.clock.mono();
-        if let Some(gap) = self.gap.take_if(|_| last || now >= self.gap_at) {
-            self.gap_at = now + GAP_EVERY;
-            (self.setup.tell)(Body::Gap(gap));
+        if last || now >= self.gaps_at {
+            let gaps = self.gaps.take();
+            if !gaps.is_empty() {
+                self.gaps_at = now + GAP_EVERY;
+            }
+            gaps.into_iter().for_each(|gap| (self.setup.tell)(Body::Gap(gap)));
         }
-    }
-}
-
-fn stored(line: &Bytes) -> Option<StoredEvent> {
-    Entry::parse(line).ok().map(|entry| event(&entry, line.clone()))
-}
-
-fn event(entry: &Entry, line: Bytes) -> StoredEvent {
-    StoredEvent {
-        seq: entry.seq,
-        kind: entry.kind.clone(),
-        area: entry.area().map(str::to_owned),
-        key: entry.key().map(str::to_owned),
-        line,
     }
 }
 
@@ -614,4 +539,41 @@ fn shortened(recorded: Seq, known: Seq) -> Text {
              Look for them and keep them as evidence; the numbers in between are given a second time."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::buffer::channel;
+    use crate::io::clock::Clock;
+    use crate::io::journal::Journal;
+
+    #[test]
+    fn a_store_that_refuses_is_no_reason_to_spin() {
+        let dir = std::env::temp_dir().join(format!("davy-keeper-spin-{}", std::process::id()));
+        let journal = Journal::open(&dir, "mine-1", 7, Clock::start(), |_| {}).unwrap().journal;
+        let setup = Setup {
+            dir: dir.join("buffer"),
+            gateway: "mine-1".to_owned(),
+            boot: 7,
+            destinations: Vec::new(),
+            telemetry_max_bytes: 1,
+            events_max: 1,
+            journal: journal.reader(),
+            clock: Clock::start(),
+            tell: Box::new(|_| {}),
+        };
+        let mut keeper = Keeper::new(channel().1, setup);
+        keeper.retry.refused(Mono::START);
+        let now = keeper.setup.clock.mono() + BACK_OFF;
+        keeper.save_at = now + SAVE_EVERY;
+        for dirty in [true, false] {
+            keeper.dirty = dirty;
+            assert!(
+                keeper.pause(now) >= SAVE_EVERY,
+                "nothing happens before the next save, so nothing wakes it"
+            );
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

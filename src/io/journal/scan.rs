@@ -8,8 +8,8 @@ use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble};
 use crate::model::time::{Now, Wall};
 use crate::record::chain::{Check, Digest};
-use crate::record::entry::{self, Entry, STANDING};
-use std::fs::{self, OpenOptions};
+use crate::record::entry::{self, Entry, STANDING, standing_part};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -52,9 +52,14 @@ pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
     let mut from = places.len();
     for (n, place) in places.iter().enumerate().rev() {
         from = n;
-        if begins_with_snapshot(&place.path)? {
+        if begins_with_snapshot(&place.path) {
             break;
         }
+    }
+    if let Some(newest) = places.last() {
+        // What a process wrote that was killed before its fsync can be read, and yet a power cut would take it.
+        File::open(&newest.path)?.sync_all()?;
+        sync_folder(folder)?;
     }
     let mut walk = Walk::new(now);
     for place in places.get(from..).unwrap_or_default() {
@@ -63,10 +68,18 @@ pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
     Ok(walk.found())
 }
 
-fn begins_with_snapshot(path: &Path) -> io::Result<bool> {
-    let mut line = Vec::new();
-    let whole = matches!(Lines::open(path, 0)?.next(&mut line)?, Line::Whole);
-    Ok(whole && Entry::parse(&line).is_ok_and(|entry| entry.kind == STANDING))
+/// Whether the file begins with a whole snapshot: power may have gone between its parts.
+fn begins_with_snapshot(path: &Path) -> bool {
+    let (mut line, mut due) = (Vec::new(), 1);
+    let Ok(mut lines) = Lines::open(path, 0) else { return false };
+    while let Ok(Line::Whole) = lines.next(&mut line) {
+        match Entry::parse(&line).ok().as_ref().and_then(standing_part) {
+            Some((part, parts)) if part == due && part < parts => due = part.saturating_add(1),
+            Some((part, parts)) => return part == due && part == parts,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The state of a walk over files.
@@ -116,27 +129,32 @@ impl Walk {
         let mut faults = Faults::default();
         let torn = loop {
             number = number.saturating_add(1);
-            match lines.next(&mut line)? {
-                Line::End => break 0,
-                // No entry holds a zero: the disk has lost what stood here, and that may have been told already.
-                Line::Torn(bytes) if line.contains(&0) => {
-                    self.unreadable((bytes / LINE_MIN_BYTES).max(1), &mut faults);
-                    faults.add(number, "zeros in place of entries".to_owned());
-                    break 0;
-                }
-                Line::Torn(bytes) => break bytes,
-                Line::TooLong => {
-                    let rest = fs::metadata(&place.path)?.len().saturating_sub(lines.offset);
-                    self.unreadable(rest / LINE_MIN_BYTES, &mut faults);
-                    faults.add(number, "longer than any entry is".to_owned());
-                    break 0;
-                }
-                Line::Whole => {
+            let what = match lines.next(&mut line) {
+                Ok(Line::End) => break 0,
+                Ok(Line::Whole) => {
                     if let Some(at) = self.line(&line, number, &mut faults) {
                         begun.get_or_insert(at);
                     }
+                    continue;
                 }
-            }
+                // No entry holds a zero: the disk has lost what stood here, and that may have been told already.
+                Ok(Line::Torn(_)) if line.contains(&0) => "zeros in place of entries".to_owned(),
+                Ok(Line::Torn(bytes)) => break bytes,
+                Ok(Line::TooLong) => "longer than any entry is".to_owned(),
+                Err(e) => {
+                    let what = format!("can't be read: {e}");
+                    if let Some(bytes) = lines.skip()? {
+                        self.unreadable((bytes / LINE_MIN_BYTES).max(1), &mut faults);
+                        faults.add(number, what);
+                        continue;
+                    }
+                    what
+                }
+            };
+            let rest = fs::metadata(&place.path)?.len().saturating_sub(lines.offset);
+            self.unreadable((rest / LINE_MIN_BYTES).max(1), &mut faults);
+            faults.add(number, what);
+            break 0;
         };
         self.highest = self.highest.max(Seq(place.first.0.saturating_sub(1)));
         if place.damaged {

@@ -6,18 +6,20 @@ use super::lines::file_name;
 use super::scan::Tail;
 use crate::io::clock::Clock;
 use crate::io::files::{create, make_folder, sync_folder};
-use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing};
+use crate::model::point::Text;
+use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing, Trouble};
 use crate::model::time::Wall;
 use crate::record::chain::Chain;
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A file is closed at this length: small enough that a start reads it in a blink.
 pub(super) const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Entries that wait in memory for a disk that refuses: some 6 MB, hours of a bad day.
+/// Entries that wait in memory for a disk that refuses: at some 600 bytes of a line each 6 MB, hours of a bad day.
 pub(super) const WAITING_MAX: usize = 10_000;
 
 /// Milliseconds of a UTC day.
@@ -43,6 +45,8 @@ struct Plan {
 struct Current {
     path: PathBuf,
     len: u64,
+    /// Device and inode, once they are known: another file of this name is not this file.
+    id: Option<(u64, u64)>,
     /// `None` after a refusal: it is opened afresh.
     handle: Option<File>,
 }
@@ -75,8 +79,12 @@ impl Writer {
         tail: Option<Tail>,
         clock: Clock,
     ) -> Writer {
-        let current =
-            tail.map(|t| Current { path: folder.join(file_name(t.first)), len: t.len, handle: None });
+        let current = tail.map(|t| Current {
+            path: folder.join(file_name(t.first)),
+            len: t.len,
+            id: None,
+            handle: None,
+        });
         Writer {
             folder: folder.to_owned(),
             recorded: chain.last(),
@@ -117,18 +125,22 @@ impl Writer {
             let lost = self.lost.get_or_insert(Lost { from: wall, to: wall, count: 0 });
             lost.to = wall;
             lost.count = lost.count.saturating_add(1);
+            self.standing.apply(record); // What happened has happened: the next snapshot knows of it.
             return;
         }
         let today = day(record.at.wall);
         // Only forward: a clock that is set back must not start a file for each entry.
         if self.plan.is_none_or(|p| p.len >= FILE_MAX_BYTES || today > p.day) {
             self.plan = Some(Plan { len: 0, day: today });
-            let snapshot = self.chain.snapshot(self.clock.now(), &self.standing);
-            self.push(snapshot, true);
+            let first = self.chain.last().next();
+            let parts = self.chain.snapshot(self.clock.now(), &self.standing);
+            for (seq, part) in (first.0..).map(Seq).zip(parts) {
+                self.push(seq, part, seq == first);
+            }
         }
         self.standing.apply(record);
         let line = self.chain.next(record);
-        self.push(line, false);
+        self.push(self.chain.last(), line, false);
     }
 
     /// What was lost becomes a gap record; says whether there was any.
@@ -143,16 +155,40 @@ impl Writer {
                 "the disk refused the journal, and more than {WAITING_MAX} entries did not fit into memory"
             ),
         };
-        self.append(&Record { at: self.clock.now(), body: Body::Gap(gap) });
+        self.note_in_new_file(Body::Gap(gap));
         true
     }
 
-    fn push(&mut self, mut line: String, opens: bool) {
+    /// The file was taken away or cut while it was written to: what it held may be gone, and what stands is not.
+    fn tell_removed(&mut self) {
+        let Some(removed) = self.current.take() else { return };
+        let name = removed.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        tracing::error!(file = name, "journal: somebody has removed, replaced or shortened the file");
+        let text = Text::new(
+            format!(
+                "日志文件 {name} 在写入期间被删除、替换或截短，其中的记录可能已丢失。请查明原因并找回该文件。"
+            ),
+            format!(
+                "The journal's file {name} was removed, replaced or shortened while it was written to; entries in it \
+                 may be lost. Find out by whom, and recover the file."
+            ),
+        );
+        let trouble = Trouble { code: "journal-removed", detail: name, raised: true, text };
+        self.note_in_new_file(Body::Trouble(trouble));
+    }
+
+    /// Puts `body` on record behind a snapshot: what lies before it does not tell all that stands.
+    fn note_in_new_file(&mut self, body: Body) {
+        self.plan = None;
+        self.append(&Record { at: self.clock.now(), body });
+    }
+
+    fn push(&mut self, seq: Seq, mut line: String, opens: bool) {
         line.push('\n');
         if let Some(plan) = &mut self.plan {
             plan.len = plan.len.saturating_add(bytes(line.len()));
         }
-        self.pending.push_back(Pending { seq: self.chain.last(), bytes: line, opens });
+        self.pending.push_back(Pending { seq, bytes: line, opens });
     }
 
     /// Brings everything that waits to disk. After an error, what is not durable still waits.
@@ -171,13 +207,14 @@ impl Writer {
 
     /// Writes the lines up to the next that opens a file.
     fn commit_one_file(&mut self) -> io::Result<()> {
-        let Some(front) = self.pending.front() else { return Ok(()) };
-        let sound = match &mut self.current {
-            Some(current) if !front.opens => current.ready()?,
-            Some(_) | None => false,
-        };
-        if !sound {
-            self.current = Some(Current::begin(&self.folder, front.seq)?);
+        let Some(&Pending { seq, opens, .. }) = self.pending.front() else { return Ok(()) };
+        match self.current.as_mut().map(Current::ready) {
+            Some(Ok(false)) => self.tell_removed(),
+            Some(Err(e)) if !opens => return Err(e),
+            Some(Ok(true) | Err(_)) | None => {}
+        }
+        if opens || self.current.is_none() {
+            self.current = Some(Current::begin(&self.folder, seq)?);
         }
         let count = 1 + self.pending.iter().skip(1).take_while(|p| !p.opens).count();
         let text: String = self.pending.iter().take(count).map(|p| p.bytes.as_str()).collect();
@@ -198,26 +235,27 @@ impl Current {
         let path = folder.join(file_name(first));
         let handle = create(&path)?;
         sync_folder(folder)?;
-        Ok(Current { path, len: 0, handle: Some(handle) })
+        Ok(Current { path, len: 0, id: Some(id(&handle.metadata()?)), handle: Some(handle) })
     }
 
     /// Opens the file where that is needed and cuts it back to what is durable. `false` where that is no longer
-    /// there: somebody has removed or shortened the file.
+    /// there: somebody has removed, replaced or shortened the file. An open handle does not tell: it goes on writing
+    /// to what has no name any more.
     fn ready(&mut self) -> io::Result<bool> {
-        if self.handle.is_some() {
-            return Ok(true);
-        }
-        let mut handle = match OpenOptions::new().write(true).open(&self.path) {
-            Ok(handle) => handle,
+        let found = match fs::metadata(&self.path) {
+            Ok(found) => found,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(e),
         };
-        if handle.metadata()?.len() < self.len {
+        if *self.id.get_or_insert(id(&found)) != id(&found) || found.len() < self.len {
             return Ok(false);
         }
-        handle.set_len(self.len)?;
-        handle.seek(SeekFrom::End(0))?;
-        self.handle = Some(handle);
+        if self.handle.is_none() {
+            let mut handle = OpenOptions::new().write(true).open(&self.path)?;
+            handle.set_len(self.len)?;
+            handle.seek(SeekFrom::End(0))?;
+            self.handle = Some(handle);
+        }
         Ok(true)
     }
 
@@ -228,6 +266,10 @@ impl Current {
         self.len = self.len.saturating_add(bytes(text.len()));
         Ok(())
     }
+}
+
+fn id(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 fn day(at: Wall) -> i64 {
@@ -243,7 +285,6 @@ mod tests {
     use super::*;
     use crate::record::chain::Check;
     use crate::record::entry::Entry;
-    use std::fs;
 
     fn ended() -> Record {
         Record { at: Clock::start().now(), body: Body::Ended { reason: "SIGTERM".to_owned() } }

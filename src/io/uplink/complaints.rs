@@ -27,8 +27,9 @@ const STUCK: &str = "destination-stuck";
 /// A message that can't be sent was left out.
 const SET_ASIDE: &str = "message-set-aside";
 
-/// The complaints about one destination.
-pub(super) struct Complaints<F> {
+/// The complaints about one destination. What stands is taken back when they are dropped: nobody is left who could
+/// say that it is over.
+pub(super) struct Complaints<F: Fn(Trouble)> {
     tag: String,
     address: String,
     troubles: F,
@@ -41,6 +42,15 @@ pub(super) struct Complaints<F> {
     said: BTreeSet<String>,
     /// Connections made since then.
     connections: u64,
+}
+
+impl<F: Fn(Trouble)> Drop for Complaints<F> {
+    fn drop(&mut self) {
+        for code in std::mem::take(&mut self.standing) {
+            let text = self.text("不再由此连接发送", "is no longer told over this connection");
+            self.lower(code, text);
+        }
+    }
 }
 
 /// A destination that is not there.
@@ -176,9 +186,12 @@ impl<F: Fn(Trouble)> Complaints<F> {
 
     fn clear(&mut self, code: &'static str) {
         if self.standing.remove(code) {
-            let text = self.text("已恢复", "works again");
-            (self.troubles)(Trouble { code, detail: self.tag.clone(), raised: false, text });
+            self.lower(code, self.text("已恢复", "works again"));
         }
+    }
+
+    fn lower(&self, code: &'static str, text: Text) {
+        (self.troubles)(Trouble { code, detail: self.tag.clone(), raised: false, text });
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{Dial, UplinkFault};
 use crate::io::clock::duration;
 use crate::model::time::Span;
-use std::io::Read;
-use std::{fmt, io};
+use std::io::{self, Read};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// How long one address may take to accept a connection: a radio link needs a second or two to wake up.
@@ -16,6 +16,9 @@ const ADDRESSES_MAX: usize = 4;
 
 /// Longest password file, in bytes; MQTT allows a password of 65,535.
 const PASSWORD_MAX: u64 = 65_535;
+
+/// How long reading it may take: it lies on this machine, or on a share that answers by then or is dead.
+const PASSWORD_LIMIT: Span = Span::from_secs(2);
 
 /// Plain TCP.
 pub(super) struct Tcp {
@@ -48,14 +51,38 @@ impl Dial for Tcp {
     }
 }
 
-/// Reads a password file: one line, whose line end is not part of the password. On a thread that may block.
-pub(super) async fn read_password(file: String) -> Result<String, UplinkFault> {
-    let read = tokio::task::spawn_blocking(move || {
-        let why = |what: &dyn fmt::Display| UplinkFault::Password(format!("{file}: {what}"));
-        let mut text = String::new();
-        let opened = std::fs::File::open(&file).map_err(|e| why(&e))?;
-        opened.take(PASSWORD_MAX).read_to_string(&mut text).map_err(|e| why(&e))?;
-        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-    });
-    read.await.unwrap_or_else(|e| Err(UplinkFault::Password(e.to_string())))
+/// A file with a password: one line, whose line end is not part of the password.
+pub(super) struct PasswordFile {
+    path: String,
+    reading: Option<JoinHandle<io::Result<String>>>,
+}
+
+impl PasswordFile {
+    pub(super) fn new(path: String) -> PasswordFile {
+        PasswordFile { path, reading: None }
+    }
+
+    /// Reads it, on a thread that may block. One that hangs is waited for again at the next call, so that a share that
+    /// is dead costs one thread and not one an attempt.
+    pub(super) async fn read(&mut self) -> Result<String, UplinkFault> {
+        let path = self.path.clone();
+        let reading = self.reading.get_or_insert_with(|| spawn_blocking(move || read_password(&path)));
+        let read = timeout(duration(PASSWORD_LIMIT), reading).await;
+        if read.is_ok() {
+            self.reading = None;
+        }
+        let why = match read {
+            Ok(Ok(Ok(password))) => return Ok(password),
+            Ok(Ok(Err(e))) => e.to_string(),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => format!("it does not come within {PASSWORD_LIMIT}"),
+        };
+        Err(UplinkFault::Password(format!("{}: {why}", self.path)))
+    }
+}
+
+fn read_password(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(PASSWORD_MAX).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

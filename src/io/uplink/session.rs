@@ -6,6 +6,7 @@ use crate::io::mqtt::{self, MqttFault, Packet, Wire};
 use crate::model::record::Lane;
 use crate::model::time::{Mono, Span};
 use crate::record::outbox::{Outbox, Waiting};
+use crate::record::payload::Status;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,6 +28,8 @@ pub(super) struct Session<S> {
     pub(super) blocks: Queue<StoredBlock>,
     /// Retained states to be told again, by topic.
     pub(super) states: BTreeMap<String, Bytes>,
+    /// What is to be said of the gateway itself.
+    pub(super) announces: Option<Status>,
     pub(super) last_write: Mono,
     /// Nothing has come since this ping.
     pub(super) ping_sent: Option<Mono>,
@@ -74,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             events: Queue::new(),
             blocks: Queue::new(),
             states: BTreeMap::new(),
+            announces: None,
             last_write: now,
             ping_sent: None,
         }
@@ -102,12 +106,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    /// Queues a retained message of no lane.
-    pub(super) fn send_extra(&mut self, topic: String, payload: Bytes, now: Mono) -> Result<(), UplinkFault> {
-        if let Some(id) = self.outbox.send_extra(now) {
-            self.push(&mqtt::publish(topic, payload, true, id), now)?;
-        }
-        Ok(())
+    /// Queues a retained message of no lane; false where there is no room for it on the way.
+    pub(super) fn send_extra(
+        &mut self,
+        topic: String,
+        payload: Bytes,
+        now: Mono,
+    ) -> Result<bool, UplinkFault> {
+        let Some(id) = self.outbox.send_extra(now) else { return Ok(false) };
+        self.push(&mqtt::publish(topic, payload, true, id), now)?;
+        Ok(true)
     }
 
     /// Queues a packet; it is written while the next one is awaited. Each one sent wants an answer, so a peer that

@@ -1,8 +1,8 @@
 //! The words that explanations are made of: places of registers, units, states and verbs, in both languages.
 
-use crate::model::alarm::Colour;
+use crate::model::alarm::{Colour, Condition};
 use crate::model::element::ElementKind;
-use crate::model::plan::{OnBad, Trip};
+use crate::model::plan::{Member, OnBad, Plan, Trip};
 use crate::model::point::{Quality, Text, Unit};
 use crate::model::register::{Command, Encoding, Field, Location, Space};
 use crate::model::time::Span;
@@ -79,7 +79,11 @@ pub(super) fn delay(span: Span) -> (String, String) {
 
 pub(super) fn on_bad(trip: &Trip) -> (String, String) {
     let borne = lasting(trip.bad_delay);
-    match trip.on_bad {
+    match trip.groups.last().map_or(OnBad::Vote, |own| own.on_bad) {
+        OnBad::Ignore => (
+            "不可判断的不计票: 设备故障绝不闭锁".to_owned(),
+            "one that can't be judged does not count: a device's fault locks nothing".to_owned(),
+        ),
         OnBad::Vote => (
             format!("不可判断达 {borne} 按动作票计"),
             format!("one that can't be judged for {borne} counts as a vote to trip"),
@@ -93,11 +97,66 @@ pub(super) fn on_bad(trip: &Trip) -> (String, String) {
     }
 }
 
+/// A trip's vote: `1oo2 [a:trip, b:trip]`, with the votes that it names in it.
+pub(super) fn ballot(plan: &Plan, trip: &Trip) -> String {
+    let mut told: Vec<String> = Vec::with_capacity(trip.groups.len());
+    for group in &trip.groups {
+        let member = |member: &Member| match member {
+            Member::Cause(n) => trip.causes.get(*n).map(|cause| plan.alarms[*cause].key.clone()),
+            Member::Group(n) => {
+                let tag = trip.groups.get(*n).map(|inner| inner.tag.as_str()).unwrap_or_default();
+                told.get(*n).map(|inner| format!("{tag} = {inner}"))
+            }
+        };
+        let members: Vec<String> = group.members.iter().filter_map(member).collect();
+        told.push(format!("{}oo{} [{}]", group.votes, group.members.len(), members.join(", ")));
+    }
+    told.pop().unwrap_or_default()
+}
+
+/// When an alarm occurs that has no number of its own.
+pub(super) fn watched_for(condition: Condition) -> (&'static str, &'static str) {
+    let all = [
+        (Condition::BypassActive, "旁路期间", "a cause of it is bypassed"),
+        (
+            Condition::Anomaly,
+            "数据有失真或失效迹象; 参数见 [signs]",
+            "a sign that its data may be false or that it may fail; the numbers are those of [signs]",
+        ),
+        (Condition::MovedUncommanded, "未经指令而动作", "it moves without a command"),
+        (
+            Condition::FeedbackConflict,
+            "两限位同时到位, 或停在中间",
+            "its limits contradict one another, or it stands between them",
+        ),
+        (Condition::FeedLive, "已令断电而馈电仍有电", "it was cut and its feed sensor says live"),
+        (
+            Condition::SlowTravel,
+            "动作时间达投运值的1.2倍",
+            "it takes 1.2 times its commissioned time or longer",
+        ),
+        (
+            Condition::FailedToOpen,
+            "指令解除后未按预期离开安全位",
+            "let go, it does not leave its safe state in the time that the site expects",
+        ),
+        (
+            Condition::LeakThrough,
+            "确认关闭后气体仍上升",
+            "gas still rises behind it although it is confirmed closed",
+        ),
+        (Condition::ProofTestFailed, "上次试验不合格", "it failed its last proof test"),
+    ];
+    let found = all.into_iter().find(|(one, _, _)| *one == condition);
+    found.map_or(("", ""), |(_, zh, en)| (zh, en))
+}
+
 pub(super) fn verb(kind: ElementKind) -> (&'static str, &'static str) {
     match kind {
         ElementKind::Valve => ("关阀", "shuts"),
         ElementKind::Load => ("断电", "cut from power"),
         ElementKind::Siren => ("启动", "switched on"),
+        ElementKind::Lock => ("闭锁", "locked"),
     }
 }
 
@@ -109,6 +168,8 @@ pub(super) fn state(kind: ElementKind, safe: bool) -> (&'static str, &'static st
         (ElementKind::Load, false) => ("带电", "live"),
         (ElementKind::Siren, true) => ("启动", "on"),
         (ElementKind::Siren, false) => ("停止", "off"),
+        (ElementKind::Lock, true) => ("闭锁", "locked"),
+        (ElementKind::Lock, false) => ("解锁", "unlocked"),
     }
 }
 

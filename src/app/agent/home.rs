@@ -1,0 +1,83 @@
+//! Where an agent keeps what it records: in the state folder, or, where that can't be used, in a folder that lasts until
+//! the machine is started again. To protect comes before to record, so that a dead disk keeps no agent from its work;
+//! another agent does.
+
+use super::StartError;
+use crate::io::clock::Clock;
+use crate::io::files::{self, State, StateError};
+use crate::io::journal::{Journal, Opened};
+use crate::model::plan::Plan;
+use crate::model::point::Text;
+use crate::model::record::{Body, Seq, Trouble};
+use std::path::{Path, PathBuf};
+
+/// A folder that belongs to this agent, with a journal in it.
+pub(super) struct Home {
+    /// Where journal and buffer are.
+    pub(super) dir: PathBuf,
+    /// What is held to the end; the command socket is in the first: where people look for it, if that can be.
+    pub(super) held: Vec<State>,
+    pub(super) opened: Opened,
+    /// What is wrong with it.
+    pub(super) trouble: Option<Body>,
+}
+
+impl Home {
+    /// Moves in. `on_grown` as for [`Journal::open`].
+    pub(super) fn open(
+        plan: &Plan,
+        boot: u64,
+        clock: Clock,
+        on_grown: impl Fn(Seq) + Clone + Send + 'static,
+    ) -> Result<Home, StartError> {
+        let dir = PathBuf::from(&plan.state_dir);
+        let journal = |dir: &Path| Journal::open(dir, &plan.gateway, boot, clock, on_grown.clone());
+        let mut held = Vec::new();
+        let why = match State::lock(&dir) {
+            Ok(state) => {
+                held.push(state);
+                match journal(&dir) {
+                    Ok(opened) => return Ok(Home { dir, held, opened, trouble: None }),
+                    Err(e) => StartError::Journal(e),
+                }
+            }
+            Err(e @ StateError::Unwritable { .. }) if files::is_free(&dir) => StartError::State(e),
+            Err(e) => return Err(StartError::State(e)),
+        };
+        let spare = std::env::temp_dir().join(format!("davy-{}", plan.gateway));
+        match files::make_own_folder(&spare).map_err(|e| e.to_string()).and_then(|()| {
+            held.push(State::lock(&spare).map_err(|e| e.to_string())?);
+            journal(&spare).map_err(|e| e.to_string())
+        }) {
+            Ok(opened) => {
+                tracing::error!(%why, spare = %spare.display(), "davy protects, and can't record where it should");
+                let trouble = Some(unusable(&why, &spare));
+                Ok(Home { dir: spare, held, opened, trouble })
+            }
+            Err(no_spare) => {
+                tracing::error!(no_spare, "there is no other place for a journal either");
+                Err(why)
+            }
+        }
+    }
+}
+
+fn unusable(why: &StartError, spare: &Path) -> Body {
+    let spare = spare.display();
+    Body::Trouble(Trouble {
+        code: "state-folder",
+        detail: String::new(),
+        raised: true,
+        text: Text::new(
+            format!(
+                "状态目录不可用: {why}. 保护照常工作; 事件暂记在 {spare}, 系统重启后丢失; 编号重新开始, 此前的锁定状态未知. \
+                 请修复后重启 davy, 并保留该目录备查"
+            ),
+            format!(
+                "the state folder can't be used: {why}. Davy protects, and records in {spare}, which a reboot of the \
+                 machine empties; numbers begin anew there, and what was latched in earlier runs is not known. Mend \
+                 it, keep that folder as evidence, restart davy"
+            ),
+        ),
+    })
+}

@@ -1,0 +1,131 @@
+//! Bodies of the entries about bypasses and proof tests, what is measured of elements, and what must survive of it. What all bodies have in common is in `entry`.
+//!
+//! What was added to an entry after its first version is left out where there is nothing to say, so that older readers
+//! meet the bytes that they know.
+
+use super::entry::{both, who};
+use crate::model::record::{
+    BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestDone, Standing, StrokeFound, Who,
+};
+use crate::model::time::{Span, Wall};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+pub(super) fn bypass(b: &BypassChange) -> Value {
+    json!({
+        "area": b.area,
+        "by": who(Some(&b.by)),
+        "cause": b.cause,
+        "reason": b.reason,
+        "remaining_us": b.remaining.us(),
+        "second": b.second,
+        "since": b.since.to_string(),
+        "step": b.step.as_str(),
+        "text": both(&b.text),
+        "trips": b.trips,
+        "until": b.until.to_string(),
+        "who": who(b.who.as_ref()),
+    })
+}
+
+pub(super) fn proof_test(b: &ProofTestDone) -> Value {
+    let stroke = |s: &StrokeFound| {
+        json!({
+            "attempts": s.attempts,
+            "dead_us": s.dead.map(|dead| dead.us()),
+            "passed": s.passed,
+            "position": s.position.as_str(),
+            "tag": s.tag,
+            "travel_us": s.travel.map(|travel| travel.us()),
+        })
+    };
+    json!({
+        "area": b.area,
+        "kind": b.kind.as_str(),
+        "result": b.result.as_str(),
+        "since": b.since.to_string(),
+        "strokes": b.strokes.iter().map(stroke).collect::<Vec<_>>(),
+        "target": b.target,
+        "text": both(&b.text),
+        "who": who(Some(&b.who)),
+    })
+}
+
+/// The rows of a `standing` entry beyond alarms and trips: table, key and what stands. A table without rows is left
+/// out.
+pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'static str, String, Value)> {
+    let bypass = |b: &BypassStanding| {
+        json!({
+            "by": who(Some(&b.by)),
+            "reason": b.reason,
+            "remaining_us": b.remaining.us(),
+            "second": b.second,
+            "since": b.since.to_string(),
+            "until": b.until.to_string(),
+            "warned": b.warned,
+        })
+    };
+    let bypasses = standing.bypasses.iter().map(move |(key, b)| ("bypasses", key.clone(), bypass(b)));
+    bypasses.chain(standing.failed.iter().map(|tag| ("failed", tag.clone(), json!(true))))
+}
+
+/// Adds to the body of an `element` entry what was measured of it.
+pub(super) fn add_stroke(body: &mut Value, b: &ElementChange) {
+    let attempts = (b.attempts > 0).then(|| json!(b.attempts));
+    let more = [
+        ("attempts", attempts),
+        ("backup", b.backup.as_ref().map(|tag| json!(tag))),
+        ("dead_us", b.dead.map(|dead| json!(dead.us()))),
+        ("travel_us", b.travel.map(|travel| json!(travel.us()))),
+    ];
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    }
+}
+
+/// As [`Standing::apply`] does with the record that the body was made from.
+pub(super) fn apply_element(standing: &mut Standing, body: &Value) {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let (Some(tag), Some(demand)) = (text("tag"), text("demand")) else { return };
+    if demand == "trip" && text("backup").is_some() {
+        standing.failed.insert(tag.to_owned());
+    } else {
+        standing.failed.remove(tag);
+    }
+}
+
+/// The elements that had failed, out of a `standing` entry.
+pub(super) fn read_failed(body: &Value) -> BTreeSet<String> {
+    body.get("failed").and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// As [`Standing::apply`] does with the record that the body was made from.
+pub(super) fn apply_bypass(standing: &mut Standing, body: &Value) {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let step = text("step").and_then(|s| BypassStep::ALL.into_iter().find(|step| step.as_str() == s));
+    let (Some(cause), Some(step)) = (text("cause"), step) else { return };
+    let was_warned = standing.bypasses.remove(cause).is_some_and(|was| was.warned);
+    if let Some(read) = read_bypass(body).filter(|_| step.goes_on()) {
+        let warned = step == BypassStep::Warned || was_warned && step != BypassStep::Started;
+        standing.bypasses.insert(cause.to_owned(), BypassStanding { warned, ..read });
+    }
+}
+
+/// A bypass that stands, out of a `standing` entry or one of its own.
+pub(super) fn read_bypass(body: &Value) -> Option<BypassStanding> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let by = body.get("by")?;
+    let name = |key: &str| by.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(BypassStanding {
+        since: Wall::parse(text("since")?)?,
+        until: Wall::parse(text("until")?)?,
+        remaining: Span::from_us(body.get("remaining_us")?.as_u64()?),
+        warned: body.get("warned").and_then(Value::as_bool).unwrap_or(false),
+        reason: text("reason")?.to_owned(),
+        by: Who { name: name("name")?, via: name("via")? },
+        second: text("second").map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests;

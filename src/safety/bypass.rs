@@ -1,0 +1,327 @@
+//! Bypasses: a named person takes one cause out of the votes, for a reason and for a bounded time. The cause goes on
+//! being judged, recorded and annunciated; it only votes no more, and proves nothing for a reset. It comes back by
+//! itself: nothing that a person forgets and no clock that is set back leaves a detector out for longer than was said.
+
+use super::orders::refuse;
+use super::site::{Effects, Site};
+use crate::model::command::Reply;
+use crate::model::plan::Plan;
+use crate::model::point::Text;
+use crate::model::record::{Body, BypassChange, BypassStanding, BypassStep, Standing, Who};
+use crate::model::table::{AlarmId, TripId};
+use crate::model::time::{Mono, Now, Span, Wall};
+use crate::model::view::BypassView;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a bypass lasts where nobody says.
+const DEFAULT_MINUTES: u32 = 30;
+
+/// Longest bypass: one shift.
+const MAX_MINUTES: u32 = 480;
+
+/// So long before its end it is announced, that somebody may finish or ask anew.
+const WARNING: Span = Span::from_secs(300);
+
+/// The wall clock may fall behind by this much before that counts as set back: an NTP daemon slews and steps.
+const SLACK: Span = Span::from_secs(2);
+
+/// What a person asks for.
+pub(super) struct Asked<'a> {
+    pub(super) target: &'a str,
+    pub(super) minutes: Option<u32>,
+    pub(super) reason: &'a str,
+    pub(super) second: Option<&'a str>,
+}
+
+/// The bypasses that stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bypasses {
+    standing: BTreeMap<AlarmId, Bypass>,
+}
+
+#[derive(Clone, Debug)]
+struct Bypass {
+    /// As the journal has it.
+    told: BypassStanding,
+    /// When it ends, on the clock that nobody sets.
+    ends: Mono,
+}
+
+impl Bypasses {
+    /// Goes on where the journal says they stood: for what the wall clock says is left, and never for longer than was
+    /// left when that was last told. A clock that stands before their beginning says nothing; they end then.
+    pub(crate) fn restored(plan: &Plan, standing: &Standing, now: Now) -> Bypasses {
+        let restore = |(key, told): (&String, &BypassStanding)| {
+            let cause = plan.alarm(key).filter(|cause| plan.bypassable.contains_key(cause))?;
+            let by_wall = if now.wall < told.since { Span::ZERO } else { between(now.wall, told.until) };
+            let ends = now.mono + by_wall.min(told.remaining);
+            Some((cause, Bypass { told: told.clone(), ends }))
+        };
+        Bypasses { standing: standing.bypasses.iter().filter_map(restore).collect() }
+    }
+
+    pub(crate) fn is_bypassed(&self, cause: AlarmId) -> bool {
+        self.standing.contains_key(&cause)
+    }
+
+    /// Whether `alarm`, a "bypass active", has a reason to stand.
+    pub(crate) fn alarms(&self, plan: &Plan, alarm: AlarmId) -> bool {
+        self.standing.keys().any(|cause| plan.bypassable.get(cause).is_some_and(|b| b.alarm == alarm))
+    }
+
+    pub(crate) fn standing(&self, plan: &Plan) -> BTreeMap<String, BypassStanding> {
+        let told =
+            |(cause, bypass): (&AlarmId, &Bypass)| (plan.alarms[*cause].key.clone(), bypass.told.clone());
+        self.standing.iter().map(told).collect()
+    }
+
+    pub(crate) fn view(&self, now: Mono) -> Vec<BypassView> {
+        let view = |(cause, bypass): (&AlarmId, &Bypass)| BypassView {
+            cause: *cause,
+            left: bypass.ends.since(now),
+            reason: bypass.told.reason.clone(),
+            by: bypass.told.by.clone(),
+            second: bypass.told.second.clone(),
+        };
+        self.standing.iter().map(view).collect()
+    }
+
+    /// What time brings about.
+    fn step(&mut self, now: Now) -> Vec<(AlarmId, BypassStep, Bypass)> {
+        let mut news = Vec::new();
+        for (cause, bypass) in &mut self.standing {
+            let left = bypass.ends.since(now.mono);
+            if left == Span::ZERO {
+                news.push((*cause, BypassStep::Expired, bypass.clone()));
+                continue;
+            }
+            if between(now.wall, bypass.told.until) > left + SLACK {
+                bypass.told.since = bypass.told.since.min(now.wall);
+                bypass.told.until = later(now.wall, left);
+                bypass.told.remaining = left;
+                news.push((*cause, BypassStep::Reckoned, bypass.clone()));
+            }
+            if left <= WARNING && !bypass.told.warned {
+                bypass.told.warned = true;
+                bypass.told.remaining = left;
+                news.push((*cause, BypassStep::Warned, bypass.clone()));
+            }
+        }
+        self.standing.retain(|_, bypass| bypass.ends > now.mono);
+        news
+    }
+}
+
+/// From `from` to `to`; nothing where `to` is past.
+fn between(from: Wall, to: Wall) -> Span {
+    Span::from_ms(u64::try_from(to.ms().saturating_sub(from.ms())).unwrap_or(0))
+}
+
+fn later(from: Wall, span: Span) -> Wall {
+    Wall::from_ms(from.ms().saturating_add(i64::try_from(span.ms()).unwrap_or(i64::MAX)))
+}
+
+impl Site {
+    pub(super) fn bypass(&mut self, now: Now, asked: &Asked<'_>, who: &Who, effects: &mut Effects) -> Reply {
+        let key = asked.target;
+        let Some(cause) = self.plan.alarm(key) else {
+            return refuse(
+                format!("没有报警 {key}"),
+                format!("there is no alarm {key}; `davy status` lists the alarms"),
+            );
+        };
+        let minutes = asked.minutes.unwrap_or(DEFAULT_MINUTES);
+        let missing = self.bypass_lacks(cause, minutes, asked, who);
+        if !missing.is_empty() {
+            return Reply::Refused(missing);
+        }
+        let span = Span::from_secs(60).times(u64::from(minutes));
+        let told = BypassStanding {
+            since: now.wall,
+            until: later(now.wall, span),
+            remaining: span,
+            warned: false,
+            reason: asked.reason.trim().to_owned(),
+            by: who.clone(),
+            second: asked.second.map(|s| s.trim().to_owned()),
+        };
+        let bypass = Bypass { told, ends: now.mono + span };
+        self.bypasses.standing.insert(cause, bypass.clone());
+        self.tell_bypass(now, cause, BypassStep::Started, &bypass, None, effects);
+        Reply::Done(Text::new(
+            format!("已旁路 {key}, {minutes} 分钟后自动恢复; 仍请现场监测"),
+            format!("bypassed {key}; it votes again by itself in {minutes} min; go on measuring on site"),
+        ))
+    }
+
+    /// Everything that stands against a bypass.
+    fn bypass_lacks(&self, cause: AlarmId, minutes: u32, asked: &Asked<'_>, who: &Who) -> Vec<Text> {
+        let mut lacks = Vec::new();
+        let key = &self.plan.alarms[cause].key;
+        let voting = self.votes_in(cause);
+        let rule = self.plan.bypassable.get(&cause);
+        if voting.is_empty() {
+            lacks.push(Text::new(format!("{key} 不参与任何表决"), format!("{key} votes in no trip")));
+        } else if rule.is_none() {
+            lacks.push(Text::new(
+                format!("{key}: 配置文件规定不得旁路"),
+                format!("{key}: the site file says that it is never bypassed"),
+            ));
+        }
+        if !(1..=MAX_MINUTES).contains(&minutes) {
+            lacks.push(Text::new(
+                format!("{minutes} 分钟: 须为 1 至 {MAX_MINUTES} 分钟"),
+                format!("{minutes} min: a bypass lasts 1 to {MAX_MINUTES} min"),
+            ));
+        }
+        if asked.reason.trim().is_empty() {
+            lacks.push(Text::new("须写明原因", "a reason is missing: --reason \"…\""));
+        }
+        if rule.is_some_and(|r| r.two_persons) {
+            lacks.extend(lacks_second(asked.second, who));
+        }
+        if self.alarms[cause].active() {
+            lacks.push(Text::new(
+                format!("{key} 正在报警, 不得旁路"),
+                format!("{key} is in alarm now: what says that there is danger is not bypassed"),
+            ));
+        }
+        lacks.extend(self.bypassed_beside(cause, &voting));
+        lacks
+    }
+
+    /// The trips that a cause votes in.
+    fn votes_in(&self, cause: AlarmId) -> Vec<TripId> {
+        self.plan.trips.iter().filter(|(_, t)| t.causes.contains(&cause)).map(|(id, _)| id).collect()
+    }
+
+    /// One voter at a time: a second one beside it, in whatever group of the same trip, is refused.
+    fn bypassed_beside(&self, cause: AlarmId, voting: &[TripId]) -> Option<Text> {
+        let causes = voting.iter().flat_map(|trip| self.plan.trips[*trip].causes.iter());
+        let other = causes.copied().find(|c| self.bypasses.is_bypassed(*c))?;
+        let other_key = &self.plan.alarms[other].key;
+        Some(if other == cause {
+            Text::new(
+                format!("{other_key} 已旁路"),
+                format!("{other_key} is bypassed already: end that first, `davy unbypass {other_key}`"),
+            )
+        } else {
+            Text::new(
+                format!("同组的 {other_key} 已旁路, 一次只许旁路一个"),
+                format!("{other_key} of the same trip is bypassed: one at a time"),
+            )
+        })
+    }
+
+    pub(super) fn unbypass(&mut self, now: Now, key: &str, who: &Who, effects: &mut Effects) -> Reply {
+        let found =
+            self.plan.alarm(key).and_then(|cause| Some((cause, self.bypasses.standing.remove(&cause)?)));
+        let Some((cause, bypass)) = found else {
+            return refuse(format!("{key} 未旁路"), format!("{key} is not bypassed"));
+        };
+        self.tell_bypass(now, cause, BypassStep::Lifted, &bypass, Some(who.clone()), effects);
+        Reply::Done(Text::new(format!("{key} 已恢复表决"), format!("{key} votes again")))
+    }
+
+    /// On the tick: what is over, what is over soon, and clocks that were set back.
+    pub(super) fn step_bypasses(&mut self, now: Now, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
+        for (cause, step, bypass) in self.bypasses.step(now) {
+            touched.extend(self.plan.bypassable.get(&cause).map(|b| b.alarm));
+            self.record_bypass(now, cause, step, &bypass, None, effects);
+        }
+    }
+
+    /// A reload ends no bypass and gives it no more time; where the new file no longer allows it, it ends.
+    pub(super) fn hand_on_bypasses(&self, now: Now, next: &mut Site, effects: &mut Effects) {
+        next.bypasses = Bypasses::default();
+        for (cause, bypass) in &self.bypasses.standing {
+            let kept = next.plan.alarm(&self.plan.alarms[*cause].key);
+            match kept.filter(|kept| next.plan.bypassable.contains_key(kept)) {
+                Some(kept) => drop(next.bypasses.standing.insert(kept, bypass.clone())),
+                None => self.record_bypass(now, *cause, BypassStep::Removed, bypass, None, effects),
+            }
+        }
+    }
+
+    fn tell_bypass(
+        &mut self,
+        now: Now,
+        cause: AlarmId,
+        step: BypassStep,
+        bypass: &Bypass,
+        who: Option<Who>,
+        effects: &mut Effects,
+    ) {
+        self.record_bypass(now, cause, step, bypass, who, effects);
+        let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
+        self.judge(now, alarm.into_iter().collect(), effects);
+    }
+
+    fn record_bypass(
+        &self,
+        now: Now,
+        cause: AlarmId,
+        step: BypassStep,
+        bypass: &Bypass,
+        who: Option<Who>,
+        effects: &mut Effects,
+    ) {
+        let alarm = &self.plan.alarms[cause];
+        let Bypass { told, ends } = bypass;
+        let change = BypassChange {
+            cause: alarm.key.clone(),
+            area: self.plan.areas[alarm.area].tag.to_string(),
+            step,
+            trips: self.votes_in(cause).iter().map(|t| self.plan.trips[*t].tag.to_string()).collect(),
+            since: told.since,
+            until: told.until,
+            remaining: ends.since(now.mono),
+            reason: told.reason.clone(),
+            by: told.by.clone(),
+            second: told.second.clone(),
+            who,
+            text: words(&alarm.key, step, ends.since(now.mono)),
+        };
+        effects.record(now, Body::Bypass(change));
+    }
+}
+
+fn lacks_second(second: Option<&str>, who: &Who) -> Option<Text> {
+    let second = second.map(str::trim).filter(|s| !s.is_empty());
+    let Some(second) = second else {
+        return Some(Text::new(
+            "须有第二人: --second 姓名",
+            "a second person must stand for it: --second NAME",
+        ));
+    };
+    // A name as `Li (root)`: the person, and the account that they used.
+    let person = who.name.split(" (").next().unwrap_or_default();
+    let same = [person, &who.name].iter().any(|name| name.trim().to_lowercase() == second.to_lowercase());
+    same.then(|| {
+        Text::new(
+            format!("{second} 是同一人"),
+            format!("{second} is the person who asks: a second person must stand for it"),
+        )
+    })
+}
+
+fn words(key: &str, step: BypassStep, left: Span) -> Text {
+    match step {
+        BypassStep::Started => Text::new(format!("{key} 已旁路"), format!("{key} is bypassed")),
+        BypassStep::Warned => {
+            Text::new(format!("{key} 旁路还剩 {left}"), format!("{key}: {left} left of its bypass"))
+        }
+        BypassStep::Reckoned => Text::new(
+            format!("时钟被回拨, {key} 旁路还剩 {left}, 不因此延长"),
+            format!("the clock was set back; {left} are left of the bypass of {key} all the same"),
+        ),
+        BypassStep::Lifted => Text::new(format!("{key} 旁路已解除"), format!("{key} votes again")),
+        BypassStep::Expired => {
+            Text::new(format!("{key} 旁路到时自动解除"), format!("{key} votes again: its bypass is over"))
+        }
+        BypassStep::Removed => Text::new(
+            format!("{key} 旁路解除: 新配置不允许"),
+            format!("{key} votes again: the new site file does not let it be bypassed"),
+        ),
+    }
+}

@@ -1,0 +1,123 @@
+//! The orders that begin and end a calibration: a named person, a planned time, and neighbours that go on guarding.
+
+use super::orders::refuse;
+use super::signs::Out;
+use super::site::{Effects, Site};
+use crate::model::alarm::{Condition, Level};
+use crate::model::command::Reply;
+use crate::model::plan::{Plan, Subject};
+use crate::model::point::{Text, Unit};
+use crate::model::record::Who;
+use crate::model::table::PointId;
+use crate::model::time::{Now, Span};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Longest calibration that can be planned, minutes. A real one takes a quarter of an hour.
+pub(crate) const MINUTES_MAX: u32 = 60;
+
+fn is_measured(plan: &Plan, id: PointId) -> bool {
+    plan.points[id].unit != Unit::State && plan.watched.points.contains_key(&id)
+}
+
+impl Site {
+    /// `minutes` begins a calibration of `point`; none ends it.
+    pub(super) fn calibrate(
+        &mut self,
+        now: Now,
+        point: &str,
+        minutes: Option<u32>,
+        who: &Who,
+        effects: &mut Effects,
+    ) -> Reply {
+        let plan = Arc::clone(&self.plan);
+        let found = plan.points.find(|p| p.tag.as_str() == point).filter(|p| is_measured(&plan, *p));
+        let Some(id) = found else {
+            return refuse(
+                format!("没有测点 {point}"),
+                format!("there is no measured point {point}; `davy status` lists them"),
+            );
+        };
+        let why_not = self.why_not(id, point, minutes);
+        if !why_not.is_empty() {
+            return Reply::Refused(why_not);
+        }
+        let mut touched = BTreeSet::new();
+        let readings = &self.watch.readings;
+        let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
+        let done = match minutes {
+            Some(minutes) => {
+                let planned = Span::from_secs(60).times(u64::from(minutes));
+                self.signs.order_calibration(id, planned, who, &mut out);
+                let (zh, en) = self.left_alone(id);
+                Text::new(
+                    format!("{point} 标校开始, {minutes} 分钟{zh}"),
+                    format!("{point} is being calibrated for {minutes} min{en}"),
+                )
+            }
+            None => {
+                self.signs.finish_calibration(id, who, &mut out);
+                Text::new(format!("{point} 标校结束"), format!("calibration of {point} ended"))
+            }
+        };
+        self.judge(now, touched, effects);
+        Reply::Done(done)
+    }
+
+    /// Everything that stands in the way.
+    fn why_not(&self, id: PointId, point: &str, minutes: Option<u32>) -> Vec<Text> {
+        let goes_on = self.signs.is_excused(id);
+        let mut missing = Vec::new();
+        match minutes {
+            None if !goes_on => missing.push(Text::new(
+                format!("{point} 未在标校"),
+                format!("no calibration of {point} was ordered"),
+            )),
+            None => {}
+            Some(_) if goes_on => missing.push(Text::new(
+                format!("{point} 正在标校"),
+                format!("{point} is being calibrated; end that first"),
+            )),
+            Some(n) if n == 0 || n > MINUTES_MAX => missing.push(Text::new(
+                format!("时间须为 1 至 {MINUTES_MAX} 分钟"),
+                format!("plan 1 to {MINUTES_MAX} minutes"),
+            )),
+            Some(_) => {}
+        }
+        let high = |id: &&crate::model::table::AlarmId| {
+            matches!(self.plan.alarms[**id].condition, Condition::High(Level::Alarm | Level::Trip))
+                && self.alarms[**id].active()
+        };
+        let standing = self.plan.points[id].alarms.iter().filter(high).filter(|_| minutes.is_some());
+        missing.extend(standing.map(|id| {
+            let key = &self.plan.alarms[*id].key;
+            Text::new(
+                format!("{key} 报警中, 不得标校"),
+                format!("{key} stands: no calibration while gas is over the limit"),
+            )
+        }));
+        missing
+    }
+
+    /// What is said where no other guard of a trip is good: there, the point goes on counting as a vote.
+    fn left_alone(&self, id: PointId) -> (String, String) {
+        let of_point = |a: &crate::model::table::AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
+        let alone = self.plan.trips.iter().filter(|(_, trip)| trip.causes.iter().any(of_point)).filter(
+            |(t, trip)| {
+                let causes = self.inputs(*t);
+                !causes.iter().zip(&trip.causes).any(|(c, alarm)| c.known && !c.excused && !of_point(alarm))
+            },
+        );
+        let tags: Vec<&str> = alone.map(|(_, trip)| trip.tag.as_str()).collect();
+        match tags.is_empty() {
+            true => (String::new(), String::new()),
+            false => {
+                let tags = tags.join(", ");
+                (
+                    format!("; {tags} 无其他有效测点, 其缺失仍计为动作"),
+                    format!("; {tags} has no other good guard, so that its absence still counts as a vote"),
+                )
+            }
+        }
+    }
+}

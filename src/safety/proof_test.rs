@@ -1,0 +1,237 @@
+//! Proof tests: the demand that a trip would make, for as long as it takes to see it obeyed, measured, and let go again.
+//!
+//! A test is a demand of its own beside those of trips. So a trip that comes meanwhile takes over what the test has
+//! begun, and nothing that a trip holds is let go at a test's end. One test at a time. A restart forgets it: what it had
+//! written is then found tripped, and held until a person resets.
+
+use super::orders::refuse;
+use super::site::{Effects, Site};
+use crate::model::alarm::Condition;
+use crate::model::command::Reply;
+use crate::model::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
+use crate::model::plan::Element;
+use crate::model::point::Text;
+use crate::model::record::{Body, ProofTestDone, StrokeFound, Who};
+use crate::model::table::{AreaId, ElementId};
+use crate::model::time::{Mono, Now, Span, Wall};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A supervised element has failed when its travel limit is over; a test that is told nothing ends so much later.
+const MARGIN: Span = Span::from_secs(1);
+
+/// A test under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Test {
+    pub(crate) target: String,
+    area: AreaId,
+    kind: TestKind,
+    who: Who,
+    since: Wall,
+    until: Mono,
+    /// What is tested, with whether it passed, once that is known.
+    subjects: Vec<(ElementId, Option<bool>)>,
+}
+
+impl Test {
+    pub(crate) fn demands(&self, id: ElementId) -> bool {
+        self.subjects.iter().any(|(subject, _)| *subject == id)
+    }
+}
+
+impl Site {
+    pub(super) fn proof_test(&mut self, now: Now, target: &str, kind: TestKind, who: &Who) -> Reply {
+        let found = match kind {
+            TestKind::Interlock => {
+                let trip = self.plan.trip(target).map(|id| &self.plan.trips[id]);
+                trip.map(|trip| (trip.area, trip.effects.clone()))
+            }
+            TestKind::Full | TestKind::Partial => {
+                let element = self.plan.elements.find(|e| e.tag.as_str() == target);
+                element.map(|id| (self.plan.elements[id].area, vec![id]))
+            }
+        };
+        let Some((area, subjects)) = found else {
+            return match kind {
+                TestKind::Interlock => {
+                    refuse(format!("没有联锁 {target}"), format!("there is no trip {target}"))
+                }
+                TestKind::Full | TestKind::Partial => refuse(
+                    format!("没有执行元件 {target}"),
+                    format!("there is no valve, load, siren or lock {target}"),
+                ),
+            };
+        };
+        let mut lacks: Vec<Text> = subjects.iter().flat_map(|id| self.test_lacks(*id, kind)).collect();
+        if let Some(test) = &self.test {
+            let other = &test.target;
+            lacks.push(Text::new(
+                format!("{other} 正在试验"),
+                format!("{other} is under test: one at a time"),
+            ));
+        }
+        if !lacks.is_empty() {
+            return Reply::Refused(lacks);
+        }
+        let longest =
+            subjects.iter().map(|id| self.plan.elements[*id].travel_limit).max().unwrap_or_default();
+        self.test = Some(Test {
+            target: target.to_owned(),
+            area,
+            kind,
+            who: who.clone(),
+            since: now.wall,
+            until: now.mono + longest + MARGIN,
+            subjects: subjects.into_iter().map(|id| (id, None)).collect(),
+        });
+        Reply::Done(Text::new(
+            format!("{target} 试验开始, 结果见记录"),
+            format!("the test of {target} has begun; its result goes on record"),
+        ))
+    }
+
+    /// What stands against testing one element.
+    fn test_lacks(&self, id: ElementId, kind: TestKind) -> Vec<Text> {
+        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
+        let tag = &element.tag;
+        let mut lacks = Vec::new();
+        let mut lack =
+            |zh: &str, en: &str| lacks.push(Text::new(format!("{tag} {zh}"), format!("{tag} {en}")));
+        if element.mode == Mode::Observe {
+            lack("仅观察, 不写", "is only observed: nothing would be written");
+        }
+        if element.is_blind() {
+            lack("没有位置反馈, 无法测量", "has no feedback: there is nothing to measure");
+        } else if life.demand == Demand::Trip {
+            lack("已处于动作指令下", "is under demand now");
+        } else if life.position != Position::Unsafe {
+            lack("不在正常位置, 无法试验", "is not in its normal position: there is nothing to see move");
+        }
+        if kind == TestKind::Partial {
+            let can_tell = element.kind == ElementKind::Valve && element.unsafe_contact.is_some();
+            if !can_tell || element.safe_contact.is_none() {
+                lack(
+                    "无双限位, 不能部分行程试验",
+                    "is no valve with two limits: no partial stroke can be seen",
+                );
+            }
+            if element.command.release.is_none() {
+                lack("脉冲阀不能部分行程试验", "can't be let go half way: its command has no release");
+            }
+        }
+        lacks
+    }
+
+    /// After the elements have taken their steps: what the test has come to.
+    pub(super) fn step_test(&mut self, now: Now, effects: &mut Effects) {
+        let Some(mut test) = self.test.take() else { return };
+        let plan = Arc::clone(&self.plan);
+        let real = test.subjects.iter().find(|(id, _)| self.is_really_demanded(*id));
+        if let Some((id, _)) = real {
+            let tag = &plan.elements[*id].tag;
+            let why = Text::new(
+                format!("真实动作要求到达 {tag}, 试验让位"),
+                format!("a real demand came for {tag} and goes before the test"),
+            );
+            return self.end_test(now, &test, TestResult::Aborted, &why, effects);
+        }
+        for (id, passed) in &mut test.subjects {
+            *passed =
+                passed.or_else(|| self.stroke_passed(now, &plan.elements[*id], *id, &test.kind, test.until));
+        }
+        // What does not come free in its time is pushed no further: it would slam.
+        let failed = test.subjects.iter().any(|(_, passed)| *passed == Some(false));
+        let done = test.subjects.iter().all(|(_, passed)| passed.is_some());
+        let stuck = failed && test.kind == TestKind::Partial;
+        if !done && !stuck {
+            self.test = Some(test);
+            return;
+        }
+        let (result, why) = if failed {
+            (
+                TestResult::Failed,
+                Text::new("未在规定时间内动作到位", "not everything moved as it should in its time"),
+            )
+        } else {
+            (TestResult::Passed, Text::new("动作到位", "everything moved as it should in its time"))
+        };
+        self.end_test(now, &test, result, &why, effects);
+    }
+
+    /// Whether an element has passed, once that is known.
+    fn stroke_passed(
+        &self,
+        now: Now,
+        element: &Element,
+        id: ElementId,
+        kind: &TestKind,
+        until: Mono,
+    ) -> Option<bool> {
+        let life = &self.elements[id];
+        let moved = life.stroke.dead.is_some();
+        match (kind, life.phase) {
+            (TestKind::Partial, _) if moved => Some(true),
+            (_, Phase::Confirmed) => Some(life.stroke.travel.is_none_or(|t| t < element.fails_from())),
+            (_, Phase::Failed) => Some(false),
+            (_, Phase::Idle | Phase::Demanded | Phase::Commanded) => (now.mono >= until).then_some(false),
+        }
+    }
+
+    fn end_test(&mut self, now: Now, test: &Test, result: TestResult, why: &Text, effects: &mut Effects) {
+        let plan = Arc::clone(&self.plan);
+        let stroke = |(id, passed): &(ElementId, Option<bool>)| {
+            let life = &self.elements[*id];
+            StrokeFound {
+                tag: plan.elements[*id].tag.to_string(),
+                passed: *passed,
+                position: life.position,
+                dead: life.stroke.dead,
+                travel: life.stroke.travel,
+                attempts: life.stroke.attempts,
+            }
+        };
+        let word = match result {
+            TestResult::Passed => ("合格", "passed"),
+            TestResult::Failed => ("不合格", "failed"),
+            TestResult::Aborted => ("中止", "aborted"),
+        };
+        let done = ProofTestDone {
+            target: test.target.clone(),
+            area: plan.areas[test.area].tag.to_string(),
+            kind: test.kind,
+            result,
+            since: test.since,
+            strokes: test.subjects.iter().map(stroke).collect(),
+            who: test.who.clone(),
+            text: Text::new(
+                format!("{} 试验{}: {}", test.target, word.0, why.zh),
+                format!("{}: test {}: {}", test.target, word.1, why.en),
+            ),
+        };
+        effects.record(now, Body::ProofTest(done));
+        for (id, passed) in &test.subjects {
+            // A partial stroke that passes proves that it moves, and not that it closes.
+            let proves = *passed == Some(false) || test.kind != TestKind::Partial;
+            if let Some(passed) = passed.filter(|_| proves && result != TestResult::Aborted) {
+                self.elements[*id].test_failed = Some(!passed);
+            }
+            // The alarms of what failed are told before the demand that they are about is lifted.
+            let alarms = plan.elements[*id].supervision.alarms.iter().copied();
+            let of_test = alarms.filter(|a| plan.alarms[*a].condition == Condition::ProofTestFailed);
+            self.judge(now, of_test.collect::<BTreeSet<_>>(), effects);
+            self.drive(now, *id, effects);
+            // The demand goes on, and now it has a reason.
+            if self.is_really_demanded(*id) {
+                self.tell_element(now, *id, effects);
+            }
+        }
+    }
+
+    /// A test does not outlive the site file that it was begun under.
+    pub(super) fn abort_test(&mut self, now: Now, effects: &mut Effects) {
+        if let Some(test) = self.test.take() {
+            let why = Text::new("配置文件已更换", "a new site file was taken");
+            self.end_test(now, &test, TestResult::Aborted, &why, effects);
+        }
+    }
+}
