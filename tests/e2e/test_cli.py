@@ -316,7 +316,8 @@ def test_without_its_state_folder_an_agent_still_trips_and_says_so(bench, tmp_pa
     agent.start()
     agent.state = tmp_path / "davy-test-gw"
     agent.await_start().wait_good("gas.lpg-1", "gas.lpg-2")
-    assert "state-folder" in [trouble["code"] for trouble in agent.status()["troubles"]]
+    troubles = lambda: [trouble["code"] for trouble in agent.status()["troubles"]]
+    wait_until(lambda: "state-folder" in troubles(), "the trouble stands")
     assert str(agent.state) in agent.log()
     units[0].gas(30.0)
     wait_until(lambda: units[2].coils[0], "the valve is shut")
