@@ -161,7 +161,7 @@ pub(super) fn standing_apply(standing: &mut Standing, kind: &str, body: &Value) 
     Some(())
 }
 
-/// Reads what [`standing_body`] wrote. What is not there is taken for nothing: older journals know none of it.
+/// Reads what [`standing_rows`] wrote. What is not there is taken for nothing: older journals know none of it.
 pub(super) fn read_standing(body: &Value, standing: &mut Standing) {
     let rows = |name| body.get(name).and_then(Value::as_object).into_iter().flatten();
     standing.incidents =
