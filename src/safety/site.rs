@@ -406,7 +406,8 @@ impl Site {
                 self.moved.extend(plan.trips[id].effects.iter().copied());
             }
         }
-        for id in std::mem::take(&mut self.moved) {
+        // An element's own alarm may escalate on the way, and the siren with it.
+        while let Some(id) = self.moved.pop_first() {
             self.drive(now, id, effects);
         }
         self.step_test(now, effects);
