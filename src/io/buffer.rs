@@ -16,9 +16,11 @@ use super::files::{make_folder, sync_folder};
 use super::journal::JournalReader;
 use crate::model::record::{Body, Lane, Sample, Seq};
 use crate::model::time::Wall;
+use crate::record::entry::SEQ_MAX;
 use crate::record::telemetry::Block;
 use bytes::Bytes;
 use keeper::Keeper;
+use ledger::Ledger;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{
@@ -246,6 +248,14 @@ pub struct Setup {
 pub struct Desk {
     asks: Receiver<Ask>,
     marks: watch::Sender<Marks>,
+}
+
+/// The last event that was told to anybody, as far as the ledger in `state_dir` says: the journal never gives its number
+/// again. A number that no journal comes to is damage.
+#[must_use]
+pub fn last_told(state_dir: &Path) -> Seq {
+    let ledger = Ledger::read(&state_dir.join(ledger::NAME)).ok().flatten();
+    ledger.map(|ledger| ledger.last_event()).filter(|told| *told < SEQ_MAX).unwrap_or_default()
 }
 
 /// A buffer and the desk that will answer for it. The handle works at once; its questions wait for the start.

@@ -114,7 +114,8 @@ enum Work {
 impl Journal {
     /// Opens the journal in `state_dir`, which must be locked, and starts its thread. Nothing is written until the
     /// first record comes. `boot` names this run; `on_grown` is called on the journal's thread whenever more is
-    /// recorded, and must not wait.
+    /// recorded, and must not wait. Somebody has entry `told`: where the journal ends before it, it goes on behind it,
+    /// because a number that names two entries hides one of them.
     ///
     /// # Errors
     /// [`JournalError`] where what lies there can't be read, or an unfinished end can't be cut off.
@@ -123,12 +124,13 @@ impl Journal {
         gateway: &str,
         boot: u64,
         clock: Clock,
+        told: Seq,
         on_grown: impl Fn(Seq) + Send + 'static,
     ) -> Result<Opened, JournalError> {
         let folder = state_dir.join("journal");
         let failed = |cause| JournalError { folder: folder.clone(), cause };
         make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
-        let found = scan::scan(&folder, clock.now()).map_err(failed)?;
+        let found = scan::scan(&folder, clock.now(), told).map_err(failed)?;
         let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
         let chain = Chain::resume(gateway, boot, found.highest, prev);
         let last_seq = found.highest;

@@ -443,7 +443,7 @@ mod tests {
         // A disk that hangs holds up the journal's thread; so does this, until it is dropped.
         let (disk, hangs) = blocking::channel::<()>();
         let grown = move |_| hangs.recv().unwrap_or_default();
-        let opened = Journal::open(&dir, "gw", 1, clock, grown).unwrap();
+        let opened = Journal::open(&dir, "gw", 1, clock, crate::model::record::Seq(0), grown).unwrap();
         let journal = opened.journal;
         let note = |n: u32| Body::Ended { reason: n.to_string() };
         let fill = || vec![Record { at: clock.now(), body: note(0) }];

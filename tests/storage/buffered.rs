@@ -226,14 +226,50 @@ fn without_ledger_and_store_no_number_is_given_and_what_is_lost_is_told() {
 }
 
 #[test]
-fn a_ledger_ahead_of_the_journal_is_not_believed() {
+fn numbers_that_were_told_are_not_given_again_by_a_journal_that_was_removed() {
     let dir = TempDir::new();
     let stopped = halfway(&dir);
     fs::remove_dir_all(dir.path().join("journal")).unwrap();
     fs::remove_dir_all(dir.path().join("buffer")).unwrap();
+    let told = buffer::last_told(dir.path());
+    assert!(told > Seq(0));
     let site = stopped.started(&dir);
-    assert_eq!(ask(site.buffer.cursors("room")).unwrap().events, Seq(0));
-    assert!(site.told.trouble("journal-shortened", true));
+    assert_eq!(ask(site.buffer.cursors("room")).unwrap().events, told);
+    record(&site.journal, vec![alarm("a:trip", 1)]);
+    assert_eq!(buffered(&site.buffer, told), [told.0 + 1, told.0 + 2], "a snapshot and the alarm");
+}
+
+#[test]
+fn what_comes_after_a_journal_that_has_lost_its_end_is_told_however_little_it_lost() {
+    for lost in 1..=6 {
+        let dir = TempDir::new();
+        let site = site(&dir);
+        record(&site.journal, (0..20).map(|n| alarm("a:trip", n)).collect());
+        let told = site.journal.recorded();
+        wait("the events", || buffered(&site.buffer, Seq(0)).last() == Some(&told.0));
+        site.buffer.acked("room", Lane::Event, told.0);
+        let stopped = site.stopped();
+        let newest = journal_files(&dir).pop().unwrap();
+        let text = fs::read_to_string(&newest).unwrap();
+        let kept: Vec<&str> = text.split_inclusive('\n').collect();
+        fs::write(&newest, kept[..kept.len() - lost].concat()).unwrap();
+
+        let notes = open(&dir);
+        let shortened = |b: &Body| matches!(b, Body::Trouble(t) if t.code == "journal-shortened" && t.raised);
+        assert!(notes.notes.iter().any(shortened), "{lost}");
+        let gap = |b: &Body| matches!(b, Body::Gap(g) if g.count == lost as u64 && g.lane == Lane::Event);
+        assert!(notes.notes.iter().any(gap), "{lost}: {:?}", notes.notes);
+        notes.journal.close(std::time::Duration::from_secs(10)).unwrap();
+
+        let site = stopped.started(&dir);
+        record(&site.journal, vec![alarm("b:trip", 1)]);
+        let new = buffered(&site.buffer, ask(site.buffer.cursors("room")).unwrap().events);
+        assert_eq!(new.last(), Some(&site.journal.recorded().0), "{lost}");
+        assert!(new.iter().all(|seq| *seq > told.0), "{lost}: no number is given twice: {new:?}");
+        let again = site.restarted(&dir);
+        assert_eq!(again.told.all().iter().filter(|b| shortened(b)).count(), 0, "said once");
+        assert_eq!(journal_files(&dir).iter().filter(|f| f.to_string_lossy().contains("damaged")).count(), 0);
+    }
 }
 
 #[test]
@@ -385,6 +421,7 @@ fn a_buffer_ahead_of_its_journal_is_set_aside() {
     assert_eq!(buffered(&site.buffer, Seq(0)).len(), 11);
     site.buffer.acked("room", Lane::Event, 11);
     let site = site.stopped();
+    fs::remove_file(dir.path().join("ledger")).unwrap();
     fs::remove_dir_all(dir.path().join("journal")).unwrap();
     let site = site.started(&dir);
     record(&site.journal, vec![alarm("b:trip", 1)]);

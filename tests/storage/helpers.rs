@@ -98,7 +98,10 @@ impl Stopped {
         let (buffer, desk) = buffer::channel();
         let grown = buffer.clone();
         let opened =
-            Journal::open(dir.path(), GATEWAY, 7, Clock::start(), move |_| grown.journal_grew()).unwrap();
+            Journal::open(dir.path(), GATEWAY, 7, Clock::start(), buffer::last_told(dir.path()), move |_| {
+                grown.journal_grew()
+            })
+            .unwrap();
         let told = Told::default();
         let mut setup = setup(dir.path(), opened.journal.reader(), told.clone());
         change(&mut setup);
@@ -128,7 +131,7 @@ pub(crate) fn start(dir: &TempDir, journal: &Journal, told: &Told) -> (Buffer, s
 }
 
 pub(crate) fn open(dir: &TempDir) -> Opened {
-    Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| {}).unwrap()
+    Journal::open(dir.path(), GATEWAY, 7, Clock::start(), buffer::last_told(dir.path()), |_| {}).unwrap()
 }
 
 /// Offers `records` and waits until they are recorded.

@@ -41,7 +41,7 @@ fn records_of_one_moment_keep_their_order_and_share_an_fsync() {
     let dir = TempDir::new();
     let fsyncs = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&fsyncs);
-    let opened = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), move |_| {
+    let opened = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), Seq(0), move |_| {
         counted.fetch_add(1, Ordering::Relaxed);
     })
     .unwrap();
@@ -348,7 +348,8 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
 fn a_journal_whose_thread_broke_down_is_seen_to_have_ended_and_does_not_close_well() {
     let dir = TempDir::new();
     let opened =
-        Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| panic!("as if by a fault")).unwrap();
+        Journal::open(dir.path(), GATEWAY, 7, Clock::start(), Seq(0), |_| panic!("as if by a fault"))
+            .unwrap();
     assert!(!opened.journal.is_finished());
     opened.journal.offer(vec![ended()]).unwrap();
     wait("the end of the thread", || opened.journal.is_finished());
@@ -383,7 +384,8 @@ fn a_newest_file_that_can_not_be_read_is_set_aside_and_told() {
 fn a_journal_that_can_not_be_opened_says_where_and_what_to_do() {
     let dir = TempDir::new();
     fs::write(dir.path().join("journal"), "in the way").unwrap();
-    let error = Journal::open(dir.path(), GATEWAY, 7, Clock::start(), |_| {}).unwrap_err().to_string();
+    let error =
+        Journal::open(dir.path(), GATEWAY, 7, Clock::start(), Seq(0), |_| {}).unwrap_err().to_string();
     assert!(error.contains("/journal") && error.contains("--state"), "{error}");
 }
 

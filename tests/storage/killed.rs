@@ -19,7 +19,7 @@ fn victim(dir: &Path) {
     let _state = State::lock(dir).unwrap();
     let (buffer, desk) = buffer::channel();
     let grown = buffer.clone();
-    let opened = Journal::open(dir, GATEWAY, 7, Clock::start(), move |seq| {
+    let opened = Journal::open(dir, GATEWAY, 7, Clock::start(), Seq(0), move |seq| {
         // One write call, so that a line is whole or not there.
         std::io::stdout().write_all(format!("recorded {seq}\n").as_bytes()).unwrap();
         grown.journal_grew();

@@ -3,6 +3,7 @@
 //! another agent does.
 
 use super::StartError;
+use crate::io::buffer;
 use crate::io::clock::Clock;
 use crate::io::files::{self, State, StateError};
 use crate::io::journal::{Journal, Opened};
@@ -31,7 +32,9 @@ impl Home {
         on_grown: impl Fn(Seq) + Clone + Send + 'static,
     ) -> Result<Home, StartError> {
         let dir = PathBuf::from(&plan.state_dir);
-        let journal = |dir: &Path| Journal::open(dir, &plan.gateway, boot, clock, on_grown.clone());
+        let journal = |dir: &Path| {
+            Journal::open(dir, &plan.gateway, boot, clock, buffer::last_told(dir), on_grown.clone())
+        };
         let mut held = Vec::new();
         let why = match State::lock(&dir) {
             Ok(state) => {

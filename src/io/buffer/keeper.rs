@@ -13,7 +13,7 @@ mod events;
 mod telemetry;
 
 use super::gaps::Gaps;
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger};
 use super::{Ask, BlockHead, Desk, Marks, Setup, Store, StoreFault, StoredEvent};
 use crate::io::clock::duration;
 use crate::io::files::set_aside;
@@ -83,6 +83,8 @@ pub(super) struct Keeper {
     stored_block: u64,
     /// Whether there was a store before: one that is fresh has lost something.
     had_store: bool,
+    /// Whether a store was adopted in this run, so that what it says may be this run's.
+    adopted: bool,
     gaps: Gaps,
     gaps_at: Mono,
     /// Stores that failed for good in this run.
@@ -100,6 +102,7 @@ impl Keeper {
             marks: desk.marks,
             numbering: setup.journal.found() == Seq(0),
             had_store: setup.journal.found() > Seq(0),
+            adopted: false,
             setup,
             store: None,
             retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
@@ -217,7 +220,7 @@ impl Keeper {
     // --- The store ---------------------------------------------------------------------------------------------
 
     fn ledger_path(&self) -> PathBuf {
-        self.setup.dir.with_file_name("ledger")
+        self.setup.dir.with_file_name(ledger::NAME)
     }
 
     /// Takes over what the ledger says of the runs before.
@@ -255,9 +258,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Whether an event `known` from elsewhere is one that the journal has lost; tells of it.
+    /// Whether an event `known` from elsewhere is one that the journal has lost; tells of it. What is known from earlier
+    /// runs is held against what they left: this one has added entries since.
     fn is_ahead(&self, known: Seq) -> bool {
-        let recorded = self.setup.journal.recorded();
+        let journal = &self.setup.journal;
+        let recorded = if self.adopted { journal.recorded() } else { journal.found() };
         if known > recorded {
             self.trouble("journal-shortened", true, shortened(recorded, known));
         }
@@ -310,7 +315,7 @@ impl Keeper {
         self.compare(store.fresh, last_block);
         self.ledger.blocks = self.ledger.blocks.max(last_block);
         self.stored_block = last_block;
-        (self.numbering, self.had_store) = (true, true);
+        (self.numbering, self.had_store, self.adopted) = (true, true, true);
         self.read = if self.complete { self.read.min(last) } else { last };
         Ok(())
     }
@@ -551,7 +556,7 @@ mod tests {
     #[test]
     fn a_store_that_refuses_is_no_reason_to_spin() {
         let dir = std::env::temp_dir().join(format!("davy-keeper-spin-{}", std::process::id()));
-        let journal = Journal::open(&dir, "mine-1", 7, Clock::start(), |_| {}).unwrap().journal;
+        let journal = Journal::open(&dir, "mine-1", 7, Clock::start(), Seq(0), |_| {}).unwrap().journal;
         let setup = Setup {
             dir: dir.join("buffer"),
             gateway: "mine-1".to_owned(),

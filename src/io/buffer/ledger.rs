@@ -18,6 +18,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+/// Its name in the state folder.
+pub(super) const NAME: &str = "ledger";
+
 /// Longest ledger read: thousands of destinations. Anything longer was not written by Davy.
 const BYTES_MAX: u64 = 1024 * 1024;
 

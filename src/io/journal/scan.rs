@@ -46,8 +46,8 @@ pub(super) struct Tail {
     pub(super) begun: Wall,
 }
 
-/// Reads the newest file, or as many before it as are needed to know what stood.
-pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
+/// Reads the newest file, or as many before it as are needed to know what stood. Entry `told` must not be given again.
+pub(super) fn scan(folder: &Path, now: Now, told: Seq) -> io::Result<Found> {
     let places = list(folder)?;
     let mut from = places.len();
     for (n, place) in places.iter().enumerate().rev() {
@@ -64,6 +64,9 @@ pub(super) fn scan(folder: &Path, now: Now) -> io::Result<Found> {
     let mut walk = Walk::new(now);
     for place in places.get(from..).unwrap_or_default() {
         walk.file(folder, place)?;
+    }
+    if told > walk.highest {
+        walk.shortened(told);
     }
     Ok(walk.found())
 }
@@ -235,6 +238,31 @@ impl Walk {
             ),
         );
         Ok(())
+    }
+
+    /// Entries that were told to somebody are here no more. What comes next begins a file of its own, behind them.
+    fn shortened(&mut self, told: Seq) {
+        let last = self.highest;
+        self.notes.push(Body::Trouble(Trouble {
+            code: "journal-shortened",
+            detail: String::new(),
+            raised: true,
+            text: Text::new(
+                format!("日志止于第 {last} 条, 而第 {told} 条已经送出: 日志文件被删除或截短。请恢复文件备查。"),
+                format!(
+                    "The journal ends at entry {last}, and entry {told} has been told: files of it were removed or \
+                     cut. Look for them, and keep them as evidence."
+                ),
+            ),
+        }));
+        let missing = told.0.saturating_sub(last.0);
+        self.gap(
+            self.last_wall,
+            missing,
+            format!("entries {} to {told} are in the journal no more", last.next()),
+        );
+        self.highest = told;
+        self.tail = None;
     }
 
     fn gap(&mut self, from: Option<Wall>, count: u64, reason: String) {
