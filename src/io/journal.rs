@@ -18,7 +18,7 @@ pub use reader::{Hole, JournalReader, Page};
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};
 use super::retry::Retry;
-use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing};
+use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing, Trouble};
 use crate::model::time::Span;
 use crate::record::chain::{Chain, Digest};
 use std::fmt;
@@ -50,6 +50,8 @@ struct JournalState {
     trouble: Option<String>,
     /// Entries that wait in memory for the disk.
     waiting: usize,
+    /// That somebody took a file away under it, the last time; it is on record already.
+    removed: Option<Trouble>,
     /// The journal was closed: its thread has not ended for a fault.
     closed: bool,
 }
@@ -188,6 +190,12 @@ impl Journal {
         self.state.borrow().trouble.clone()
     }
 
+    /// That somebody took a file away under it, the last time. It is on record already.
+    #[must_use]
+    pub fn removed(&self) -> Option<Trouble> {
+        self.state.borrow().removed.clone()
+    }
+
     /// A reader of what is recorded.
     #[must_use]
     pub fn reader(&self) -> JournalReader {
@@ -294,7 +302,13 @@ impl<F: Fn(Seq)> Desk<F> {
         let (recorded, waiting) = (self.writer.recorded(), self.writer.waiting());
         let grown = recorded > self.news.borrow().recorded;
         self.report(trouble.as_deref());
-        self.news.send_replace(JournalState { recorded, trouble, waiting, closed: false });
+        self.news.send_replace(JournalState {
+            recorded,
+            trouble,
+            waiting,
+            removed: self.writer.removed(),
+            closed: false,
+        });
         if grown {
             (self.on_grown)(recorded);
         }

@@ -138,8 +138,14 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The judge is made here, out of memory that reading the site file has just left free on this thread.
     let now = start.clock.now();
+    let mut site = Site::new(Arc::clone(&start.plan), &start.standing, now);
+    for body in &start.first {
+        if let Body::Trouble(trouble) = body {
+            site.note_standing(trouble.clone());
+        }
+    }
     let desk = Desk {
-        site: Site::new(Arc::clone(&start.plan), &start.standing, now),
+        site,
         waiting: start.first.into_iter().map(|body| Record { at: now, body }).collect(),
         samples: Vec::new(),
         records_lost: Lost::default(),
@@ -355,6 +361,9 @@ impl Room {
         let changed = ailing.is_some() != desk.journal_ails;
         desk.journal_ails = ailing.is_some();
         let takes = desk.waiting.is_empty();
+        if let Some(removed) = self.journal.removed() {
+            desk.site.note_standing(removed);
+        }
         drop(desk);
         if takes {
             self.note_gaps();

@@ -297,6 +297,14 @@ impl Site {
         self.stirred.extend(self.caused_by[alarm].iter().copied());
     }
 
+    /// A trouble stands that is on record already: until the next start, or until it is told to be over.
+    pub fn note_standing(&mut self, trouble: Trouble) {
+        let same = |t: &Trouble| t.code == trouble.code && t.detail == trouble.detail;
+        if trouble.raised && !self.troubles.iter().any(same) {
+            self.troubles.push(trouble);
+        }
+    }
+
     fn trouble(&mut self, now: Now, trouble: Trouble, effects: &mut Effects) {
         let same = |t: &Trouble| t.code == trouble.code && t.detail == trouble.detail;
         let standing = self.troubles.iter().position(same);

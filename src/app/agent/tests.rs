@@ -268,3 +268,30 @@ fn a_command_socket_that_can_not_be_opened_is_a_trouble_until_it_can() {
     agent.stop("the test ends").unwrap();
     std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
+
+#[test]
+fn a_journal_that_is_taken_away_stands_as_trouble_now_and_after_the_next_start() {
+    let plan = Arc::new(site("taken"));
+    let state = PathBuf::from(&plan.state_dir);
+    let stands = |agent: &Agent, code: &str| {
+        let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+        view.troubles.iter().filter(|t| t.code == code).count()
+    };
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    wait("entries", || agent.journal.recorded() > Seq(0));
+    std::fs::remove_dir_all(state.join("journal")).unwrap();
+    agent.door.tell(Body::Ended { reason: "something to record".to_owned() });
+    wait("the trouble", || stands(&agent, "journal-removed") == 1);
+    let told = agent.journal.recorded().0;
+    agent.buffer.acked("control-room", Lane::Event, told);
+    agent.stop("the test ends").unwrap();
+
+    std::fs::remove_dir_all(state.join("journal")).unwrap();
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    wait("the trouble", || stands(&agent, "journal-shortened") == 1);
+    wait("entries", || agent.journal.recorded() > Seq(told));
+    agent.stop("the test ends").unwrap();
+    let kinds: Vec<_> = journal(&plan).into_iter().map(|(kind, _)| kind).collect();
+    assert!(kinds.iter().any(|kind| kind == "gap"), "what is missing is counted: {kinds:?}");
+    std::fs::remove_dir_all(&state).unwrap();
+}

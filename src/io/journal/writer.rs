@@ -69,6 +69,7 @@ pub(super) struct Writer {
     pending: VecDeque<Pending>,
     recorded: Seq,
     lost: Option<Lost>,
+    removed: Option<Trouble>,
 }
 
 impl Writer {
@@ -95,7 +96,13 @@ impl Writer {
             current,
             pending: VecDeque::new(),
             lost: None,
+            removed: None,
         }
+    }
+
+    /// That somebody took a file away, the last time.
+    pub(super) fn removed(&self) -> Option<Trouble> {
+        self.removed.clone()
     }
 
     /// The last entry that is durable.
@@ -174,6 +181,7 @@ impl Writer {
             ),
         );
         let trouble = Trouble { code: "journal-removed", detail: name, raised: true, text };
+        self.removed = Some(trouble.clone());
         self.note_in_new_file(Body::Trouble(trouble));
     }
 
