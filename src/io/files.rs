@@ -23,6 +23,7 @@ const SMALL_FILE_MAX_BYTES: u64 = 64;
 #[derive(Debug)]
 pub struct State {
     dir: PathBuf,
+    used_before: bool,
     _lock: File,
 }
 
@@ -93,6 +94,10 @@ impl State {
     pub fn lock(dir: &Path) -> Result<State, StateError> {
         make_folder(dir).map_err(unwritable(dir))?;
         let path = dir.join("lock");
+        // What is written here must not land in a file of somebody else's choice.
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Err(unwritable(&path)(io::Error::other("it is a symbolic link; remove it")));
+        }
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -109,10 +114,16 @@ impl State {
             }
             Err(TryLockError::Error(cause)) => return Err(unwritable(&path)(cause)),
         }
-        check_format(dir)?;
+        let used_before = check_format(dir)?;
         // The number is for the message of whoever comes second: a full disk must not keep the first one from its work.
         drop(lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())));
-        Ok(State { dir: dir.to_owned(), _lock: lock })
+        Ok(State { dir: dir.to_owned(), used_before, _lock: lock })
+    }
+
+    /// Whether an agent has had it before.
+    #[must_use]
+    pub const fn used_before(&self) -> bool {
+        self.used_before
     }
 
     /// The folder.
@@ -155,14 +166,17 @@ fn marker() -> String {
     format!("davy state {FORMAT}")
 }
 
-fn check_format(dir: &Path) -> Result<(), StateError> {
+/// Checks the folder's format, or marks it; says whether it was marked before.
+fn check_format(dir: &Path) -> Result<bool, StateError> {
     let path = dir.join("FORMAT");
     match small_text(&path) {
-        Ok(text) if text == marker() => Ok(()),
+        Ok(text) if text == marker() => Ok(true),
         // Power went while it was written: what came to the disk is its beginning, or nothing, or zeros.
-        Ok(text) if marker().starts_with(text.trim_end_matches('\0')) => write_marker(dir, &path),
+        Ok(text) if marker().starts_with(text.trim_end_matches('\0')) => {
+            write_marker(dir, &path).map(|()| false)
+        }
         Ok(found) => Err(StateError::Format { path, found }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => write_marker(dir, &path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => write_marker(dir, &path).map(|()| false),
         Err(cause) => Err(unwritable(&path)(cause)),
     }
 }

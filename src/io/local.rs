@@ -10,7 +10,7 @@ use crate::model::record::Who;
 use crate::views;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,12 @@ pub fn open(state_dir: &Path) -> Result<UnixListener, String> {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))
         .map_err(|e| fail("protect", e))?;
     Ok(listener)
+}
+
+/// What lies where the socket belongs: another answer than after [`open`] means that nobody finds it any more.
+#[must_use]
+pub fn found(state_dir: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(state_dir.join(NAME)).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Serves the socket until the task is dropped.
@@ -148,9 +154,10 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     let flag = |key: &str| question.get(key).and_then(Value::as_bool).unwrap_or(false);
     let wanted = |key: &str| text(key).ok_or_else(|| format!("`{key}` is missing"));
     let id = |key: &str| wanted(key).and_then(|id| if is_key(&id) { Ok(id) } else { Err(no_key(key)) });
-    // What people write goes into the journal: no control characters, and not without end.
+    // What people write goes into the journal and onto terminals: nothing that moves the cursor or turns the line
+    // around, and not without end.
     let said = |key: &str, max: usize| -> Option<String> {
-        text(key).map(|t| t.chars().filter(|c| !c.is_control()).take(max).collect())
+        text(key).map(|t| t.chars().filter(|c| !c.is_control() && !turns_text(*c)).take(max).collect())
     };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
@@ -236,6 +243,11 @@ fn tightening(question: &Value) -> Tightening {
     }
 }
 
+/// Whether a character changes the direction in which others are shown.
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn is_key(text: &str) -> bool {
     let may = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b);
     !text.is_empty() && text.len() <= KEY_MAX && text.bytes().all(may)
@@ -286,7 +298,8 @@ fn unreached(state_dir: &Path, path: &Path, e: &std::io::Error) -> String {
     let (dir, path) = (state_dir.display(), path.display());
     if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
         format!(
-            "no agent runs with the state folder {dir}: start it with `davy run`, or name another folder with --state"
+            "no agent answers in the state folder {dir}: start it with `davy run`, or name another folder with --state; \
+             one that could not use this folder is in davy-GATEWAY in the temporary folder"
         )
     } else if e.kind() == ErrorKind::PermissionDenied {
         format!("you may not use {path}: it is for its owner and group; ask to be added to the group")
@@ -321,7 +334,8 @@ mod tests {
             assert!(ask(json!({ "do": "reset", "target": key }).to_string().as_bytes()).is_err(), "{key:?}");
         }
         assert!(ask(json!({ "do": "calibrate", "point": "a b" }).to_string().as_bytes()).is_err());
-        let question = json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{1b}[2J" });
+        let question =
+            json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{202e}\u{1b}[2J" });
         let Ok(Asked::Order { verb: Verb::Acknowledge { key, .. }, name }) =
             ask(question.to_string().as_bytes())
         else {

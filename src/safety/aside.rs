@@ -1,6 +1,7 @@
 //! Setting alarms aside: by an operator for a while, for maintenance, by design. It silences people and never a trip;
 //! what may be silenced, for how long and by how many, stands here.
 
+use super::bypass::lacks_second;
 use super::orders::refuse;
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmCause, Aside, AsideHow, Condition, Level};
@@ -80,12 +81,8 @@ impl Site {
                 format!("{key} may be shelved for 1 to {max} minutes"),
             ));
         }
-        if of_trip && second.is_none_or(|second| second.trim().is_empty() || second.trim() == who.name.trim())
-        {
-            against.push(Text::new(
-                format!("{key} 参与切断, 须第二人同意"),
-                format!("{key} belongs to a trip: a second person has to agree"),
-            ));
+        if of_trip {
+            against.extend(lacks_second(second, who));
         }
         against
     }

@@ -5,10 +5,10 @@
 use super::orders::refuse;
 use super::site::{Effects, Site};
 use crate::model::command::Reply;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Subject};
 use crate::model::point::Text;
 use crate::model::record::{Body, BypassChange, BypassStanding, BypassStep, Standing, Who};
-use crate::model::table::{AlarmId, TripId};
+use crate::model::table::{AlarmId, PointId, TripId};
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::model::view::BypassView;
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,6 +187,7 @@ impl Site {
             ));
         }
         lacks.extend(self.bypassed_beside(cause, &voting));
+        lacks.extend(self.calibrated_beside(cause, &voting));
         lacks
     }
 
@@ -211,6 +212,30 @@ impl Site {
                 format!("{other_key} of the same trip is bypassed: one at a time"),
             )
         })
+    }
+
+    /// One voter at a time: while a calibration has one out, no other is bypassed.
+    fn calibrated_beside(&self, cause: AlarmId, voting: &[TripId]) -> Option<Text> {
+        let point_of = |alarm: AlarmId| match self.plan.alarms[alarm].subject {
+            Subject::Point(point) => Some(point),
+            Subject::Device(_) | Subject::Element(_) => None,
+        };
+        let others = voting.iter().flat_map(|trip| self.plan.trips[*trip].causes.iter());
+        let points = others.filter_map(|other| point_of(*other)).filter(|p| Some(*p) != point_of(cause));
+        let point = points.into_iter().find(|point| self.signs.is_excused(*point))?;
+        let tag = &self.plan.points[point].tag;
+        Some(Text::new(
+            format!("同组的 {tag} 正在标校, 一次只许退出一个"),
+            format!("{tag} of the same trip is being calibrated: one at a time"),
+        ))
+    }
+
+    /// The bypassed causes of the trips that a point votes in, its own left aside.
+    pub(super) fn bypassed_beside_point(&self, id: PointId) -> Option<AlarmId> {
+        let of_point = |a: &AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
+        let voting = self.plan.trips.values().filter(|trip| trip.causes.iter().any(of_point));
+        let others = voting.flat_map(|trip| trip.causes.iter()).filter(|alarm| !of_point(alarm));
+        others.copied().find(|alarm| self.bypasses.is_bypassed(*alarm))
     }
 
     pub(super) fn unbypass(&mut self, now: Now, key: &str, who: &Who, effects: &mut Effects) -> Reply {
@@ -286,7 +311,8 @@ impl Site {
     }
 }
 
-fn lacks_second(second: Option<&str>, who: &Who) -> Option<Text> {
+/// What is wrong with the second person who has to stand for something.
+pub(super) fn lacks_second(second: Option<&str>, who: &Who) -> Option<Text> {
     let second = second.map(str::trim).filter(|s| !s.is_empty());
     let Some(second) = second else {
         return Some(Text::new(

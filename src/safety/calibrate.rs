@@ -84,6 +84,15 @@ impl Site {
             )),
             Some(_) => {}
         }
+        if minutes.is_some()
+            && let Some(other) = self.bypassed_beside_point(id)
+        {
+            let key = &self.plan.alarms[other].key;
+            missing.push(Text::new(
+                format!("同组的 {key} 已旁路, 一次只许退出一个"),
+                format!("{key} of the same trip is bypassed: one at a time"),
+            ));
+        }
         let high = |id: &&crate::model::table::AlarmId| {
             matches!(self.plan.alarms[**id].condition, Condition::High(Level::Alarm | Level::Trip))
                 && self.alarms[**id].active()

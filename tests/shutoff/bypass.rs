@@ -45,6 +45,21 @@ fn a_bypassed_detector_trips_nothing_and_the_other_one_still_does() {
 }
 
 #[test]
+fn no_bypass_and_no_calibration_together_leave_a_trip_without_a_voter() {
+    let calibrate = |tag: &str| Verb::Calibrate { point: tag.to_owned(), minutes: Some(5) };
+    let mut bench = Bench::calm(&[]);
+    bench.order(bypass(ONE, 30));
+    let why = refusal(&bench.order(calibrate("bottle-room.lpg-2")));
+    assert!(why.contains("lpg-1:trip of the same trip is bypassed"), "{why}");
+    assert!(matches!(bench.order(calibrate("boiler-house.ch4")), Reply::Done(_)), "of another trip");
+
+    let mut bench = Bench::calm(&[]);
+    assert!(matches!(bench.order(calibrate("bottle-room.lpg-2")), Reply::Done(_)));
+    let why = refusal(&bench.order(bypass(ONE, 30)));
+    assert!(why.contains("lpg-2 of the same trip is being calibrated"), "{why}");
+}
+
+#[test]
 fn it_is_announced_five_minutes_before_its_end_and_ends_by_itself() {
     let mut bench = Bench::calm(&[]);
     bench.order(bypass(ONE, 10));

@@ -18,6 +18,18 @@ fn a_state_folder_in_use_names_the_process_that_has_it() {
 }
 
 #[test]
+fn a_lock_that_leads_elsewhere_is_not_followed() {
+    let dir = TempDir::new();
+    let (folder, precious) = (dir.path().join("state"), dir.path().join("precious"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&precious, "not yours").unwrap();
+    std::os::unix::fs::symlink(&precious, folder.join("lock")).unwrap();
+    let error = State::lock(&folder).unwrap_err().to_string();
+    assert!(error.contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "not yours");
+}
+
+#[test]
 fn a_state_folder_that_can_not_be_written_says_which_and_what_to_do() {
     let dir = TempDir::new();
     let file = dir.path().join("file");

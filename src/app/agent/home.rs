@@ -38,9 +38,15 @@ impl Home {
         let mut held = Vec::new();
         let why = match State::lock(&dir) {
             Ok(state) => {
+                let used_before = state.used_before();
                 held.push(state);
                 match journal(&dir) {
-                    Ok(opened) => return Ok(Home { dir, held, opened, trouble: None }),
+                    Ok(mut opened) => {
+                        if used_before && opened.last_seq == Seq(0) {
+                            opened.notes.push(emptied());
+                        }
+                        return Ok(Home { dir, held, opened, trouble: None });
+                    }
                     Err(e) => StartError::Journal(e),
                 }
             }
@@ -63,6 +69,20 @@ impl Home {
             }
         }
     }
+}
+
+/// The folder was marked by an earlier run, and neither journal nor ledger know of one.
+fn emptied() -> Body {
+    Body::Trouble(Trouble {
+        code: "journal-shortened",
+        detail: String::new(),
+        raised: true,
+        text: Text::new(
+            "状态目录以前用过, 但其中没有日志: 日志被删除, 或首次启动时断电。请恢复文件备查。",
+            "The state folder was used before and holds no journal: it was removed, or the power went at the very first \
+             start. Look for it, and keep it as evidence.",
+        ),
+    })
 }
 
 fn unusable(why: &StartError, spare: &Path) -> Body {

@@ -12,7 +12,7 @@ use crate::record::payload::Identity;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{sync::Arc, thread};
 use tokio::runtime::Builder;
@@ -122,7 +122,10 @@ async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: Path
             Ok(socket) => {
                 said = false;
                 tell(false, Text::new("命令套接字恢复正常", "the command socket works again"));
-                local::serve(socket, door.clone()).await;
+                tokio::select! {
+                    () = local::serve(socket, door.clone()) => {}
+                    () = taken_away(&dir) => tracing::error!("the command socket was taken away; it is opened again"),
+                }
             }
             Err(why) => {
                 // In the log too: without the socket nobody can ask for the status.
@@ -136,6 +139,14 @@ async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: Path
                 );
             }
         }
+        tokio::time::sleep(REOPEN_SOCKET).await;
+    }
+}
+
+/// Waits until the command socket no longer lies where it was opened.
+async fn taken_away(dir: &Path) {
+    let ours = local::found(dir);
+    while ours.is_some() && local::found(dir) == ours {
         tokio::time::sleep(REOPEN_SOCKET).await;
     }
 }

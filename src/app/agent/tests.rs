@@ -295,3 +295,30 @@ fn a_journal_that_is_taken_away_stands_as_trouble_now_and_after_the_next_start()
     assert!(kinds.iter().any(|kind| kind == "gap"), "what is missing is counted: {kinds:?}");
     std::fs::remove_dir_all(&state).unwrap();
 }
+
+#[test]
+fn a_state_folder_that_was_used_and_is_empty_is_no_first_start() {
+    let plan = Arc::new(site("emptied"));
+    let state = PathBuf::from(&plan.state_dir);
+    Agent::start(&plan, Clock::start()).unwrap().stop("the test ends").unwrap();
+    for name in ["journal", "buffer"] {
+        std::fs::remove_dir_all(state.join(name)).unwrap();
+    }
+    std::fs::remove_file(state.join("ledger")).unwrap();
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+    assert!(view.troubles.iter().any(|t| t.code == "journal-shortened"), "{:?}", view.troubles);
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+}
+
+#[test]
+fn a_command_socket_that_is_taken_away_is_opened_again() {
+    let plan = Arc::new(site("taken-socket"));
+    let socket = PathBuf::from(&plan.state_dir).join(local::NAME);
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    wait("another socket", || socket.exists());
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&plan.state_dir).unwrap();
+}
