@@ -12,12 +12,12 @@
 use davy::config::{self, Extras, Source};
 use davy::model::alarm::{AlarmCause, AlarmState, Condition};
 use davy::model::command::{Order, Reply, Verb};
-use davy::model::element::{Demand, Mode, Phase};
+use davy::model::element::{Demand, Mode};
 use davy::model::line::LineFault;
 use davy::model::permit::{PermitKind, Tightening};
 use davy::model::plan::{Plan, Subject};
 use davy::model::point::{Displayed, Doubt, Fault, Quality, Reading};
-use davy::model::record::{Body, Record, Standing, TripStanding, Who};
+use davy::model::record::{Body, Record, Standing, Who};
 use davy::model::table::{DeviceId, PointId, Row};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
@@ -470,34 +470,4 @@ fn the_same_seed_gives_the_same_records() {
     };
     assert_eq!(day(99), day(99));
     assert_ne!(day(99), day(100));
-}
-
-#[test]
-fn a_valve_that_a_new_site_file_moves_elsewhere_is_not_confirmed_until_it_is_seen_closed_there() {
-    let old = plan();
-    let valve = old.elements.ids().next().unwrap();
-    let element = &old.elements[valve];
-    let tag = old.trips.values().find(|t| t.effects.contains(&valve)).unwrap().tag.to_string();
-    let mut standing = Standing::default();
-    standing.trips.insert(tag, TripStanding { occurrence: 1, tripped: true, first_out: None });
-    let now = Now { mono: Mono::START, wall: Wall::from_ms(0) };
-    let mut site = Site::new(Arc::clone(&old), &standing, now);
-    let good = |value| Reading { value: Some(value), quality: Quality::Good, at: now.mono };
-    let contacts = [(element.safe_contact, 1.0), (element.unsafe_contact, 0.0)];
-    let readings = contacts.iter().filter_map(|(c, value)| c.map(|c| (c.point, good(*value)))).collect();
-    site.handle(now, Input::Readings { device: element.device, readings }, &mut Effects::default());
-    assert_eq!(site.view(now).elements[valve].phase, Phase::Confirmed);
-
-    site.replan(now, Arc::clone(&old), &mut Effects::default());
-    assert_eq!(site.view(now).elements[valve].phase, Phase::Confirmed, "nothing was moved");
-    let mut moved = Plan::clone(&old);
-    moved.devices[element.device].unit = 99;
-    site.replan(now, Arc::new(moved), &mut Effects::default());
-    let seen = &site.view(now).elements[valve];
-    assert_eq!((seen.demand, seen.phase), (Demand::Trip, Phase::Demanded));
-    let contact = element.safe_contact.unwrap().point;
-    assert!(
-        site.view(now).points[contact].quality != Quality::Good,
-        "what the old device said is not the new one's word"
-    );
 }

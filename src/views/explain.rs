@@ -612,7 +612,9 @@ impl Book<'_> {
             ),
         }
         self.contacts(element, &mut page);
-        self.alarm(element.not_confirmed, &mut page);
+        for alarm in element.supervision.alarms.iter().chain([&element.not_confirmed]) {
+            self.alarm(*alarm, &mut page);
+        }
         let mut any = false;
         for trip in plan.trips.values().filter(|t| t.effects.contains(&id)) {
             any = true;

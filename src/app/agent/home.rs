@@ -6,11 +6,14 @@ use super::StartError;
 use crate::io::buffer;
 use crate::io::clock::Clock;
 use crate::io::files::{self, State, StateError};
-use crate::io::journal::{Journal, Opened};
+use crate::io::journal::{Journal, JournalError, Opened};
 use crate::model::plan::Plan;
 use crate::model::point::Text;
 use crate::model::record::{Body, Seq, Trouble};
 use std::path::{Path, PathBuf};
+
+/// Names that are tried in the temporary folder.
+const SPARES: u32 = 10;
 
 /// A folder that belongs to this agent, with a journal in it.
 pub(super) struct Home {
@@ -53,21 +56,44 @@ impl Home {
             Err(e @ StateError::Unwritable { .. }) if files::is_free(&dir) => StartError::State(e),
             Err(e) => return Err(StartError::State(e)),
         };
-        let spare = std::env::temp_dir().join(format!("davy-{}", plan.gateway));
-        match files::make_own_folder(&spare).map_err(|e| e.to_string()).and_then(|()| {
-            held.push(State::lock(&spare).map_err(|e| e.to_string())?);
-            journal(&spare).map_err(|e| e.to_string())
-        }) {
-            Ok(opened) => {
-                tracing::error!(%why, spare = %spare.display(), "davy protects, and can't record where it should");
-                let trouble = Some(unusable(&why, &spare));
-                Ok(Home { dir: spare, held, opened, trouble })
+        Home::spare(plan, held, why, journal)
+    }
+
+    /// Moves into the temporary folder, because `why` stands against the state folder.
+    fn spare(
+        plan: &Plan,
+        mut held: Vec<State>,
+        why: StartError,
+        journal: impl Fn(&Path) -> Result<Opened, JournalError>,
+    ) -> Result<Home, StartError> {
+        // Anybody can take a name in that folder before us: then another will do.
+        for n in 0..SPARES {
+            let name = if n == 0 { String::new() } else { format!("-{n}") };
+            let spare = std::env::temp_dir().join(format!("davy-{}{name}", plan.gateway));
+            if let Err(no_spare) = files::make_own_folder(&spare) {
+                tracing::error!(%no_spare, spare = %spare.display(), "no place for a journal either");
+                continue;
             }
-            Err(no_spare) => {
-                tracing::error!(no_spare, "there is no other place for a journal either");
-                Err(why)
+            let state = match State::lock(&spare) {
+                Ok(state) => state,
+                // Another agent has had the same misfortune, and two are one too many.
+                Err(e @ StateError::InUse { .. }) => return Err(StartError::State(e)),
+                Err(e) => {
+                    tracing::error!(no_spare = %e, "no place for a journal either");
+                    continue;
+                }
+            };
+            match journal(&spare) {
+                Ok(opened) => {
+                    tracing::error!(%why, spare = %spare.display(), "davy protects, and can't record where it should");
+                    let trouble = Some(unusable(&why, &spare));
+                    held.push(state);
+                    return Ok(Home { dir: spare, held, opened, trouble });
+                }
+                Err(no_spare) => tracing::error!(%no_spare, "no place for a journal either"),
             }
         }
+        Err(why)
     }
 }
 

@@ -228,7 +228,7 @@ fn without_a_place_for_its_journal_an_agent_still_protects_and_says_so() {
         let mut plan = site("homeless");
         let dir = PathBuf::from(&plan.state_dir);
         plan.gateway = format!("test-{journal_only}-{}", std::process::id());
-        let spare = std::env::temp_dir().join(format!("davy-{}", plan.gateway));
+        let spare = std::env::temp_dir().join(format!("davy-{}-1", plan.gateway));
         std::fs::create_dir_all(&dir).unwrap();
         // A file in the way of a folder stands for a disk that can't be used.
         std::fs::write(dir.join("journal"), "in the way").unwrap();
@@ -236,6 +236,9 @@ fn without_a_place_for_its_journal_an_agent_still_protects_and_says_so() {
             plan.state_dir = dir.join("journal").display().to_string();
         }
         let plan = Arc::new(plan);
+        // So does one in the way of the place that is tried first.
+        let taken = std::env::temp_dir().join(format!("davy-{}", plan.gateway));
+        std::fs::write(&taken, "in the way").unwrap();
         let agent = Agent::start(&plan, Clock::start()).unwrap();
         wait("the trouble", || {
             let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
@@ -249,6 +252,7 @@ fn without_a_place_for_its_journal_an_agent_still_protects_and_says_so() {
         assert!(kinds.iter().any(|kind| kind == "trouble"), "{kinds:?}");
         std::fs::remove_dir_all(&dir).unwrap();
         std::fs::remove_dir_all(&spare).unwrap();
+        std::fs::remove_file(&taken).unwrap();
     }
 }
 
