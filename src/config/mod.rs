@@ -31,6 +31,7 @@ mod trips;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
+pub use links::{BadLink, parse as parse_link};
 
 use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;

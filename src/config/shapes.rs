@@ -255,7 +255,11 @@ static BUS: Shape = Shape {
     what: "a bus",
     keys: &[
         Key::must("id", Kind::Id, "names the line"),
-        Key::must("link", Kind::Str, "how to reach it: \"tcp://host:port\""),
+        Key::must(
+            "link",
+            Kind::Str,
+            "how to reach it: \"tcp://host:port\", \"rtu:///dev/ttyS1?baud=9600\", \"rtu+tcp://host:port\", \"tls://…\" or \"rtu+listen://…\"",
+        ),
         Key::preset("gap_ms", GAP_MS, Preset::Integer(0), "silence between an answer and the next request"),
         Key::preset(
             "timeout_ms",

@@ -7,7 +7,7 @@ use super::faults::{Fault, Faults, Place, Source};
 use super::grades;
 use super::groups::Ballot;
 use super::library::Library;
-use super::links::{self, Scheme};
+use super::links;
 use super::names::Names;
 use super::profile::Profile;
 use super::read::Row;
@@ -16,7 +16,8 @@ use super::texts;
 use super::trips::BypassRule;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
-use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Origin, Plan, Subject, Telemetry};
+use crate::model::link::Link;
+use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Origin, Plan, Subject, Telemetry};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
 use crate::model::time::Span;
@@ -188,9 +189,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn bus(&mut self, row: &Row) {
-        let wanted = Scheme { scheme: "tcp", port: 502, what: "bus" };
-        let address = links::address(row, "link", &wanted, self.faults);
-        let link = address.map(|(host, port)| Link::Tcp { host, port });
+        let link = links::link_at(row, "link", self.faults);
         let bus = match (tag(row), link) {
             (Some(tag), Some(link)) => {
                 self.same_link(row, &link);

@@ -4,5 +4,6 @@
 
 pub mod codec;
 mod output;
+pub mod rtu;
 pub mod schedule;
 mod unit;

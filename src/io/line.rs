@@ -7,7 +7,8 @@ use crate::field::codec::{Answer, Cells, Question, as_written, check_answer};
 use crate::field::schedule::{Ask, Event, Purpose, Schedule, Step};
 use crate::model::element::Demand;
 use crate::model::line::LineFault;
-use crate::model::plan::{Link, Plan};
+use crate::model::link::Link;
+use crate::model::plan::Plan;
 use crate::model::register::{Location, ReadBlock, Space};
 use crate::model::table::{BusId, DeviceId, ElementId, Row};
 use crate::model::time::{Mono, Span};
@@ -143,7 +144,7 @@ impl Wire {
         if matches!(purpose, Purpose::Poll { .. }) && self.clock.mono() < self.retry_at {
             return Err(LineFault::Link(self.why.clone()));
         }
-        let Link::Tcp { host, port } = &self.link;
+        let Link::Tcp { host, port } = &self.link else { todo!() };
         let connecting = TcpStream::connect((host.as_str(), *port));
         let opened = match timeout(duration(CONNECT_TIMEOUT), connecting).await {
             Ok(opened) => opened.and_then(|stream| stream.set_nodelay(true).map(|()| stream)),

@@ -4,6 +4,7 @@
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
 use super::grade::Grading;
+use super::link::Link;
 use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock};
@@ -99,27 +100,6 @@ pub struct Bus {
     pub link: Link,
     /// Silence kept between an answer and the next request.
     pub gap: Span,
-}
-
-/// How a line is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// Modbus/TCP: `tcp://host:port`.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-}
-
-impl std::fmt::Display for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Link::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
-            Link::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
-        }
-    }
 }
 
 /// A Modbus unit.

@@ -2,9 +2,8 @@
 
 use davy::model::alarm::{Colour, Condition};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{
-    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
-};
+use davy::model::link::Link;
+use davy::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Plan, Point, Subject, Supervision};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
     Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,

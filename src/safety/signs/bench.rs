@@ -4,9 +4,8 @@
 use super::{Out, Signs};
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::{ElementKind, Mode};
-use crate::model::plan::{
-    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
-};
+use crate::model::link::Link;
+use crate::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Plan, Point, Subject, Supervision};
 use crate::model::point::{Doubt, Fault, Quality, Reading, Tag, Text, Unit};
 use crate::model::record::{Body, Record, Standing};
 use crate::model::register::{Command, Encoding, Field, Location, Space};
