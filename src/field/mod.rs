@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod codec;
+pub mod figures;
 mod output;
 pub mod rtu;
 pub mod schedule;

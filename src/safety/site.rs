@@ -600,6 +600,7 @@ impl Site {
             grades: self.grades.view(),
             incidents: self.incidents.open(now),
             permits: self.permits.standing().into_values().collect(),
+            lines: Vec::new(),
         }
     }
 }

@@ -2,8 +2,9 @@
 //! go on.
 
 use crate::plan::{Builder, Valve};
+use davy::field::figures::Figures;
 use davy::io::clock::Clock;
-use davy::io::line;
+use davy::io::line::{Line, Modems};
 use davy::io::slave::Slave;
 use davy::model::element::{Demand, Mode, Position};
 use davy::model::line::LineFault;
@@ -55,7 +56,9 @@ impl Running {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             // Whoever listens may be gone before the line is.
             let hand_in = move |input| drop(give.send(input));
-            runtime.block_on(line::run(plan, bus, clock, watched, hand_in));
+            let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
+            let line = Line { plan, bus, clock, demands: watched, figures };
+            runtime.block_on(line.run(&Modems::default(), hand_in));
         });
         Running { inputs, demands }
     }
