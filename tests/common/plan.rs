@@ -7,7 +7,7 @@ use davy::model::plan::{
 };
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
-    Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,
+    Command, Encoding, Field, Location, ReadBlock, Scan, Space, StatusField, StatusMeaning,
 };
 use davy::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, PointId, Row};
 use davy::model::time::Span;
@@ -149,11 +149,11 @@ pub(crate) fn at(space: Space, address: u16) -> Location {
 }
 
 pub(crate) fn block(space: Space, address: u16, count: u16) -> ReadBlock {
-    ReadBlock { at: at(space, address), count }
+    ReadBlock { at: at(space, address), count, scan: Scan::Fast }
 }
 
 pub(crate) fn plain(at: Location, encoding: Encoding) -> Field {
-    Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None }
+    Field::plain(at, encoding)
 }
 
 fn tag(text: &str) -> Tag {
