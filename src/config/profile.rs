@@ -5,7 +5,7 @@ use super::names::Names;
 use super::read::{Row, Value};
 use crate::model::point::{Quality, Text, Unit};
 use crate::model::register::{
-    Command, Encoding, Field, Location, Space, StatusField, StatusMeaning, WordOrder,
+    Command, Encoding, Field, Location, Scan, Space, StatusField, StatusMeaning, WordOrder,
 };
 use std::sync::Arc;
 
@@ -130,7 +130,16 @@ fn signal(row: &Row, statuses: &Names<StatusField>, reach: Reach, faults: &mut F
         true => Some(statuses.find(row, "status", faults)?.clone()),
         false => None,
     };
-    let field = Field { at, encoding, scale, offset: row.number("offset")?, range, sentinels, status };
+    let field = Field {
+        at,
+        encoding,
+        scale,
+        offset: row.number("offset")?,
+        range,
+        sentinels,
+        status,
+        scan: scan(row),
+    };
     torn(&field, row, reach, faults);
     (faults.errors() == before).then(|| Signal { name: row.words("name"), field, unit })
 }
@@ -246,6 +255,10 @@ fn output(row: &Row, faults: &mut Faults) -> Option<Command> {
 fn quality(row: &Row) -> Option<Quality> {
     let name = row.str("quality")?;
     Quality::IN_PROFILES.into_iter().find(|q| q.as_str() == name)
+}
+
+fn scan(row: &Row) -> Scan {
+    Scan::ALL.into_iter().find(|s| row.str("scan") == Some(s.as_str())).unwrap_or_default()
 }
 
 fn location(row: &Row) -> Option<Location> {

@@ -333,14 +333,15 @@ pub fn pack(encoding: Encoding, raw: Raw, old: u16) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::register::Scan;
     use proptest::prelude::*;
 
     const ORDERS: [WordOrder; 4] = [WordOrder::Abcd, WordOrder::Cdab, WordOrder::Badc, WordOrder::Dcba];
     const AT: Location = Location { space: Space::Input, address: 100 };
-    const BLOCK: ReadBlock = ReadBlock { at: AT, count: 4 };
+    const BLOCK: ReadBlock = ReadBlock { at: AT, count: 4, scan: Scan::Fast };
 
     fn field(encoding: Encoding) -> Field {
-        Field { at: AT, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None }
+        Field::plain(AT, encoding)
     }
 
     fn read(field: &Field, words: &[u16]) -> (Option<f64>, Quality) {
@@ -476,7 +477,7 @@ mod tests {
     fn contacts_read_as_0_and_1() {
         let at = Location { space: Space::Discrete, address: 7 };
         let contact = Field { at, ..field(Encoding::Bit) };
-        let block = ReadBlock { at: Location { address: 6, ..at }, count: 2 };
+        let block = ReadBlock { at: Location { address: 6, ..at }, ..BLOCK };
         let r = reading(&contact, Unit::State, block, &Cells::Bits(vec![false, true]), Mono::START);
         assert_eq!((r.value, r.quality), good(1.0));
     }
@@ -490,7 +491,11 @@ mod tests {
         assert!(matches!(from(Space::Input, words(5)), Err(LineFault::Garbled(_))));
         assert!(matches!(from(Space::Holding, words(4)), Err(LineFault::Garbled(_))));
 
-        let coils = Question::Read(ReadBlock { at: Location { space: Space::Coil, address: 0 }, count: 10 });
+        let coils = Question::Read(ReadBlock {
+            at: Location { space: Space::Coil, address: 0 },
+            count: 10,
+            scan: Scan::Fast,
+        });
         let bits =
             |n| check_answer(&coils, Answer::Cells { space: Space::Coil, cells: Cells::Bits(vec![true; n]) });
         assert_eq!(bits(10), Ok(Cells::Bits(vec![true; 10])));
@@ -528,7 +533,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_reads_back(encoding in encodings(), words in any::<(u16, u16)>(), scale in 0.001..100.0) {
-            let block = ReadBlock { at: AT, count: 2 };
+            let block = ReadBlock { at: AT, count: 2, scan: Scan::Fast };
             let field = Field { scale, ..field(encoding) };
             let cells = Cells::Words(vec![words.0, words.1]);
             let first = reading(&field, Unit::PctVol, block, &cells, Mono::START);

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::field::codec::Question;
     use crate::field::schedule::Purpose;
-    use crate::model::register::{Location, ReadBlock, Space};
+    use crate::model::register::{Location, ReadBlock, Scan, Space};
     use crate::model::table::Row;
 
     fn ask(device: usize) -> Ask {
@@ -161,7 +161,7 @@ mod tests {
             device: DeviceId::from_usize(device),
             unit: 1,
             timeout: Span::from_ms(500),
-            question: Question::Read(ReadBlock { at, count: 1 }),
+            question: Question::Read(ReadBlock { at, count: 1, scan: Scan::Fast }),
             purpose: Purpose::Poll { block: 0 },
         }
     }

@@ -13,7 +13,7 @@ use super::codec::{Cells, Question, as_written};
 use crate::model::element::Demand;
 use crate::model::line::LineFault;
 use crate::model::plan::Plan;
-use crate::model::register::{Command, Encoding, ReadBlock};
+use crate::model::register::{Command, Encoding, ReadBlock, Scan};
 use crate::model::table::{DeviceId, ElementId, PointId};
 use crate::model::time::{Mono, Span};
 
@@ -118,7 +118,7 @@ impl Output {
 
     /// The read-back.
     pub(crate) fn read_back(&self) -> Question {
-        Question::Read(ReadBlock { at: self.command.readback, count: 1 })
+        Question::Read(ReadBlock { at: self.command.readback, count: 1, scan: Scan::Fast })
     }
 
     fn wanted(&self) -> u16 {

@@ -111,7 +111,31 @@ pub struct Location {
     pub address: u16,
 }
 
-/// One value of a device, read at each poll, as the point that it feeds wants it.
+/// How often something is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Scan {
+    /// At each poll: what is measured, and what moves.
+    #[default]
+    Fast,
+    /// At start, after a reconnect and every few minutes: identity, set-points of the device, life counters.
+    Slow,
+}
+
+impl Scan {
+    /// Both.
+    pub const ALL: [Scan; 2] = [Scan::Fast, Scan::Slow];
+
+    /// As written in profiles.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scan::Fast => "fast",
+            Scan::Slow => "slow",
+        }
+    }
+}
+
+/// One value of a device, as the point that it feeds wants it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Where it lies.
@@ -128,6 +152,25 @@ pub struct Field {
     pub sentinels: Vec<(i64, Quality)>,
     /// What qualifies this value; read in the same request, so that value and status are of one moment.
     pub status: Option<StatusField>,
+    /// How often it is read.
+    pub scan: Scan,
+}
+
+impl Field {
+    /// The bare number at `at`, read at each poll.
+    #[must_use]
+    pub const fn plain(at: Location, encoding: Encoding) -> Field {
+        Field {
+            at,
+            encoding,
+            scale: 1.0,
+            offset: 0.0,
+            range: None,
+            sentinels: Vec::new(),
+            status: None,
+            scan: Scan::Fast,
+        }
+    }
 }
 
 /// A status word and what it says of a value.
@@ -157,6 +200,8 @@ pub struct ReadBlock {
     pub at: Location,
     /// How many cells: at most 125 registers or 2,000 bits.
     pub count: u16,
+    /// How often it is asked for.
+    pub scan: Scan,
 }
 
 /// A cell that Davy writes, and what it writes there.

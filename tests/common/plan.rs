@@ -6,7 +6,7 @@ use davy::model::link::Link;
 use davy::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Plan, Point, Subject, Supervision};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
-    Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,
+    Command, Encoding, Field, Location, ReadBlock, Scan, Space, StatusField, StatusMeaning,
 };
 use davy::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, PointId, Row};
 use davy::model::time::Span;
@@ -148,11 +148,11 @@ pub(crate) fn at(space: Space, address: u16) -> Location {
 }
 
 pub(crate) fn block(space: Space, address: u16, count: u16) -> ReadBlock {
-    ReadBlock { at: at(space, address), count }
+    ReadBlock { at: at(space, address), count, scan: Scan::Fast }
 }
 
 pub(crate) fn plain(at: Location, encoding: Encoding) -> Field {
-    Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None }
+    Field::plain(at, encoding)
 }
 
 fn tag(text: &str) -> Tag {

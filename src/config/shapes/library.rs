@@ -6,6 +6,7 @@ const SPACES: Kind = Kind::OneOf(&["coil", "discrete", "input", "holding"]);
 const ADDRESS: Kind = Kind::Integer(0, 65_535);
 const ENCODINGS: Kind = Kind::OneOf(&["u16", "i16", "u32", "i32", "f32", "bits", "bit"]);
 const ORDERS: Kind = Kind::OneOf(&["abcd", "cdab", "badc", "dcba"]);
+const SCANS: Kind = Kind::OneOf(&["fast", "slow"]);
 const BIT_RANGE: Kind = Kind::List(&Kind::Integer(0, 15), 2, 2);
 
 /// A profile.
@@ -48,6 +49,12 @@ static SIGNAL: Shape = Shape {
         Key::may("range", Kind::List(&ANY, 2, 2), "lowest and highest value that the sensor can measure"),
         Key::may("sentinels", Kind::List(&Kind::Table(&SENTINEL), 0, 16), "raw values that are no values"),
         Key::may("status", Kind::Ref("a status of this profile"), "what qualifies this value"),
+        Key::preset(
+            "scan",
+            SCANS,
+            Preset::Str("fast"),
+            "how often it is read: at each poll, or (slow) at start, after a reconnect and every few minutes",
+        ),
     ],
 };
 
@@ -176,7 +183,7 @@ static STANDARD_ROW: Shape = set_points!(
 mod tests {
     use super::*;
     use crate::model::point::{Quality, Unit};
-    use crate::model::register::Space;
+    use crate::model::register::{Scan, Space};
 
     #[test]
     fn what_can_be_written_is_what_the_model_knows() {
@@ -184,6 +191,7 @@ mod tests {
         assert_eq!(names(UNITS), Unit::ALL.map(Unit::as_str));
         assert_eq!(names(QUALITIES), Quality::IN_PROFILES.map(Quality::as_str));
         assert_eq!(names(SPACES), Space::ALL.map(Space::as_str));
+        assert_eq!(names(SCANS), Scan::ALL.map(Scan::as_str));
         let amiss: Vec<_> = Quality::IN_PROFILES.into_iter().filter(|q| *q != Quality::Good).collect();
         assert_eq!(names(AMISS), amiss.into_iter().map(Quality::as_str).collect::<Vec<_>>());
     }

@@ -153,7 +153,7 @@ impl Wire {
 
 fn request(question: &Question) -> Request<'static> {
     match *question {
-        Question::Read(ReadBlock { at: Location { space, address }, count }) => match space {
+        Question::Read(ReadBlock { at: Location { space, address }, count, .. }) => match space {
             Space::Coil => Request::ReadCoils(address, count),
             Space::Discrete => Request::ReadDiscreteInputs(address, count),
             Space::Input => Request::ReadInputRegisters(address, count),
