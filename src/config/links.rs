@@ -74,6 +74,13 @@ fn broker(text: &str) -> Result<(String, u16), BadLink> {
 /// What is wrong with it, and how to write it.
 pub fn parse(text: &str) -> Result<Link, BadLink> {
     let (scheme, rest) = scheme(text, "bus")?;
+    link(scheme, rest).map_err(|bad| match scheme {
+        "tcp" => BadLink { help: "write \"tcp://host:port\", as \"tcp://10.0.0.5:502\"".to_owned(), ..bad },
+        _ => bad,
+    })
+}
+
+fn link(scheme: &str, rest: &str) -> Result<Link, BadLink> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut query = Query::of(query)?;
     let link = match scheme {

@@ -273,6 +273,12 @@ static BUS: Shape = Shape {
             Preset::Integer(1_000),
             "how often its devices are asked, unless they say so",
         ),
+        Key::preset(
+            "max_use_pct",
+            Kind::Integer(10, 100),
+            Preset::Integer(80),
+            "so much of the time the line may be in use, as reckoned from its speed",
+        ),
     ],
 };
 
@@ -286,7 +292,23 @@ static DEVICE: Shape = Shape {
         Key::must("profile", Kind::Ref("a profile"), "its register map"),
         Key::must("area", Kind::Ref("an area"), "where it stands"),
         Key::may("poll_ms", POLL_MS, "how often it is asked (default: as its bus)"),
+        Key::may(
+            "accelerated_ms",
+            POLL_MS,
+            "how often it is asked while there is gas in its area (default: poll_ms)",
+        ),
+        Key::preset(
+            "slow_poll_s",
+            Kind::Integer(10, 86_400),
+            Preset::Integer(600),
+            "how often its signals with scan = \"slow\" are asked: health, identity, its own set-points",
+        ),
         Key::may("timeout_ms", TIMEOUT_MS, "how long its answer may take (default: as its bus)"),
+        Key::may(
+            "latest_answer_ms",
+            TIMEOUT_MS,
+            "on a serial line: how long after the question an answer may come that is too late (default: timeout_ms)",
+        ),
         Key::may("calibrated", Kind::Str, "the day of its last calibration, as \"2026-11-24\""),
         Key::preset(
             "calibrate_days",

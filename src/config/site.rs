@@ -234,6 +234,10 @@ impl<'a> Compiler<'a> {
         let timeout = row.small("timeout_ms").or(bus_timeout)?;
         self.timing(row, poll, timeout);
         self.unit(row, bus, unit);
+        let (poll, timeout) = (Span::from_ms(poll), Span::from_ms(timeout));
+        let hurried_poll = row.small("accelerated_ms").map_or(poll, Span::from_ms);
+        let late = row.small("latest_answer_ms").map_or(timeout, Span::from_ms);
+        self.later(row, poll, hurried_poll, timeout, late);
         let condition = Condition::CommLost;
         let (wrong, action) = texts::comm_lost();
         let subject = Subject::Device(DeviceId::from_usize(self.plan.devices.len()));
@@ -260,8 +264,11 @@ impl<'a> Compiler<'a> {
             unit,
             area,
             profile: profile.id.clone(),
-            poll: Span::from_ms(poll),
-            timeout: Span::from_ms(timeout),
+            poll,
+            slow_poll: row.small("slow_poll_s").map(Span::from_secs)?,
+            hurried_poll,
+            timeout,
+            late,
             blocks: Vec::new(),
             comm_alarm,
             stale_alarm,
@@ -272,6 +279,14 @@ impl<'a> Compiler<'a> {
     fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
         let link = &self.plan.buses[bus].link;
         let message = format!("two devices are unit {unit} at {link}");
+        if link.is_rtu() && !SERIAL_UNITS.contains(&unit) {
+            let message = format!("unit {unit} can't be asked on a serial line");
+            self.faults.push(
+                Fault::error("no-unit", row.at("unit"), message)
+                    .label("0 is everybody, and nobody answers; 248 to 255 are reserved")
+                    .help("give the device a unit number of 1 to 247"),
+            );
+        }
         let reached = (same_address(link), unit);
         let Some(first) = self.units.get(&reached) else {
             self.units.insert(reached, row.at("unit"));
@@ -283,6 +298,26 @@ impl<'a> Compiler<'a> {
                 .help("give each device of a bus a unit number of its own, here and at the device")
                 .other(first, "first used here"),
         );
+    }
+
+    /// Times that only make sense beside others.
+    fn later(&mut self, row: &Row, poll: Span, hurried: Span, timeout: Span, late: Span) {
+        if hurried > poll {
+            let message = format!("accelerated to every {hurried}, slower than every {poll}");
+            self.faults.push(
+                Fault::error("accelerated-slower", row.at("accelerated_ms"), message)
+                    .label("slower")
+                    .help("make accelerated_ms at most poll_ms"),
+            );
+        }
+        if late < timeout {
+            let message = format!("an answer may come until {timeout}, and not after {late}");
+            self.faults.push(
+                Fault::error("late-before-timeout", row.at("latest_answer_ms"), message)
+                    .label("before the time-out")
+                    .help("latest_answer_ms is how long after the question an answer that is too late may still come"),
+            );
+        }
     }
 
     fn timing(&mut self, row: &Row, poll_ms: u64, timeout_ms: u64) {
@@ -361,6 +396,9 @@ impl<'a> Compiler<'a> {
         }
     }
 }
+
+/// The unit numbers of a serial line (Modbus over serial line 1.02, 2.2).
+const SERIAL_UNITS: std::ops::RangeInclusive<u8> = 1..=247;
 
 /// What two links to the same place have in common: names of hosts are written in any case.
 fn same_address(link: &Link) -> String {

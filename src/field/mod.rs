@@ -7,4 +7,5 @@ pub mod figures;
 mod output;
 pub mod rtu;
 pub mod schedule;
+pub mod timing;
 mod unit;

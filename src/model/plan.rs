@@ -117,8 +117,15 @@ pub struct Device {
     pub profile: String,
     /// How often it is asked.
     pub poll: Span,
+    /// How often what seldom changes is asked: health, identity, the device's own set-points.
+    pub slow_poll: Span,
+    /// How often it is asked while there is gas where it stands.
+    pub hurried_poll: Span,
     /// How long an answer may take.
     pub timeout: Span,
+    /// How long after the question an answer that comes too late can still come. On a serial line it can't be told from
+    /// the answer to the next question, so that nobody is asked before.
+    pub late: Span,
     /// What is asked at each poll, in order.
     pub blocks: Vec<ReadBlock>,
     /// The alarm raised when it does not answer.
