@@ -117,6 +117,8 @@ impl Sieve {
                 Some(Err(())) | None => at = at.saturating_add(1),
             }
         };
+        // Whether the line echoes is known from reads only: after the answer to one there is no doubt.
+        self.echoes = if self.looks_alike() { self.echoes } else { self.echoed };
         self.weigh(at);
         self.heard.drain(..at.saturating_add(found.len()).min(self.heard.len()));
         Some(found)
@@ -152,17 +154,19 @@ impl Sieve {
 
     /// An adapter that hears itself gives the question back first.
     fn skip_echo(&mut self) {
-        let [_, function, ..] = self.question[..] else { return };
-        // The answer to a write is the question once more: it is an echo only where reads are echoed too.
-        let looks_alike = matches!(function, 5 | 6 | 22);
-        if self.echoed || (looks_alike && !self.echoes) {
+        if self.question.is_empty() || self.echoed || (self.looks_alike() && !self.echoes) {
             return;
         }
         if self.heard.starts_with(&self.question) {
             self.heard.drain(..self.question.len());
             self.stray.echoes = self.stray.echoes.saturating_add(1);
-            (self.echoed, self.echoes) = (true, true);
+            self.echoed = true;
         }
+    }
+
+    /// The answer to a write is the question once more: it is an echo only where reads are echoed too.
+    fn looks_alike(&self) -> bool {
+        matches!(self.question.get(1), Some(5 | 6 | 22))
     }
 
     /// The length of the sound answer that begins here, or that it may still become one.

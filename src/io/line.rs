@@ -7,9 +7,9 @@ mod tls;
 mod voice;
 mod wire;
 
-pub use self::link::Modems;
+pub use self::link::{Dial, Dialler, Modems, Opened};
+pub use self::quiet::Stream;
 
-use self::link::Dialler;
 use self::voice::Voice;
 use self::wire::Wire;
 use super::clock::Clock;
@@ -43,11 +43,10 @@ pub struct Line {
 
 impl Line {
     /// Runs until the sender of the demands is gone. Every outcome goes to `hand_in`, which must not block.
-    pub async fn run(self, modems: &Modems, hand_in: impl Fn(Input)) {
+    pub async fn run(self, dial: impl Dial, hand_in: impl Fn(Input)) {
         let Line { plan, bus, clock, mut demands, figures } = self;
         let mut schedule = Schedule::new(Arc::clone(&plan), bus, clock.mono());
-        let link = &plan.buses[bus].link;
-        let mut wire = Wire::new(link.clone(), Dialler::new(link, modems), clock);
+        let mut wire = Wire::new(plan.buses[bus].link.clone(), dial, clock);
         let mut voice = Voice::new(&plan, bus);
         while demands.has_changed().is_ok() {
             for (n, demand) in demands.borrow_and_update().iter().enumerate() {

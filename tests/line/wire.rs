@@ -4,7 +4,7 @@
 use crate::plan::{Builder, Valve};
 use davy::field::figures::Figures;
 use davy::io::clock::Clock;
-use davy::io::line::{Line, Modems};
+use davy::io::line::{Dialler, Line, Modems};
 use davy::io::slave::Slave;
 use davy::model::element::{Demand, Mode, Position};
 use davy::model::line::LineFault;
@@ -58,7 +58,8 @@ impl Running {
             let hand_in = move |input| drop(give.send(input));
             let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
             let line = Line { plan, bus, clock, demands: watched, figures };
-            runtime.block_on(line.run(&Modems::default(), hand_in));
+            let dialler = Dialler::new(&line.plan.buses[line.bus].link, &Modems::default());
+            runtime.block_on(line.run(dialler, hand_in));
         });
         Running { inputs, demands }
     }

@@ -30,31 +30,41 @@ const REGISTRATION_MAX: usize = 256;
 const STRANGERS_MAX: usize = 16;
 
 /// A link that is open.
-pub(super) enum Opened {
+pub enum Opened {
     /// Frames with transaction numbers.
     Numbered(Box<dyn Stream>),
     /// Frames of a serial line; with the pace whose silences have to be kept here.
     Serial(Box<dyn Stream>, Option<Pace>),
 }
 
-/// Opens one link, again and again.
-pub(super) struct Dialler {
+/// Opens a link, again and again.
+pub trait Dial {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn open(&self) -> impl Future<Output = Result<Opened, String>>;
+
+    /// Whether the other side has called again, so that the connection that there was is no more.
+    fn is_called_anew(&self) -> bool;
+
+    /// Whether a connection that is dropped can be made again from here.
+    fn can_redial(&self) -> bool;
+}
+
+/// Opens the links of a site.
+#[derive(Debug)]
+pub struct Dialler {
     link: Link,
     slot: Slot,
 }
 
-impl Dialler {
-    pub(super) fn new(link: &Link, modems: &Modems) -> Dialler {
-        Dialler { link: link.clone(), slot: modems.slot(link) }
-    }
-
-    /// Whether the other side has called again, so that the connection that there was is no more.
-    pub(super) fn is_called_anew(&self) -> bool {
+impl Dial for Dialler {
+    fn is_called_anew(&self) -> bool {
         self.slot.open().is_some()
     }
 
-    /// Whether a connection that is dropped can be made again from here.
-    pub(super) fn can_redial(&self) -> bool {
+    fn can_redial(&self) -> bool {
         match self.link {
             Link::Tcp { .. } | Link::Tls { .. } | Link::RtuTcp { .. } => true,
             // It is there or it is not: one that was unplugged says so.
@@ -62,15 +72,19 @@ impl Dialler {
         }
     }
 
-    /// Opens it.
-    ///
-    /// # Errors
-    /// Why not, in words.
-    pub(super) async fn open(&self) -> Result<Opened, String> {
+    async fn open(&self) -> Result<Opened, String> {
         match timeout(duration(CONNECT_TIMEOUT), self.dial()).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(format!("no connection within {CONNECT_TIMEOUT}")),
         }
+    }
+}
+
+impl Dialler {
+    /// Opens `link`; where it is a modem's, what that has dialled.
+    #[must_use]
+    pub fn new(link: &Link, modems: &Modems) -> Dialler {
+        Dialler { link: link.clone(), slot: modems.slot(link) }
     }
 
     async fn dial(&self) -> Result<Opened, String> {

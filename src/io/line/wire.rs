@@ -2,7 +2,7 @@
 //! tokio-modbus, of which it takes frames and transaction numbers; whether an answer fits is checked in
 //! `field/codec.rs`, because the library's typed calls check it in debug builds only.
 
-use super::link::{Dialler, Opened};
+use super::link::{Dial, Opened};
 use super::quiet::{Ear, HungUp, QuietIo, SerialIo};
 use crate::field::codec::{Answer, Cells, Question, as_written, check_answer};
 use crate::field::rtu::Stray;
@@ -28,9 +28,9 @@ const RECONNECT_MAX: Span = Span::from_secs(10);
 const SILENCES_MAX: u32 = 3;
 
 /// The connection of a line.
-pub(super) struct Wire {
+pub(super) struct Wire<D> {
     link: Link,
-    dialler: Dialler,
+    dial: D,
     clock: Clock,
     session: Option<Session>,
     /// What is heard on a serial line.
@@ -51,11 +51,11 @@ pub(super) enum Miss {
     Fault(LineFault),
 }
 
-impl Wire {
-    pub(super) fn new(link: Link, dialler: Dialler, clock: Clock) -> Wire {
+impl<D: Dial> Wire<D> {
+    pub(super) fn new(link: Link, dial: D, clock: Clock) -> Wire<D> {
         Wire {
             link,
-            dialler,
+            dial,
             retry_at: clock.mono(),
             clock,
             session: None,
@@ -83,7 +83,7 @@ impl Wire {
     }
 
     async fn try_ask(&mut self, ask: &Ask) -> Result<Cells, Miss> {
-        if self.dialler.is_called_anew() {
+        if self.dial.is_called_anew() {
             self.session = None;
         }
         let mut session = match self.session.take() {
@@ -120,7 +120,7 @@ impl Wire {
         }
         let instead = self.ear.instead();
         self.silences = if instead.is_some() { 0 } else { self.silences.saturating_add(1) };
-        let gone = self.silences >= SILENCES_MAX && self.dialler.can_redial();
+        let gone = self.silences >= SILENCES_MAX && self.dial.can_redial();
         if self.ear.has_asked() && !gone {
             self.session = Some(session);
         } else {
@@ -130,11 +130,11 @@ impl Wire {
     }
 
     async fn connect(&mut self, purpose: Purpose) -> Result<Session, LineFault> {
-        let waits = self.clock.mono() < self.retry_at && !self.dialler.is_called_anew();
+        let waits = self.clock.mono() < self.retry_at && !self.dial.is_called_anew();
         if waits && matches!(purpose, Purpose::Poll { .. }) {
             return Err(LineFault::Link(self.why.clone()));
         }
-        match self.dialler.open().await {
+        match self.dial.open().await {
             Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream))),
             Ok(Opened::Serial(stream, pace)) => {
                 Ok(rtu::attach(SerialIo::new(stream, self.ear.clone(), self.clock, pace)))

@@ -4,7 +4,7 @@
 use crate::field::figures::{Figures, UnitFigures};
 use crate::field::rtu::Stray;
 use crate::io::clock::Clock;
-use crate::io::line::{Line, Modems, SharedFigures};
+use crate::io::line::{Dialler, Line, Modems, SharedFigures};
 use crate::model::element::Demand;
 use crate::model::link::Link;
 use crate::model::plan::Plan;
@@ -13,7 +13,6 @@ use crate::model::time::Mono;
 use crate::model::view::{LineView, UnitView};
 use crate::safety::Input;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -29,7 +28,7 @@ pub(super) struct Lines {
     /// What each measures of itself.
     figures: Table<BusId, SharedFigures>,
     /// Modems may dial in for as long as this lives.
-    _modems: Rc<Modems>,
+    _modems: Modems,
 }
 
 /// A line on a thread of its own.
@@ -48,7 +47,7 @@ impl Lines {
         inbox: &Inbox,
         hand_in: &F,
     ) -> Lines {
-        let modems = Rc::new(Modems::listen(plan.buses.iter().map(|(_, bus)| &bus.link)));
+        let modems = Modems::listen(plan.buses.iter().map(|(_, bus)| &bus.link));
         let (mut tasks, mut threads, mut figures) = (Vec::new(), Vec::new(), Table::default());
         for (bus, row) in plan.buses.iter() {
             let measured: SharedFigures = Arc::new(Mutex::new(Figures::new(clock.mono())));
@@ -58,9 +57,9 @@ impl Lines {
             match &row.link {
                 Link::Serial { .. } => threads.extend(serial(line, inbox.clone())),
                 Link::Tcp { .. } | Link::Tls { .. } | Link::RtuTcp { .. } | Link::Listen { .. } => {
-                    let (modems, hand_in) = (Rc::clone(&modems), hand_in.clone());
+                    let (dialler, hand_in) = (Dialler::new(&row.link, &modems), hand_in.clone());
                     tasks.push(tokio::task::spawn_local(async move {
-                        line.run(&modems, hand_in).await;
+                        line.run(dialler, hand_in).await;
                     }));
                 }
             }
@@ -116,6 +115,7 @@ fn serial(line: Line, inbox: Inbox) -> Option<Serial> {
     let (stop, stopped) = oneshot::channel::<()>();
     let (end, ended) = oneshot::channel();
     let tag = line.plan.buses[line.bus].tag.clone();
+    let dialler = Dialler::new(&line.plan.buses[line.bus].link, &Modems::default());
     let (name, bus) = (format!("line-{tag}"), tag.clone());
     let run = move || {
         let _end: oneshot::Sender<()> = end;
@@ -124,9 +124,8 @@ fn serial(line: Line, inbox: Inbox) -> Option<Serial> {
             Err(error) => return tracing::error!(%bus, %error, "the line can't be run"),
         };
         runtime.block_on(async move {
-            let nobody = Modems::default();
             tokio::select! {
-                () = line.run(&nobody, |input| inbox.put(input)) => {}
+                () = line.run(dialler, |input| inbox.put(input)) => {}
                 // Its owner has dropped the other end.
                 _ = stopped => {}
             }
