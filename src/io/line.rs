@@ -7,7 +7,7 @@ mod tls;
 mod voice;
 mod wire;
 
-pub use self::link::{Dial, Dialler, Modems, Opened};
+pub use self::link::{Dial, Dialler, Modems, Opened, Terminal};
 pub use self::quiet::Stream;
 
 use self::voice::Voice;

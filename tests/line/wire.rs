@@ -46,6 +46,11 @@ impl Running {
         log: Arc<Mutex<Vec<u8>>>,
     ) -> Running {
         plan.buses[bus].link = Link::Tcp { host: "127.0.0.1".to_owned(), port };
+        Running::over_its_link(plan, bus, clock, log)
+    }
+
+    /// Over whatever link the plan says.
+    pub(crate) fn over_its_link(plan: Plan, bus: BusId, clock: Clock, log: Arc<Mutex<Vec<u8>>>) -> Running {
         let (demands, watched) = watch::channel(vec![Demand::None; plan.elements.len()]);
         let (give, inputs) = channel();
         let plan = Arc::new(plan);
@@ -58,8 +63,11 @@ impl Running {
             let hand_in = move |input| drop(give.send(input));
             let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
             let line = Line { plan, bus, clock, demands: watched, figures };
-            let dialler = Dialler::new(&line.plan.buses[line.bus].link, &Modems::default());
-            runtime.block_on(line.run(dialler, hand_in));
+            runtime.block_on(async move {
+                let modems = Modems::listen(line.plan.buses.iter().map(|(_, bus)| &bus.link));
+                let dialler = Dialler::new(&line.plan.buses[line.bus].link, &modems);
+                line.run(dialler, hand_in).await;
+            });
         });
         Running { inputs, demands }
     }

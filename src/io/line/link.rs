@@ -9,13 +9,16 @@ use serial2::rs4xx::Rs485Config;
 use serial2::{KeepSettings, SerialPort};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tokio_serial::SerialPortBuilderExt;
+use tokio_serial::{SerialPort as _, SerialPortBuilderExt, SerialStream};
 
 /// How long a connection may take to come up: a mine ring or a 4G link answers within a second or not at all.
 const CONNECT_TIMEOUT: Span = Span::from_secs(3);
@@ -132,6 +135,34 @@ fn serial(path: &str, pace: Pace, rs485: bool) -> Result<Box<dyn Stream>, String
         Err(e) => {
             Err(format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"))
         }
+    }
+}
+
+/// Does not make a terminal the one that controls the process (`fcntl.h` of Linux).
+const O_NOCTTY: i32 = 0o400;
+
+/// A pseudo-terminal: a serial port without a wire, to pretend devices on.
+#[derive(Debug)]
+pub struct Terminal {
+    /// The device file that a line opens.
+    pub path: String,
+    /// The other end.
+    pub far: Box<dyn Stream>,
+    /// Kept open, so that the far end is not hung up on while no line has it open.
+    _near: File,
+}
+
+impl Terminal {
+    /// Makes one. Must be called within the runtime that is to use it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open() -> io::Result<Terminal> {
+        let (far, near) = SerialStream::pair()?;
+        let path = near.name().ok_or_else(|| io::Error::other("a terminal without a name"))?;
+        // Not `near` itself: it has locked the port.
+        let kept = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(&path)?;
+        Ok(Terminal { path, far: Box::new(far), _near: kept })
     }
 }
 
