@@ -17,7 +17,7 @@ use crate::field::figures::Figures;
 use crate::field::schedule::{Event, Schedule, Step};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
-use crate::model::table::{BusId, ElementId, Row};
+use crate::model::table::{BusId, DeviceId, ElementId, Row};
 use crate::safety::Input;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -37,6 +37,8 @@ pub struct Line {
     pub clock: Clock,
     /// One demand per element, by row number.
     pub demands: watch::Receiver<Vec<Demand>>,
+    /// Which devices are to be asked more often, by row number.
+    pub hurried: watch::Receiver<Vec<bool>>,
     /// Where it writes down what it measures of itself.
     pub figures: SharedFigures,
 }
@@ -44,13 +46,18 @@ pub struct Line {
 impl Line {
     /// Runs until the sender of the demands is gone. Every outcome goes to `hand_in`, which must not block.
     pub async fn run(self, dial: impl Dial, hand_in: impl Fn(Input)) {
-        let Line { plan, bus, clock, mut demands, figures } = self;
+        let Line { plan, bus, clock, mut demands, mut hurried, figures } = self;
         let mut schedule = Schedule::new(Arc::clone(&plan), bus, clock.mono());
         let mut wire = Wire::new(plan.buses[bus].link.clone(), dial, clock);
         let mut voice = Voice::new(&plan, bus);
         while demands.has_changed().is_ok() {
             for (n, demand) in demands.borrow_and_update().iter().enumerate() {
                 schedule.demand(ElementId::from_usize(n), *demand);
+            }
+            if hurried.has_changed().unwrap_or(false) {
+                for (n, hurried) in hurried.borrow_and_update().iter().enumerate() {
+                    schedule.hurry(clock.mono(), DeviceId::from_usize(n), *hurried);
+                }
             }
             match schedule.next(clock.mono()) {
                 Step::Wait(at) => tokio::select! {

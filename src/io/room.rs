@@ -158,9 +158,10 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
     let at_room = mail.clone();
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
         let demands = watch::channel(desk.site.demands()).0;
+        let hurried = watch::channel(desk.site.hurried()).0;
         let desk = RefCell::new(desk);
         let (inbox, news) = (Inbox::default(), Notify::new());
-        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, inbox, news };
+        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, hurried, inbox, news };
         room.news.notify_one(); // What waits already.
         LocalSet::new().block_on(&runtime, Rc::new(room).run(plan, at_door));
     })?;
@@ -175,6 +176,8 @@ struct Room {
     journal: Journal,
     buffer: Buffer,
     demands: watch::Sender<Vec<Demand>>,
+    /// Which devices are to be asked more often.
+    hurried: watch::Sender<Vec<bool>>,
     inbox: Inbox,
     /// There are records to be handed over.
     news: Notify,
@@ -267,7 +270,7 @@ impl Room {
     fn lines(self: &Rc<Self>, plan: &Arc<Plan>) -> Lines {
         let room = Rc::clone(self);
         let hand_in = move |input| drop(room.input(input));
-        Lines::start(plan, self.clock, &self.demands, &self.inbox, &hand_in)
+        Lines::start(plan, self.clock, &self.demands, &self.hurried, &self.inbox, &hand_in)
     }
 
     /// Takes in what lines on other threads have handed in.
@@ -317,6 +320,13 @@ impl Room {
         if desk.waiting.is_empty() {
             return;
         }
+        // Only what is worth a record can have changed where there is gas.
+        let over = desk.site.hurried();
+        self.hurried.send_if_modified(|hurried| {
+            let changed = *hurried != over;
+            *hurried = over;
+            changed
+        });
         if let Err(back) = self.journal.offer(std::mem::take(&mut desk.waiting)) {
             desk.waiting = back;
             let over = desk.waiting.len().saturating_sub(WAITING_MAX);
@@ -407,6 +417,7 @@ impl Room {
         // Row numbers have changed: the whole level is sent, not its differences.
         effects.demands.clear();
         self.demands.send_replace(desk.site.demands());
+        self.hurried.send_replace(desk.site.hurried());
         drop(desk);
         drop(self.see_to(effects));
     }

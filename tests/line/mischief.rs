@@ -376,7 +376,14 @@ fn run(seed: u64, faults: &[Fault]) -> Vec<String> {
         let wrote = Rc::new(RefCell::new(None));
         let (demands, watched) = watch::channel(vec![Demand::None; plan.elements.len()]);
         let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
-        let line = Line { plan: Arc::clone(&plan), bus, clock, demands: watched, figures };
+        let line = Line {
+            plan: Arc::clone(&plan),
+            bus,
+            clock,
+            demands: watched,
+            hurried: watch::channel(Vec::new()).1,
+            figures,
+        };
         let hand_in = {
             let (world, good, wrote) = (Rc::clone(&world), Rc::clone(&good), Rc::clone(&wrote));
             move |input: Input| {

@@ -5,9 +5,10 @@ use davy::field::codec::{Cells, Question};
 use davy::field::schedule::{Ask, Event, Purpose, Schedule, Step};
 use davy::model::element::{Demand, Mode};
 use davy::model::line::LineFault;
+use davy::model::link::Link;
 use davy::model::plan::Plan;
 use davy::model::point::{Doubt, Fault, Quality};
-use davy::model::register::{Location, Space};
+use davy::model::register::{Location, ReadBlock, Scan, Space};
 use davy::model::table::{DeviceId, ElementId};
 use davy::model::time::{Mono, Span};
 use proptest::prelude::*;
@@ -165,6 +166,76 @@ fn polls_keep_their_phase_and_are_spread_over_the_period() {
         }
         assert!(times.len() >= 3_599, "device {n}: {}", times.len());
     }
+}
+
+#[test]
+fn where_there_is_gas_devices_are_asked_more_often() {
+    let mut builder = Builder::new();
+    let (near, _) = builder.detector(Span::from_secs(2));
+    let (far, _) = builder.detector(Span::from_secs(2));
+    builder.plan.devices[near].hurried_poll = Span::from_ms(500);
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(10));
+    bench.sent.clear();
+    bench.schedule.hurry(bench.now, near, true);
+    bench.schedule.hurry(bench.now, far, true);
+    bench.run(Span::from_secs(60));
+    let polls = [near, far].map(|device| bench.asked(device).len());
+    assert!((119..=121).contains(&polls[0]) && (29..=31).contains(&polls[1]), "{polls:?}");
+    bench.sent.clear();
+    bench.schedule.hurry(bench.now, near, false);
+    bench.run(Span::from_secs(60));
+    let polls = bench.asked(near).len();
+    assert!((29..=31).contains(&polls), "{polls}");
+}
+
+#[test]
+fn what_seldom_changes_is_read_at_the_start_and_after_a_loss_and_now_and_then_and_never_before_gas() {
+    let mut builder = Builder::new();
+    let fast = block(Space::Input, 0, 2);
+    let slow = ReadBlock { scan: Scan::Slow, ..block(Space::Holding, 40, 2) };
+    let device = builder.device(Span::from_secs(1), vec![fast, slow]);
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(1_500));
+    let slow_reads = |bench: &Bench| -> Vec<Mono> {
+        let sent = bench.sent.iter().filter(|s| s.ok && s.ask.question == Question::Read(slow));
+        sent.map(|s| s.at).collect()
+    };
+    assert_eq!(slow_reads(&bench).len(), 3, "at the start, after 600 s, after 1,200 s");
+    assert_eq!(bench.sent[0].ask.question, Question::Read(fast));
+    bench.dead.insert(device);
+    bench.run(Span::from_secs(30));
+    bench.dead.clear();
+    bench.sent.clear();
+    bench.run(Span::from_secs(70));
+    assert_eq!(slow_reads(&bench).len(), 1, "whoever comes back may be another one");
+}
+
+#[test]
+fn after_a_time_out_on_a_serial_line_nobody_is_asked_until_no_late_answer_can_come_but_for_a_trip() {
+    let mut builder = Builder::new();
+    let host = "h".to_owned();
+    builder.plan.buses[builder.bus].link = Link::RtuTcp { host, port: 1, pace: None };
+    let (silent, _) = builder.detector(Span::from_secs(1));
+    builder.detector(Span::from_secs(1));
+    let valve = builder.valve(Span::from_secs(1), Mode::Act, None);
+    for (_, device) in builder.plan.devices.iter_mut() {
+        device.late = Span::from_ms(900);
+    }
+    let mut bench = Bench::new(builder);
+    bench.dead.insert(silent);
+    let asked = loop {
+        let ask = bench.one();
+        if ask.device == silent {
+            break bench.sent.last().unwrap().at;
+        }
+    };
+    assert!(matches!(bench.schedule.next(bench.now), Step::Wait(at) if at == asked + Span::from_ms(900)));
+    bench.schedule.demand(valve.element, Demand::Trip);
+    assert!(matches!(bench.one().purpose, Purpose::Write { .. }));
+    let next = bench.one();
+    assert!(matches!(next.purpose, Purpose::ReadBack { .. }), "{next:?}");
+    assert!(bench.sent.last().unwrap().at >= asked + Span::from_ms(900), "a late answer could pass for it");
 }
 
 #[test]

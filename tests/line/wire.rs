@@ -62,7 +62,8 @@ impl Running {
             // Whoever listens may be gone before the line is.
             let hand_in = move |input| drop(give.send(input));
             let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
-            let line = Line { plan, bus, clock, demands: watched, figures };
+            let line =
+                Line { plan, bus, clock, demands: watched, hurried: watch::channel(Vec::new()).1, figures };
             runtime.block_on(async move {
                 let modems = Modems::listen(line.plan.buses.iter().map(|(_, bus)| &bus.link));
                 let dialler = Dialler::new(&line.plan.buses[line.bus].link, &modems);

@@ -44,6 +44,7 @@ impl Lines {
         plan: &Arc<Plan>,
         clock: Clock,
         demands: &watch::Sender<Vec<Demand>>,
+        hurried: &watch::Sender<Vec<bool>>,
         inbox: &Inbox,
         hand_in: &F,
     ) -> Lines {
@@ -53,7 +54,9 @@ impl Lines {
             let measured: SharedFigures = Arc::new(Mutex::new(Figures::new(clock.mono())));
             figures.push(Arc::clone(&measured));
             let (plan, demands) = (Arc::clone(plan), demands.subscribe());
-            let line = Line { plan, bus, clock, demands, figures: measured };
+            let mut hurried = hurried.subscribe();
+            hurried.mark_changed();
+            let line = Line { plan, bus, clock, demands, hurried, figures: measured };
             match &row.link {
                 Link::Serial { .. } => threads.extend(serial(line, inbox.clone())),
                 Link::Tcp { .. } | Link::Tls { .. } | Link::RtuTcp { .. } | Link::Listen { .. } => {
