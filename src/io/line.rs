@@ -1,14 +1,17 @@
 //! One line: sends what its schedule asks, and hands in what comes back. It decides nothing. How a link is opened
-//! lives in `link`, what is sent over it in `wire`, what is kept from it in `quiet`, what is said of it in `voice`.
+//! lives in `link`, what is sent over it in `wire`, what is kept from it in `quiet`, what is said of it in `voice`
+//! and `tap`.
 
 mod link;
 mod quiet;
+mod tap;
 mod tls;
 mod voice;
 mod wire;
 
 pub use self::link::{Dial, Dialler, Modems, Opened, Terminal};
 pub use self::quiet::Stream;
+pub use self::tap::{Decode, Tap};
 
 use self::voice::Voice;
 use self::wire::Wire;
@@ -39,6 +42,8 @@ pub struct Line {
     pub demands: watch::Receiver<Vec<Demand>>,
     /// Which devices are to be asked more often, by row number.
     pub hurried: watch::Receiver<Vec<bool>>,
+    /// What of its traffic is written into the log.
+    pub tap: Tap,
     /// Where it writes down what it measures of itself.
     pub figures: SharedFigures,
 }
@@ -46,9 +51,9 @@ pub struct Line {
 impl Line {
     /// Runs until the sender of the demands is gone. Every outcome goes to `hand_in`, which must not block.
     pub async fn run(self, dial: impl Dial, hand_in: impl Fn(Input)) {
-        let Line { plan, bus, clock, mut demands, mut hurried, figures } = self;
+        let Line { plan, bus, clock, mut demands, mut hurried, tap, figures } = self;
         let mut schedule = Schedule::new(Arc::clone(&plan), bus, clock.mono());
-        let mut wire = Wire::new(plan.buses[bus].link.clone(), dial, clock);
+        let mut wire = Wire::new(plan.buses[bus].link.clone(), tap.clone(), dial, clock);
         let mut voice = Voice::new(&plan, bus);
         while demands.has_changed().is_ok() {
             for (n, demand) in demands.borrow_and_update().iter().enumerate() {
@@ -70,7 +75,11 @@ impl Line {
                     let begun = clock.mono();
                     let outcome = wire.ask(&ask).await;
                     let (now, fault) = (clock.mono(), outcome.as_ref().err().cloned());
+                    tap.asked(&plan, &ask, &outcome);
                     for event in schedule.done(now, &ask, outcome) {
+                        if let Event::Read { readings, .. } = &event {
+                            tap.read(&plan, readings);
+                        }
                         voice.tell(&event, now);
                         if let Some(input) = input(event) {
                             hand_in(input);

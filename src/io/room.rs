@@ -9,6 +9,7 @@ use self::mail::Mailbox;
 use super::buffer::Buffer;
 use super::clock::{Clock, duration};
 use super::journal::Journal;
+use super::line::Decode;
 use crate::field::schedule::{GRID, on_grid};
 use crate::model::command::{Order, Reply};
 use crate::model::element::Demand;
@@ -46,6 +47,7 @@ pub const THREAD: &str = "davy-safety";
 enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
+    Decode(String, Decode, oneshot::Sender<bool>),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
     Stop(oneshot::Sender<Vec<Record>>),
 }
@@ -76,6 +78,14 @@ impl Door {
     /// [`RoomGone`].
     pub async fn view(&self) -> Result<(Arc<Plan>, View), RoomGone> {
         self.knock(Knock::View).await
+    }
+
+    /// Writes so much of a line's traffic into the log. Gives whether there is such a line.
+    ///
+    /// # Errors
+    /// [`RoomGone`].
+    pub async fn decode(&self, bus: String, decode: Decode) -> Result<bool, RoomGone> {
+        self.knock(|reply| Knock::Decode(bus, decode, reply)).await
     }
 
     /// Goes on under a new plan, or says what stands against it.
@@ -239,6 +249,10 @@ impl Room {
                         let mut view = room.desk.borrow().site.view(room.clock.now());
                         view.lines = lines.view(room.clock.mono());
                         drop(reply.send((Arc::clone(&plan), view)));
+                    }
+                    Some(Knock::Decode(bus, decode, reply)) => {
+                        // Who has asked may be gone.
+                        let _: Result<(), bool> = reply.send(lines.decode(&plan, &bus, decode));
                     }
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);

@@ -5,7 +5,7 @@ use crate::plan::{Builder, Valve, at, block, plain};
 use davy::field::figures::Figures;
 use davy::field::rtu::{checksum, frame, is_sound};
 use davy::io::clock::Clock;
-use davy::io::line::{Dial, Line, Opened};
+use davy::io::line::{Dial, Line, Opened, Tap};
 use davy::model::element::{Demand, Mode};
 use davy::model::link::Link;
 use davy::model::point::{Quality, Unit};
@@ -376,6 +376,7 @@ fn run(seed: u64, faults: &[Fault]) -> Vec<String> {
         let wrote = Rc::new(RefCell::new(None));
         let (demands, watched) = watch::channel(vec![Demand::None; plan.elements.len()]);
         let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
+        let tap = Tap::new(plan.buses[bus].tag.clone());
         let line = Line {
             plan: Arc::clone(&plan),
             bus,

@@ -4,7 +4,7 @@
 use crate::plan::{Builder, Valve};
 use davy::field::figures::Figures;
 use davy::io::clock::Clock;
-use davy::io::line::{Dialler, Line, Modems};
+use davy::io::line::{Dialler, Line, Modems, Tap};
 use davy::io::slave::Slave;
 use davy::model::element::{Demand, Mode, Position};
 use davy::model::line::LineFault;
@@ -62,8 +62,16 @@ impl Running {
             // Whoever listens may be gone before the line is.
             let hand_in = move |input| drop(give.send(input));
             let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
-            let line =
-                Line { plan, bus, clock, demands: watched, hurried: watch::channel(Vec::new()).1, figures };
+            let tap = Tap::new(plan.buses[bus].tag.clone());
+            let line = Line {
+                plan,
+                bus,
+                clock,
+                demands: watched,
+                hurried: watch::channel(Vec::new()).1,
+                tap,
+                figures,
+            };
             runtime.block_on(async move {
                 let modems = Modems::listen(line.plan.buses.iter().map(|(_, bus)| &bus.link));
                 let dialler = Dialler::new(&line.plan.buses[line.bus].link, &modems);

@@ -1,6 +1,7 @@
 //! What lies between a connection and the library: nothing that was said before a request is taken for its answer, and
 //! on a serial line nothing else that is heard meanwhile either.
 
+use super::tap::Tap;
 use crate::field::rtu::{Sieve, Stray};
 use crate::io::clock::{Clock, duration};
 use crate::model::link::Pace;
@@ -35,6 +36,7 @@ impl std::error::Error for HungUp {}
 #[derive(Debug)]
 pub(super) struct QuietIo<T> {
     inner: T,
+    tap: Tap,
     /// A request is being sent; nothing was read since its first byte.
     sending: bool,
     /// Bytes thrown away before the next request.
@@ -46,8 +48,8 @@ pub(super) struct QuietIo<T> {
 const STALE_MAX: usize = 64 * 1024;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> QuietIo<T> {
-    pub(super) fn new(inner: T) -> QuietIo<T> {
-        QuietIo { inner, sending: false, stale: 0 }
+    pub(super) fn new(inner: T, tap: Tap) -> QuietIo<T> {
+        QuietIo { inner, tap, sending: false, stale: 0 }
     }
 
     fn discard_stale(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -60,6 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> QuietIo<T> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
                     self.stale = self.stale.saturating_add(buf.filled().len());
+                    self.tap.thrown_away(buf.filled());
                 }
                 Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(Err(io::Error::other(HungUp))),
             }
@@ -75,7 +78,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for QuietIo<T> {
             ready!(this.discard_stale(cx))?;
             (this.sending, this.stale) = (true, 0);
         }
-        Pin::new(&mut this.inner).poll_write(cx, buf)
+        let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
+        this.tap.sent(buf.get(..sent).unwrap_or_default());
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,7 +95,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for QuietIo<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for QuietIo<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        this.tap.heard(buf.filled().get(before..).unwrap_or_default());
         this.sending = false;
         Poll::Ready(Ok(()))
     }
@@ -143,6 +150,7 @@ impl Ear {
 #[derive(Debug)]
 pub(super) struct SerialIo<T> {
     inner: T,
+    tap: Tap,
     ear: Ear,
     clock: Clock,
     /// How fast characters go, where the silence between frames has to be kept here.
@@ -155,8 +163,8 @@ pub(super) struct SerialIo<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
     /// Keeps the silence of `pace` by blocking its thread, which then must be the line's own.
-    pub(super) fn new(inner: T, ear: Ear, clock: Clock, pace: Option<Pace>) -> SerialIo<T> {
-        SerialIo { inner, ear, quiet_since: clock.mono(), clock, pace, answer: Vec::new() }
+    pub(super) fn new(inner: T, tap: Tap, ear: Ear, clock: Clock, pace: Option<Pace>) -> SerialIo<T> {
+        SerialIo { inner, tap, ear, quiet_since: clock.mono(), clock, pace, answer: Vec::new() }
     }
 
     /// Waits for silence; what comes meanwhile is thrown away.
@@ -176,6 +184,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
                     thrown = thrown.saturating_add(buf.filled().len());
                     self.ear.open().sieve.stray(buf.filled().len());
+                    self.tap.thrown_away(buf.filled());
                     self.quiet_since = self.clock.mono();
                 }
                 Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(Err(io::Error::other(HungUp))),
@@ -204,6 +213,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SerialIo<T> {
         }
         let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
         this.ear.open().sent = sent == buf.len();
+        this.tap.sent(buf.get(..sent).unwrap_or_default());
         let begins = this.clock.mono().max(this.quiet_since);
         this.quiet_since = begins + this.pace.map(|pace| pace.chars(sent)).unwrap_or_default();
         Poll::Ready(Ok(sent))
@@ -230,6 +240,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for SerialIo<T> {
                 return Poll::Ready(Ok(()));
             }
             this.quiet_since = this.clock.mono();
+            this.tap.heard(part.filled());
             this.answer = this.ear.open().sieve.heard(part.filled()).unwrap_or_default();
         }
         let count = this.answer.len().min(buf.remaining());
@@ -242,12 +253,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for SerialIo<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::point::Tag;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    fn tap() -> Tap {
+        Tap::new(Tag::new("line").unwrap())
+    }
 
     #[tokio::test]
     async fn what_arrives_unasked_is_never_taken_for_an_answer() {
         let (near, mut far) = duplex(1024);
-        let mut quiet = QuietIo::new(near);
+        let mut quiet = QuietIo::new(near, tap());
         for _ in 0..3 {
             far.write_all(b"late answer").await.unwrap();
             quiet.write_all(b"que").await.unwrap();
@@ -262,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_runtime_that_lets_others_go_first_leaves_nothing_stale() {
         let (near, mut far) = duplex(STALE_MAX);
-        let mut quiet = QuietIo::new(near);
+        let mut quiet = QuietIo::new(near, tap());
         far.write_all(&[0; STALE_MAX - 512]).await.unwrap();
         // What is left of this task's turn is not enough to read all that.
         for _ in 0..100 {
@@ -278,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn the_answer_is_not_thrown_away_with_a_request_sent_in_parts() {
         let (near, mut far) = duplex(1024);
-        let mut quiet = QuietIo::new(near);
+        let mut quiet = QuietIo::new(near, tap());
         quiet.write_all(b"que").await.unwrap();
         far.write_all(b"answer").await.unwrap();
         quiet.write_all(b"stion").await.unwrap();
@@ -291,7 +307,7 @@ mod tests {
     async fn a_connection_that_was_closed_while_idle_is_known_before_anything_is_sent() {
         let (near, far) = duplex(1024);
         drop(far);
-        let error = QuietIo::new(near).write_all(b"question").await.unwrap_err();
+        let error = QuietIo::new(near, tap()).write_all(b"question").await.unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<HungUp>()));
     }
 
@@ -299,7 +315,7 @@ mod tests {
     async fn a_peer_that_talks_without_end_is_cut_off_before_anything_is_sent() {
         let (near, mut far) = duplex(2 * STALE_MAX);
         far.write_all(&[0; STALE_MAX + 1]).await.unwrap();
-        let error = QuietIo::new(near).write_all(b"question").await.unwrap_err();
+        let error = QuietIo::new(near, tap()).write_all(b"question").await.unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<HungUp>()));
     }
 }

@@ -4,6 +4,7 @@
 
 use super::link::{Dial, Opened};
 use super::quiet::{Ear, HungUp, QuietIo, SerialIo};
+use super::tap::Tap;
 use crate::field::codec::{Answer, Cells, Question, as_written, check_answer};
 use crate::field::rtu::Stray;
 use crate::field::schedule::{Ask, Purpose};
@@ -30,6 +31,7 @@ const SILENCES_MAX: u32 = 3;
 /// The connection of a line.
 pub(super) struct Wire<D> {
     link: Link,
+    tap: Tap,
     dial: D,
     clock: Clock,
     session: Option<Session>,
@@ -52,9 +54,10 @@ pub(super) enum Miss {
 }
 
 impl<D: Dial> Wire<D> {
-    pub(super) fn new(link: Link, dial: D, clock: Clock) -> Wire<D> {
+    pub(super) fn new(link: Link, tap: Tap, dial: D, clock: Clock) -> Wire<D> {
         Wire {
             link,
+            tap,
             dial,
             retry_at: clock.mono(),
             clock,
@@ -135,9 +138,9 @@ impl<D: Dial> Wire<D> {
             return Err(LineFault::Link(self.why.clone()));
         }
         match self.dial.open().await {
-            Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream))),
+            Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream, self.tap.clone()))),
             Ok(Opened::Serial(stream, pace)) => {
-                Ok(rtu::attach(SerialIo::new(stream, self.ear.clone(), self.clock, pace)))
+                Ok(rtu::attach(SerialIo::new(stream, self.tap.clone(), self.ear.clone(), self.clock, pace)))
             }
             Err(why) => Err(self.is_down(&why)),
         }

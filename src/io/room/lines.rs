@@ -4,7 +4,7 @@
 use crate::field::figures::{Figures, UnitFigures};
 use crate::field::rtu::Stray;
 use crate::io::clock::Clock;
-use crate::io::line::{Dialler, Line, Modems, SharedFigures};
+use crate::io::line::{Decode, Dialler, Line, Modems, SharedFigures, Tap};
 use crate::model::element::Demand;
 use crate::model::link::Link;
 use crate::model::plan::Plan;
@@ -27,6 +27,7 @@ pub(super) struct Lines {
     threads: Vec<Serial>,
     /// What each measures of itself.
     figures: Table<BusId, SharedFigures>,
+    taps: Table<BusId, Tap>,
     /// Modems may dial in for as long as this lives.
     _modems: Modems,
 }
@@ -49,14 +50,17 @@ impl Lines {
         hand_in: &F,
     ) -> Lines {
         let modems = Modems::listen(plan.buses.iter().map(|(_, bus)| &bus.link));
-        let (mut tasks, mut threads, mut figures) = (Vec::new(), Vec::new(), Table::default());
+        let (mut tasks, mut threads) = (Vec::new(), Vec::new());
+        let (mut figures, mut taps) = (Table::default(), Table::default());
         for (bus, row) in plan.buses.iter() {
             let measured: SharedFigures = Arc::new(Mutex::new(Figures::new(clock.mono())));
             figures.push(Arc::clone(&measured));
             let (plan, demands) = (Arc::clone(plan), demands.subscribe());
+            let tap = Tap::new(row.tag.clone());
             let mut hurried = hurried.subscribe();
             hurried.mark_changed();
-            let line = Line { plan, bus, clock, demands, hurried, figures: measured };
+            let line = Line { plan, bus, clock, demands, hurried, tap: tap.clone(), figures: measured };
+            taps.push(tap);
             match &row.link {
                 Link::Serial { .. } => threads.extend(serial(line, inbox.clone())),
                 Link::Tcp { .. } | Link::Tls { .. } | Link::RtuTcp { .. } | Link::Listen { .. } => {
@@ -67,7 +71,7 @@ impl Lines {
                 }
             }
         }
-        Lines { tasks, threads, figures, _modems: modems }
+        Lines { tasks, threads, figures, taps, _modems: modems }
     }
 
     /// What they measure of themselves.
@@ -93,6 +97,12 @@ impl Lines {
             }
         };
         self.figures.iter().map(line).collect()
+    }
+
+    /// Writes so much of a line's traffic into the log; says whether there is such a line.
+    pub(super) fn decode(&self, plan: &Plan, bus: &str, decode: Decode) -> bool {
+        let found = plan.buses.iter().find(|(_, row)| row.tag.as_str() == bus);
+        found.map(|(id, _)| self.taps[id].set(decode)).is_some()
     }
 
     /// Ends them, and waits until they have. A request under way is dropped with its connection; on a serial line, which
