@@ -251,8 +251,10 @@ impl Room {
                         drop(reply.send((Arc::clone(&plan), view)));
                     }
                     Some(Knock::Decode(bus, decode, reply)) => {
-                        // Who has asked may be gone.
-                        let _: Result<(), bool> = reply.send(lines.decode(&plan, &bus, decode));
+                        let found = lines.decode(&plan, &bus, decode);
+                        if reply.send(found).is_err() {
+                            tracing::debug!("who asked for a line's traffic has gone");
+                        }
                     }
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);
