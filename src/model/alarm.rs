@@ -142,6 +142,66 @@ impl Condition {
     }
 }
 
+/// What tells whether a condition of a point holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Its value: danger is at or above the set-point.
+    Above,
+    /// Its value: danger is at or below the set-point.
+    Below,
+    /// The position of its contact.
+    Contact,
+    /// Its value: it must be what the site file says.
+    Expected,
+    /// Whether its sensor works.
+    Sensor,
+    /// Whether its value is within the sensor's range.
+    Range,
+    /// More than one reading of it.
+    More,
+}
+
+impl Condition {
+    /// What tells whether it holds.
+    #[must_use]
+    pub const fn basis(self) -> Basis {
+        match self {
+            Condition::High(_) | Condition::Lock => Basis::Above,
+            Condition::Low(_) => Basis::Below,
+            Condition::Contact(_) => Basis::Contact,
+            Condition::Differs => Basis::Expected,
+            Condition::SensorFault => Basis::Sensor,
+            Condition::OverRange => Basis::Range,
+            Condition::CommLost
+            | Condition::NotConfirmed
+            | Condition::Rising
+            | Condition::Forecast
+            | Condition::Deviation
+            | Condition::Stale
+            | Condition::CalibrationDue
+            | Condition::BypassActive
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed => Basis::More,
+        }
+    }
+
+    /// The level of its set-point or contact, where it has one.
+    #[must_use]
+    pub const fn level(self) -> Option<Level> {
+        if let Condition::High(level) | Condition::Low(level) | Condition::Contact(level) = self {
+            Some(level)
+        } else {
+            None
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -215,6 +275,8 @@ impl Colour {
 ///    │       (not latching)    └▶ LatchedUnacknowledged ──ack──▶ LatchedAcknowledged
 ///    └───────────────────────────────────── reset ──────────────────────┘
 /// ```
+///
+/// What nobody acknowledges is escalated after a while, held or not; that is no other state.
 ///
 /// Acknowledging never resets; a reset is refused while the condition holds. Any alarm may be set aside (shelved,
 /// suppressed by design, out of service): its life goes on underneath and its occurrences are recorded, but it is not
@@ -387,6 +449,20 @@ impl AlarmCause {
         AlarmCause::Reannounced,
     ];
 
+    /// Whether an alarm that comes to `state` by this is announced as something new. One that is held unacknowledged goes
+    /// on as it was: that its gas has gone says to nobody that somebody has heard it.
+    #[must_use]
+    pub fn is_announced_anew(self, state: AlarmState) -> bool {
+        self != AlarmCause::Escalated
+            && (self, state) != (AlarmCause::Cleared, AlarmState::LatchedUnacknowledged)
+    }
+
+    /// Whether an alarm is escalated after this has brought it to `state`.
+    #[must_use]
+    pub fn leaves_escalated(self, state: AlarmState, was: bool) -> bool {
+        self == AlarmCause::Escalated || was && !self.is_announced_anew(state)
+    }
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -402,5 +478,11 @@ impl AlarmCause {
             AlarmCause::Escalated => "escalated",
             AlarmCause::Reannounced => "reannounced",
         }
+    }
+
+    /// The cause written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<AlarmCause> {
+        AlarmCause::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 }

@@ -586,6 +586,10 @@ pub struct AlarmStanding {
     pub aside: Option<Aside>,
     /// When it last occurred.
     pub occurred: Wall,
+    /// Since when it has been announced as it is: its escalation counts from here.
+    pub announced: Wall,
+    /// Nobody acknowledged it in time.
+    pub escalated: bool,
     /// The worst value of that occurrence, as far as it was told.
     pub peak: Option<f64>,
 }
@@ -615,8 +619,19 @@ impl Standing {
                 let occurred = if is_new { at } else { standing.occurred };
                 // Louder is no other state.
                 let since = if a.cause == AlarmCause::Escalated { standing.since } else { at };
+                let announced = if a.cause.is_announced_anew(state) { at } else { standing.announced };
+                let escalated = a.cause.leaves_escalated(state, standing.escalated);
                 let peak = a.peak.filter(|peak| peak.is_finite());
-                *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
+                *standing = AlarmStanding {
+                    occurrence: a.occurrence,
+                    state,
+                    since,
+                    aside,
+                    occurred,
+                    announced,
+                    escalated,
+                    peak,
+                };
             }
             Body::Trip(t) => {
                 let standing = TripStanding {

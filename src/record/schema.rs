@@ -424,6 +424,8 @@ fn standing_alarm() -> Value {
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
         "occurred": reference("utc"),
+        "announced": reference("utc"),
+        "escalated": { "type": "boolean" },
         "peak": maybe("number"),
     }))
 }

@@ -2,6 +2,7 @@
 //! the site file's. The judge then works from a plan in which those numbers are others; nothing else differs. The
 //! lower of two numbers is taken, always: no permit can loosen anything.
 
+use super::bypass::lacks_second;
 use super::orders::refuse;
 use super::site::{Effects, Site};
 use crate::model::alarm::{Condition, Level};
@@ -169,6 +170,9 @@ impl Site {
             tighten,
         };
         let mut against = against(&self.permits.file, &permit);
+        if against.is_empty() && second.is_some() {
+            against.extend(lacks_second(second, who));
+        }
         against.extend(self.against_running(&permit));
         if !against.is_empty() {
             return Reply::Refused(against);

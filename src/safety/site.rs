@@ -167,6 +167,7 @@ impl Site {
             started: now.mono,
             plan,
         };
+        site.note_escalated();
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
         site.demand_what_stands(now.mono);
         site.note_alarms();
@@ -224,7 +225,7 @@ impl Site {
                 for point in self.watch.not_heard(device, fault, now.mono) {
                     self.read(now, point, &mut touched, effects);
                 }
-                touched.insert(plan.devices[device].comm_alarm);
+                touched.extend([plan.devices[device].comm_alarm, plan.devices[device].stale_alarm]);
                 self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
@@ -366,7 +367,7 @@ impl Site {
 
     fn verdict_of_point(&self, id: AlarmId, point: PointId) -> Verdict {
         let (alarm, row) = (&self.plan.alarms[id], &self.plan.points[point]);
-        let (reading, held) = (&self.watch.readings[point], self.alarms[id].held());
+        let (reading, held) = (&self.watch.readings[point], self.alarms[id].active());
         if matches!(alarm.condition, Condition::Rising | Condition::Forecast) {
             let slope = self.trends.get(&point).and_then(Trend::per_minute);
             let ahead = |a: &AlarmId| {
@@ -445,6 +446,8 @@ impl Site {
                 since: life.since,
                 aside: life.aside().cloned(),
                 occurred: life.occurred_at,
+                announced: life.announced_at,
+                escalated: life.escalated,
                 peak: life.told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
@@ -557,7 +560,7 @@ impl Site {
                 next.alarms[id] = self.alarms[was].clone();
             }
         }
-        next.escalated = next.alarms.iter().filter(|(_, life)| life.escalated).map(|(id, _)| id).collect();
+        next.note_escalated();
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
             let old_inputs = self.plan.trips[was].inputs();

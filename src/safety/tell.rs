@@ -83,6 +83,12 @@ impl Site {
         effects.record(now, Body::Alarm(change));
     }
 
+    /// Which alarms are escalated, where all of them are new to this judge.
+    pub(super) fn note_escalated(&mut self) {
+        let sounds = self.alarms.iter().filter(|(_, life)| life.escalated && life.aside().is_none());
+        self.escalated = sounds.map(|(id, _)| id).collect();
+    }
+
     pub(super) fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {
         let mut told = Effects::default();
         self.tell_alarm(now, id, moved, None, &mut told);
