@@ -218,6 +218,9 @@ static PERMIT_SET_POINTS: Shape = Shape {
         Key::may("warning", ANY, "at or above: early warning"),
         Key::may("alarm", ANY, "at or above: alarm, or level 1"),
         Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+        Key::may("low_warning", ANY, "at or below: early warning, as of oxygen"),
+        Key::may("low_alarm", ANY, "at or below: alarm"),
+        Key::may("low_trip", ANY, "at or below: trip"),
     ],
 };
 

@@ -4,7 +4,7 @@
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::TestKind;
-use crate::model::permit::{PermitKind, Tightening};
+use crate::model::permit::{PermitKind, SetPoints, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -237,9 +237,7 @@ fn tightening(question: &Value) -> Tightening {
     match question.get("percent").and_then(Value::as_u64) {
         // What is no percentage is for the judge to refuse, with the reason.
         Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
-        None => {
-            Tightening::SetPoints { warning: number("warning"), alarm: number("alarm"), trip: number("trip") }
-        }
+        None => Tightening::SetPoints(SetPoints::read(number)),
     }
 }
 
@@ -390,7 +388,7 @@ mod tests {
         };
         assert_eq!(permit(json!(50)), Tightening::Percent(50));
         assert_eq!(permit(json!(306)), Tightening::Percent(u8::MAX), "refused by the judge");
-        let set_points = Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None };
+        let set_points = Tightening::SetPoints(SetPoints { alarm: Some(0.5), ..SetPoints::default() });
         assert_eq!(permit(Value::Null), set_points);
         assert!(ask(br#"{"do":"permit","place":"face","kind":"picnic"}"#).is_err());
     }

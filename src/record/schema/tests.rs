@@ -7,7 +7,7 @@ use crate::model::grade::{Grade, GradeChange, GradeRule, Reason};
 use crate::model::incident::{
     Acknowledgement, Action, ActionWhat, Incident, IncidentChange, IncidentStep, OverPoint,
 };
-use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, Tightening};
+use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
@@ -256,7 +256,7 @@ fn graded() -> Vec<Body> {
         second: None,
         minutes: 60,
         until: at,
-        tighten: Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None },
+        tighten: Tightening::SetPoints(SetPoints { alarm: Some(0.5), ..SetPoints::default() }),
     };
     let started = PermitChange {
         permit: permit.clone(),
