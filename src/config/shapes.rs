@@ -488,6 +488,8 @@ macro_rules! element {
                 Key::may("commissioned_s", STROKE_S, "how long it took when commissioned: 1.2 times that is slow, 1.5 times has failed"),
                 Key::may("reopens_s", Kind::Number(1.0, 86_400.0), "let go, it should be out of its safe state within this, by hand"),
                 Key::may("backup", Kind::Ref("a valve, load, siren or lock"), "what is demanded as well when this one fails"),
+                Key::may("proof_test_days", Kind::Integer(1, 3_650), "it is proven to reach its safe state once in so many days; a measured real trip counts"),
+                Key::may("proof_tested", Kind::Str, "the day of its last proof test before Davy kept the record, as \"2026-11-24\""),
             ],
         }
     };

@@ -155,7 +155,8 @@ pub(super) fn further(condition: Condition) -> (Text, Text) {
         | Condition::SlowTravel
         | Condition::FailedToOpen
         | Condition::LeakThrough
-        | Condition::ProofTestFailed => (Text::default(), Text::default()),
+        | Condition::ProofTestFailed
+        | Condition::ProofTestDue => (Text::default(), Text::default()),
     }
 }
 
@@ -215,6 +216,14 @@ pub(super) fn element(kind: ElementKind, condition: Condition) -> (Text, Text) {
         (
             Text::new("试验不合格", "failed its proof test"),
             Text::new("修复并复试合格后方可复位", "Repair it; it is reset after a test that it passes"),
+        )
+    } else if condition == Condition::ProofTestDue {
+        (
+            Text::new("试验到期", "proof test due"),
+            Text::new(
+                "做一次全行程试验 (davy prooftest)",
+                "Test it all the way into its safe state (davy prooftest)",
+            ),
         )
     } else {
         not_confirmed(kind)

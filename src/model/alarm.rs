@@ -63,11 +63,13 @@ pub enum Condition {
     LeakThrough,
     /// An element failed its last proof test.
     ProofTestFailed,
+    /// An element's proof test is overdue, or nobody knows of one.
+    ProofTestDue,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 29] = [
+    pub const ALL: [Condition; 30] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -97,6 +99,7 @@ impl Condition {
         Condition::FailedToOpen,
         Condition::LeakThrough,
         Condition::ProofTestFailed,
+        Condition::ProofTestDue,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -132,6 +135,7 @@ impl Condition {
             Condition::FailedToOpen => "failed-to-open",
             Condition::LeakThrough => "leak-through",
             Condition::ProofTestFailed => "proof-test-failed",
+            Condition::ProofTestDue => "proof-test-due",
         }
     }
 
@@ -187,7 +191,8 @@ impl Condition {
             | Condition::SlowTravel
             | Condition::FailedToOpen
             | Condition::LeakThrough
-            | Condition::ProofTestFailed => Basis::More,
+            | Condition::ProofTestFailed
+            | Condition::ProofTestDue => Basis::More,
         }
     }
 

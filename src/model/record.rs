@@ -81,6 +81,8 @@ pub enum Body {
     Grade(GradeChange),
     /// A permit began or ended.
     Permit(PermitChange),
+    /// A proof test began.
+    ProofTestBegun(ProofTestBegun),
 }
 
 impl Body {
@@ -106,6 +108,7 @@ impl Body {
             Body::Incident(_) => "incident",
             Body::Grade(_) => "grade",
             Body::Permit(_) => "permit",
+            Body::ProofTestBegun(_) => "proof-test-begun",
         }
     }
 }
@@ -304,7 +307,22 @@ pub struct ElementChange {
     pub backup: Option<String>,
 }
 
-/// A proof test is over: as it was found.
+/// A proof test began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofTestBegun {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What is done.
+    pub kind: TestKind,
+    /// Who ordered it.
+    pub who: Who,
+    /// What this means.
+    pub text: Text,
+}
+
+/// A proof test is over, or a real demand has proven as much: as it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProofTestDone {
     /// The element's or trip's id.
@@ -319,10 +337,18 @@ pub struct ProofTestDone {
     pub since: Wall,
     /// What was measured of each element.
     pub strokes: Vec<StrokeFound>,
-    /// Who ordered it.
+    /// Who ordered it; of a real demand the trip that made it.
     pub who: Who,
     /// What this means.
     pub text: Text,
+}
+
+impl ProofTestDone {
+    /// The elements that it has proven to reach their safe state.
+    pub fn proven(&self) -> impl Iterator<Item = &str> {
+        let counts = self.kind.proves() && self.result != TestResult::Aborted;
+        self.strokes.iter().filter(move |s| counts && s.passed == Some(true)).map(|s| s.tag.as_str())
+    }
 }
 
 /// What a proof test measured of one element.
@@ -519,6 +545,25 @@ pub struct Standing {
     pub grades: BTreeMap<String, Colour>,
     /// By key: the permits that run.
     pub permits: BTreeMap<String, Permit>,
+    /// By element id: when it was last proven to reach its safe state.
+    pub proven: BTreeMap<String, Wall>,
+    /// The proof test that goes on.
+    pub test: Option<TestStanding>,
+}
+
+/// A proof test that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestStanding {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What is done.
+    pub kind: TestKind,
+    /// When it began.
+    pub since: Wall,
+    /// Who ordered it.
+    pub who: Who,
 }
 
 /// A bypass that stands.
@@ -687,8 +732,18 @@ impl Standing {
             | Body::Trouble(_)
             | Body::Gap(_)
             | Body::Nuisance(_)
-            | Body::AlarmRates(_)
-            | Body::ProofTest(_) => {}
+            | Body::AlarmRates(_) => {}
+            Body::ProofTestBegun(b) => {
+                let (target, area, who) = (b.target.clone(), b.area.clone(), b.who.clone());
+                self.test = Some(TestStanding { target, area, kind: b.kind, since: record.at.wall, who });
+            }
+            Body::ProofTest(done) => {
+                if done.kind != TestKind::Demand {
+                    self.test = None;
+                }
+                let proven = done.proven().map(|tag| (tag.to_owned(), record.at.wall));
+                self.proven.extend(proven);
+            }
         }
     }
 

@@ -177,6 +177,7 @@ pub fn body(record: &Record) -> Value {
         Body::Incident(b) => graded::incident_change(b),
         Body::Grade(b) => graded::grade(b),
         Body::Permit(b) => graded::permit_change(b),
+        Body::ProofTestBegun(b) => bodies::proof_test_begun(b),
     }
 }
 
@@ -370,6 +371,9 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
         }
         "bypass" => bodies::apply_bypass(standing, &entry.body),
         "element" => bodies::apply_element(standing, &entry.body),
+        kind @ ("proof-test" | "proof-test-begun") => {
+            bodies::apply_proof_test(standing, entry.at.wall, kind, &entry.body).unwrap_or_default();
+        }
         "anomaly" | "calibration" => signs::standing_apply(standing, entry),
         STANDING => {
             let read = read_standing(&entry.body);
@@ -382,6 +386,8 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.incidents.extend(read.incidents);
             standing.grades.extend(read.grades);
             standing.permits.extend(read.permits);
+            standing.proven.extend(read.proven);
+            standing.test = read.test.or(standing.test.take());
         }
         kind => drop(graded::standing_apply(standing, kind, &entry.body)),
     }
@@ -462,6 +468,7 @@ fn read_standing(body: &Value) -> Standing {
         ..Standing::default()
     };
     graded::read_standing(body, &mut standing);
+    bodies::read_proofs(body, &mut standing);
     standing
 }
 

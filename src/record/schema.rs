@@ -42,6 +42,7 @@ fn definitions() -> Value {
         ("standing_trip".to_owned(), standing_trip()),
         ("standing_bypass".to_owned(), standing_bypass()),
         ("standing_calibration".to_owned(), standing_calibration()),
+        ("standing_test".to_owned(), standing_test()),
     ]);
     all.extend(graded::parts());
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
@@ -53,7 +54,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 19] {
+fn bodies() -> [(&'static str, Value); 20] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -74,6 +75,7 @@ fn bodies() -> [(&'static str, Value); 19] {
         ("standing", standing()),
         ("bypass", bypass()),
         ("proof-test", proof_test()),
+        ("proof-test-begun", proof_test_begun()),
     ]
 }
 
@@ -310,6 +312,12 @@ fn standing() -> Value {
             "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
             "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
             "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
+            "proven": {
+                "type": "object",
+                "description": "Elements, each with when it was last proven to reach its safe state.",
+                "additionalProperties": reference("utc"),
+            },
+            "tests": { "type": "object", "additionalProperties": reference("standing_test") },
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),
@@ -334,7 +342,6 @@ fn bypass() -> Value {
 }
 
 fn proof_test() -> Value {
-    let results = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
     let stroke = object(json!({
         "tag": string(),
         "passed": maybe("boolean"),
@@ -347,11 +354,31 @@ fn proof_test() -> Value {
         "target": string(),
         "area": string(),
         "kind": one_of(TestKind::ALL.map(TestKind::as_str)),
-        "result": one_of(results.map(TestResult::as_str)),
+        "result": one_of(TestResult::ALL.map(TestResult::as_str)),
         "since": reference("utc"),
         "strokes": { "type": "array", "items": stroke },
         "who": reference("who"),
         "text": reference("text"),
+    }))
+}
+
+fn proof_test_begun() -> Value {
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ORDERED.map(TestKind::as_str)),
+        "who": reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn standing_test() -> Value {
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ORDERED.map(TestKind::as_str)),
+        "since": reference("utc"),
+        "who": reference("who"),
     }))
 }
 

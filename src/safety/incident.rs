@@ -301,7 +301,8 @@ impl Life {
             | Body::Bypass(_)
             | Body::Anomaly(_)
             | Body::Calibration(_)
-            | Body::ProofTest(_) => return,
+            | Body::ProofTest(_)
+            | Body::ProofTestBegun(_) => return,
         };
         if is_ours {
             let action = Action { tag: tag.clone(), what, after: incident.lasted, at: record.at.wall };

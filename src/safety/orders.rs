@@ -37,7 +37,7 @@ impl Site {
                 let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
                 self.bypass(now, &asked, &order.who, &mut done)
             }
-            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
+            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who, &mut done),
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
             Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
             Verb::Permit { place, kind, minutes, tighten, second } => {

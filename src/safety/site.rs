@@ -8,7 +8,7 @@ use super::element::ElementLife;
 use super::grade::Grades;
 use super::incident::Incidents;
 use super::permit::Permits;
-use super::proof_test::Test;
+use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
@@ -94,6 +94,7 @@ pub struct Site {
     pub(super) bypasses: Bypasses,
     pub(super) signs: Signs,
     pub(super) test: Option<Test>,
+    pub(super) cut_off: Option<CutOff>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -138,12 +139,11 @@ impl Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan
-                .elements
-                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
+            elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
             test: None,
+            cut_off: standing.test.clone().map(CutOff::new),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -265,6 +265,7 @@ impl Site {
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     self.calibrations(now, &mut touched);
+                    self.proofs(now, &mut touched);
                 }
             }
         }
@@ -463,6 +464,7 @@ impl Site {
         standing.bypasses = self.bypasses.standing(&self.plan);
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
+        self.standing_proofs(&mut standing);
         standing
     }
 
@@ -600,6 +602,7 @@ impl Site {
             rates: self.rates.figures(),
             bypasses: self.bypasses.view(now.mono),
             testing: self.test.as_ref().map(|test| test.target.clone()),
+            cut_off: self.cut_off.as_ref().map(|cut| cut.test.target.clone()),
             grades: self.grades.view(),
             incidents: self.incidents.open(now),
             permits: self.permits.standing().into_values().collect(),

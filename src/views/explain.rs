@@ -355,7 +355,8 @@ impl Book<'_> {
             | Condition::SlowTravel
             | Condition::FailedToOpen
             | Condition::LeakThrough
-            | Condition::ProofTestFailed => {
+            | Condition::ProofTestFailed
+            | Condition::ProofTestDue => {
                 let (zh, en) = watched_for(alarm.condition);
                 say(zh.to_owned(), en.to_owned())
             }
