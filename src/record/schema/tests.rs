@@ -12,8 +12,8 @@ use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
     CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind,
-    ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TripChange, TripStanding, Trouble,
-    Who,
+    ProofTestBegun, ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TestStanding,
+    TripChange, TripStanding, Trouble, Who,
 };
 use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -183,8 +183,16 @@ fn records() -> Vec<Record> {
         who: who.clone(),
         text: text.clone(),
     };
+    let begun = ProofTestBegun {
+        target: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        kind: TestKind::Partial,
+        who: who.clone(),
+        text: text.clone(),
+    };
     let mut bodies = graded();
     bodies.extend([
+        Body::ProofTestBegun(begun),
         Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -298,6 +306,14 @@ fn standing() -> Standing {
             "face.t0".to_owned(),
             CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
         )]),
+        proven: BTreeMap::from([("valve".to_owned(), Wall::from_ms(0))]),
+        test: Some(TestStanding {
+            target: "valve".to_owned(),
+            area: "bottle-room".to_owned(),
+            kind: TestKind::Full,
+            since: Wall::from_ms(0),
+            who: Who { name: "li".to_owned(), via: "local".to_owned() },
+        }),
         ..Standing::default()
     };
     for body in graded() {
