@@ -952,3 +952,15 @@ fn a_proof_test_needs_a_contact_that_tells_and_an_interval() {
         assert_eq!(codes(&faults_of(&site), Severity::Error), [code]);
     }
 }
+
+#[test]
+fn a_destination_is_told_everything_unless_it_is_for_escalations() {
+    let with = |key: &str| {
+        let destination =
+            format!("[[destination]]\nid = \"duty\"\nbroker = \"mqtt://127.0.0.1\"\n{key}\n[[gas]]");
+        let plan = plan_of(&demo_with("[[gas]]", &destination));
+        plan.destinations.values().find(|d| d.tag.as_str() == "duty").unwrap().escalated_only
+    };
+    assert!(!with(""));
+    assert!(with("escalated_only = true"));
+}

@@ -630,6 +630,11 @@ static DESTINATION: Shape = Shape {
             Preset::Integer(15),
             "how soon a dead link is noticed",
         ),
+        Key::may(
+            "escalated_only",
+            Kind::Flag,
+            "it is told of escalated alarms only, as the duty engineer's: no values, and numbers are missing by design",
+        ),
     ],
 };
 

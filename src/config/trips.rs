@@ -352,6 +352,7 @@ impl Compiler<'_> {
         }
         let (host, port) = broker?;
         Some(Destination {
+            escalated_only: row.flag("escalated_only").unwrap_or(false),
             tag: tag(row)?,
             host,
             port,

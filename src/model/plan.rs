@@ -457,6 +457,8 @@ pub struct Destination {
     pub password_file: Option<String>,
     /// Keep-alive.
     pub keep_alive: Span,
+    /// It is told only of alarms that nobody acknowledged in time, and of what it must know to trust the silence.
+    pub escalated_only: bool,
 }
 
 /// How telemetry is kept.

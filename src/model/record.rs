@@ -195,6 +195,8 @@ pub struct AlarmChange {
     pub who: Option<Who>,
     /// How and why it is set aside, with the state that lies under that.
     pub aside: Option<(Aside, AlarmState)>,
+    /// It is escalated, or was until this change.
+    pub escalated: bool,
 }
 
 /// Alarms that are a nuisance (`ISA-18.2` / `EEMUA 191`).

@@ -198,7 +198,7 @@ fn alarm(b: &AlarmChange) -> Value {
         Some((aside, under)) => (set_aside(aside), *under),
         None => (Value::Null, b.to),
     };
-    json!({
+    let mut body = json!({
         "action": both(&b.action),
         "area": b.area,
         "aside": aside,
@@ -216,7 +216,12 @@ fn alarm(b: &AlarmChange) -> Value {
         "unit": b.unit.as_str(),
         "value": b.value,
         "who": who(b.who.as_ref()),
-    })
+    });
+    // Few are, and older readers meet the bytes that they know.
+    if let Some(fields) = body.as_object_mut().filter(|_| b.escalated) {
+        fields.insert("escalated".to_owned(), json!(true));
+    }
+    body
 }
 
 fn set_aside(aside: &Aside) -> Value {

@@ -22,7 +22,8 @@ pub fn messages() -> Value {
         "$id": format!("urn:davy:messages:v{VERSION}"),
         "title": "What Davy tells over MQTT",
         "description": "Every payload is JSON in UTF-8. An event is named for ever by gateway and seq; it may come more \
-                        than once, and its first copies come in the order of seq, so a missing number is seen at once.",
+                        than once, and its first copies come in the order of seq, so a missing number is seen at once \
+                        (but see escalated_only in the status).",
         "oneOf": [reference("event"), reference("status"), reference("telemetry")],
         "$defs": definitions(),
     })
@@ -115,6 +116,9 @@ fn status() -> Value {
         "utc": reference("utc"),
         "seq": whole("The last number of the journal when this was written."),
     }));
+    let only = "This destination is told of escalated alarms only, with started, ended, gap and trouble: numbers are \
+                missing by design, and the chain can't be followed here.";
+    status = optional(status, json!({ "escalated_only": { "type": "boolean", "description": only } }));
     describe(
         &mut status,
         "Whether the gateway is there. On {prefix}/v1/{gateway}/status, retained. `lost` is the last will: the broker \
@@ -168,7 +172,7 @@ fn config() -> Value {
 
 fn alarm() -> Value {
     let states = AlarmState::ALL.map(AlarmState::as_str);
-    object(json!({
+    let alarm = object(json!({
         "key": string(),
         "area": string(),
         "occurrence": whole("Which occurrence of this alarm: 1 is the first ever."),
@@ -186,7 +190,9 @@ fn alarm() -> Value {
         "who": maybe_reference("who"),
         "aside": maybe_reference("aside"),
         "under": one_of(states),
-    }))
+    }));
+    let escalated = json!({ "type": "boolean", "description": "It is escalated, or was until this change." });
+    optional(alarm, json!({ "escalated": escalated }))
 }
 
 /// How and why an alarm is set aside.
@@ -445,16 +451,16 @@ fn calibration() -> Value {
 }
 
 fn standing_alarm() -> Value {
-    object(json!({
+    let standing = object(json!({
         "occurrence": whole("Its last occurrence."),
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
         "occurred": reference("utc"),
         "announced": reference("utc"),
-        "escalated": { "type": "boolean" },
         "peak": maybe("number"),
-    }))
+    }));
+    optional(standing, json!({ "escalated": { "type": "boolean" } }))
 }
 
 fn standing_trip() -> Value {

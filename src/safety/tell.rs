@@ -54,6 +54,7 @@ impl Site {
         life.told_peak = life.peak;
         // The siren is silent for what is set aside.
         let sounds = life.escalated && life.aside().is_none();
+        let escalated = life.escalated || self.escalated.contains(&id);
         let news = if sounds { self.escalated.insert(id) } else { self.escalated.remove(&id) };
         if news {
             self.moved.extend(self.plan.announcing.siren);
@@ -79,6 +80,7 @@ impl Site {
             action: alarm.action.clone(),
             who,
             aside: life.aside().map(|aside| (aside.clone(), life.under())),
+            escalated,
         };
         effects.record(now, Body::Alarm(change));
     }

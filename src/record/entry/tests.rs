@@ -45,6 +45,7 @@ fn assert_frozen(record_body: Body, body: &str) {
 
 fn alarm_change() -> AlarmChange {
     AlarmChange {
+        escalated: false,
         key: "face.t0:trip".to_owned(),
         area: "face".to_owned(),
         occurrence: 3,

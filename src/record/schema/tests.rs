@@ -23,16 +23,20 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 15] = [
     "attempts",
     "backup",
     "bypasses",
     "calibrations",
     "dead_us",
+    "escalated",
+    "escalated_only",
     "failed",
     "grades",
     "incidents",
     "permits",
+    "proven",
+    "tests",
     "signs",
     "travel_us",
 ];
@@ -49,6 +53,7 @@ fn records() -> Vec<Record> {
     let text = Text::new("气体", "gas");
     let who = Who { name: "li".to_owned(), via: "local".to_owned() };
     let alarm = AlarmChange {
+        escalated: true,
         key: "bottle-room.lpg-1:trip".to_owned(),
         area: "bottle-room".to_owned(),
         occurrence: 1,
@@ -329,7 +334,7 @@ fn status_sample(status: Status) -> Value {
         config_hash: "ab".repeat(32),
         boot: "00ff00ff00ff00ff".to_owned(),
     };
-    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7))).unwrap()
+    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7), true)).unwrap()
 }
 
 fn telemetry_sample() -> Value {
@@ -384,7 +389,7 @@ fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
                 "{name} of {event}"
             );
             let mut distorted = event.clone();
-            distorted["body"][name] = json!({ "no": "such" });
+            distorted["body"][name] = json!({ "no": ["such"] });
             assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
         }
     }
