@@ -97,7 +97,7 @@ impl Compiler<'_> {
     }
 
     fn further(&mut self, about: &About<'_>, condition: Condition, limit: Option<Limit>) -> AlarmId {
-        let (wrong, action) = texts::further(condition);
+        let (wrong, action) = texts::of(condition);
         let colour = if matches!(condition, Condition::Rising | Condition::Forecast) {
             Colour::Blue
         } else if condition == Condition::Differs {
