@@ -422,3 +422,8 @@ fn thinned(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
 mod bench;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) fn sizes() {
+        macro_rules! p { ($($t:ty),* $(,)?) => { $( eprintln!("{:>5} {}", size_of::<$t>(), stringify!($t)); )* } }
+        p!(Track, window::Window, frozen::Frozen, spread::Spread, step::Step, replay::Replay, clamp::Clamp, Pair, pairs::Link, Output, Seen);
+}
