@@ -163,3 +163,17 @@ impl<I: Row, T> IndexMut<I> for Table<I, T> {
         &mut self.rows[id.to_usize()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_its_own_list() {
+        let table: Table<PointId, Vec<u8>> = [vec![], vec![1, 2], vec![], vec![3]].into_iter().collect();
+        let lists = Lists::of(table.clone());
+        for (id, list) in table.iter() {
+            assert_eq!(&lists[id], list.as_slice());
+        }
+    }
+}

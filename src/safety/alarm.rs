@@ -447,6 +447,13 @@ mod tests {
         assert!(life.step(at(61_001), &alarm, &QUIET, Verdict::Clear).is_some());
         assert_eq!(life.state(), AlarmState::Normal);
     }
+
+    #[test]
+    fn an_alarm_of_which_nothing_was_heard_takes_24_bytes() {
+        assert_eq!(size_of::<AlarmLife>(), 24);
+        assert!(AlarmLife::restored(None, at(5)).past.is_none());
+    }
+
     /// Something that happens to an alarm.
     #[derive(Clone, Debug)]
     enum Event {

@@ -26,16 +26,3 @@ mod watch;
 pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};
 pub use watch::stale_after;
-
-#[cfg(test)]
-mod scratch_sizes {
-    #[test]
-    fn sizes() {
-        use crate::model::*;
-        macro_rules! p { ($($t:ty),* $(,)?) => { $( eprintln!("{:>5} {}", size_of::<$t>(), stringify!($t)); )* } }
-        p!(super::alarm::AlarmLife, super::cause_effect::TripLife, super::element::ElementLife, super::trend::Trend, super::site::Site,
-        view::AlarmView, view::DeviceView, view::TripView, view::ElementView, point::Reading, Option<point::Reading>, plan::Alarm, plan::Point, plan::Device, sign::WatchedPoint, sign::Neighbour,
-        register::Field, register::ReadBlock, plan::Element, plan::Trip, alarm::Aside, view::View, plan::Plan);
-        super::signs::sizes();
-    }
-}

@@ -611,11 +611,7 @@ impl Site {
 }
 
 /// For each row of `table`, the trips that have it in their `list`.
-fn trips_by<I: Row, T>(
-    plan: &Plan,
-    table: &Table<I, T>,
-    list: impl Fn(&Trip) -> Vec<I>,
-) -> Lists<I, TripId> {
+fn trips_by<I: Row, T>(plan: &Plan, table: &Table<I, T>, list: impl Fn(&Trip) -> Vec<I>) -> Lists<I, TripId> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
         list(trip).into_iter().for_each(|row| trips[row].push(id));

@@ -22,7 +22,9 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         Watch {
-            points_of: Lists::of(plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect())),
+            points_of: Lists::of(
+                plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
+            ),
             readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
             devices: plan.devices.map(|_, _| DeviceView::default()),
             sweep_due: Mono::START,
