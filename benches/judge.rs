@@ -85,7 +85,7 @@ fn bench() -> Outcome {
     }
     println!(
         "aim: 1,024 bytes of state. Evidence grows for two weeks, by 512 bytes of stretches and 192 of shifts at most; \
-         what happened does not grow with the number of alarms of a point."
+         what happened does not grow with how often it happens."
     );
     Ok(())
 }
