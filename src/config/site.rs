@@ -239,7 +239,7 @@ impl<'a> Compiler<'a> {
         let late = row.small("latest_answer_ms").map_or(timeout, Span::from_ms);
         self.later(row, poll, hurried_poll, timeout, late);
         let condition = Condition::CommLost;
-        let (wrong, action) = texts::comm_lost();
+        let (wrong, action) = texts::of(Condition::CommLost);
         let subject = Subject::Device(DeviceId::from_usize(self.plan.devices.len()));
         let comm_alarm = self.alarm(Alarm {
             key: format!("{tag}:{condition}"),
