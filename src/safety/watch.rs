@@ -4,6 +4,7 @@ use super::rule::Verdict;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Fault, Quality, Reading};
+use crate::model::register::Scan;
 use crate::model::table::{DeviceId, Lists, PointId, Table};
 use crate::model::time::{Mono, Span};
 use crate::model::view::DeviceView;
@@ -72,7 +73,8 @@ impl Watch {
             return stale;
         }
         // A reading that comes from now on can't be stale before the shortest of these has gone by.
-        let first = plan.devices.values().map(stale_after).min().unwrap_or(Span::ZERO);
+        let first =
+            plan.devices.values().map(|device| stale_after(device, Scan::Fast)).min().unwrap_or(Span::ZERO);
         self.sweep_due = now + first;
         for (id, point) in plan.points.iter() {
             let reading = &mut self.readings[id];
@@ -80,7 +82,7 @@ impl Watch {
             if silent {
                 continue;
             }
-            let due = reading.at + stale_after(&plan.devices[point.device]);
+            let due = reading.at + stale_after(&plan.devices[point.device], point.field.scan);
             if now > due {
                 *reading = Reading::bad(Fault::Stale, now);
                 stale.push(id);
@@ -145,6 +147,10 @@ fn is_believed(reading: &Reading) -> bool {
 /// Two polls without a new value, and the old one is no longer believed. The time-outs are added so that a device that
 /// is asked and does not answer is lost before it is stale: the better reason is told.
 #[must_use]
-pub fn stale_after(device: &Device) -> Span {
-    device.poll.times(2) + device.timeout.times(2)
+pub fn stale_after(device: &Device, scan: Scan) -> Span {
+    let period = match scan {
+        Scan::Fast => device.poll,
+        Scan::Slow => device.slow_poll,
+    };
+    period.times(2) + device.timeout.times(2)
 }

@@ -383,6 +383,7 @@ fn run(seed: u64, faults: &[Fault]) -> Vec<String> {
             clock,
             demands: watched,
             hurried: watch::channel(Vec::new()).1,
+            tap,
             figures,
         };
         let hand_in = {
