@@ -34,6 +34,8 @@ pub(crate) struct Drive {
     pub(crate) stuck: bool,
     /// The contact of its unsafe state says yes, wherever it is.
     pub(crate) lies: bool,
+    /// Somebody operates the output on site: nothing that is written counts.
+    local: bool,
     toward_safe: bool,
     since: Option<Mono>,
 }
@@ -56,7 +58,7 @@ pub(crate) struct Plant {
 impl Plant {
     /// An ordinary day: no gas, valves open, loads live, contacts and low set-points where they do not alarm.
     pub(crate) fn new(plan: &Arc<Plan>) -> Plant {
-        let still = Drive { commanded: false, stuck: false, lies: false, toward_safe: false, since: None };
+        let still = Drive { commanded: false, stuck: false, lies: false, local: false, toward_safe: false, since: None };
         Plant {
             value: plan.points.map(|_, _| 0.0),
             quality: plan.points.map(|_, _| Quality::Good),
@@ -181,6 +183,13 @@ impl Plant {
         free
     }
 
+    /// Somebody switches the output on site, or (`None`) leaves it to Davy again.
+    pub(crate) fn switch_on_site(&mut self, id: ElementId, to: Option<bool>) {
+        let drive = &mut self.drive[id];
+        drive.local = to.is_some();
+        drive.commanded = to.unwrap_or(drive.commanded);
+    }
+
     /// Where an element is.
     pub(crate) fn position(&self, now: Mono, id: ElementId) -> Position {
         let travel =
@@ -250,6 +259,10 @@ impl Plant {
         }
         if let Line::Fails(fault) = &self.line[element.device] {
             return Some(Input::Wrote { element: id, demand, outcome: Err(fault.clone()) });
+        }
+        if self.drive[id].local {
+            let fault = LineFault::Garbled("read back as something else".to_owned());
+            return Some(Input::Wrote { element: id, demand, outcome: Err(fault) });
         }
         self.drive[id].commanded = wanted;
         self.step(now);
