@@ -23,6 +23,7 @@ use davy::model::sign::Watched;
 use davy::model::table::{DeviceId, ElementId, PointId};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -269,6 +270,9 @@ impl Stage {
                 self.drive(element, |plant, id| plant.switch_on_site(id, None))
             }
             [element, "sticks"] => self.drive(element, |plant, id| plant.drive[id].stuck = true),
+            [element, "opens", "again", "when", "let", "go"] => {
+                self.drive(element, |plant, id| plant.drive[id].springs_back = true)
+            }
             [element, "comes", "loose"] => self.drive(element, |plant, id| plant.drive[id].stuck = false),
             [element, "is", "opened" | "re-powered", "by", "hand"] => self.by_hand(element),
             [names @ .., "is" | "are", word] if quality(word).is_some() => {
@@ -512,6 +516,48 @@ fn each_file_is_one_promise_named_as_a_sentence() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with('#'), "{name} does not open with what it promises and by which rule");
     }
+}
+
+#[test]
+fn each_row_of_a_standard_that_a_site_can_choose_has_a_timeline() {
+    let scripts: Vec<String> = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let shown: BTreeSet<(String, String)> = scripts.iter().flat_map(|script| places_of(script)).collect();
+    let standards = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/standards");
+    let (mut rows, mut missing) = (0, Vec::new());
+    for file in std::fs::read_dir(standards).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for kind in text.split("\n[[kind]]\n").skip(1) {
+            let quoted = |text: &str, key: &str| {
+                let line = text.lines().find_map(|l| l.strip_prefix(&format!("{key} = \""))?.split('"').next());
+                line.unwrap_or_default().to_owned()
+            };
+            let id = quoted(kind, "id");
+            for row in kind.split("[[kind.set_points]]").skip(1) {
+                let wanted = (id.clone(), quoted(row, "place"));
+                rows += 1;
+                if !shown.contains(&wanted) {
+                    missing.push(wanted);
+                }
+            }
+        }
+    }
+    assert!(rows > 35, "only {rows} rows were found");
+    assert!(missing.is_empty(), "no scenario has a head at {missing:?}");
+}
+
+/// The area kinds of a script with the places at which it has heads.
+fn places_of(script: &str) -> Vec<(String, String)> {
+    let mut kinds = BTreeMap::new();
+    let mut places = Vec::new();
+    for line in script.split(RULE).next().unwrap().lines() {
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["area", id, "is", "a" | "an", kind, ..] => drop(kinds.insert((*id).to_owned(), (*kind).to_owned())),
+            ["head", _, "in", area, "at", place, ..] => places.push((kinds[*area].clone(), (*place).to_owned())),
+            ["head", _, "in", area, ..] => places.push((kinds[*area].clone(), String::new())),
+            _ => {}
+        }
+    }
+    places
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Drive {
     pub(crate) lies: bool,
     /// Somebody operates the output on site: nothing that is written counts.
     local: bool,
+    /// A valve with a drive of its own: let go before it is closed, it opens again.
+    pub(crate) springs_back: bool,
     toward_safe: bool,
     since: Option<Mono>,
 }
@@ -58,7 +60,15 @@ pub(crate) struct Plant {
 impl Plant {
     /// An ordinary day: no gas, valves open, loads live, contacts and low set-points where they do not alarm.
     pub(crate) fn new(plan: &Arc<Plan>) -> Plant {
-        let still = Drive { commanded: false, stuck: false, lies: false, local: false, toward_safe: false, since: None };
+        let still = Drive {
+            commanded: false,
+            stuck: false,
+            lies: false,
+            local: false,
+            springs_back: false,
+            toward_safe: false,
+            since: None,
+        };
         Plant {
             value: plan.points.map(|_, _| 0.0),
             quality: plan.points.map(|_, _| Quality::Good),
@@ -161,8 +171,10 @@ impl Plant {
         for id in self.plan.elements.ids() {
             // A siren falls silent when nothing is asked of it; valves and loads are set back by hand only.
             let silenced = self.plan.elements[id].kind == ElementKind::Siren && !self.drive[id].commanded;
-            if self.drive[id].commanded || silenced {
-                self.go(now, id, !silenced);
+            let drive = &self.drive[id];
+            let springs = drive.springs_back && !drive.commanded && self.position(now, id).is_between();
+            if drive.commanded || silenced || springs {
+                self.go(now, id, !(silenced || springs));
             }
         }
     }
