@@ -521,19 +521,20 @@ fn each_file_is_one_promise_named_as_a_sentence() {
 #[test]
 fn each_row_of_a_standard_that_a_site_can_choose_has_a_timeline() {
     let scripts: Vec<String> = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    let shown: BTreeSet<(String, String)> = scripts.iter().flat_map(|script| places_of(script)).collect();
+    let shown: BTreeSet<[String; 3]> = scripts.iter().flat_map(|script| places_of(script)).collect();
     let standards = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/standards");
     let (mut rows, mut missing) = (0, Vec::new());
     for file in std::fs::read_dir(standards).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for kind in text.split("\n[[kind]]\n").skip(1) {
             let quoted = |text: &str, key: &str| {
-                let line = text.lines().find_map(|l| l.strip_prefix(&format!("{key} = \""))?.split('"').next());
+                let line =
+                    text.lines().find_map(|l| l.strip_prefix(&format!("{key} = \""))?.split('"').next());
                 line.unwrap_or_default().to_owned()
             };
             let id = quoted(kind, "id");
             for row in kind.split("[[kind.set_points]]").skip(1) {
-                let wanted = (id.clone(), quoted(row, "place"));
+                let wanted = [id.clone(), quoted(row, "place"), quoted(row, "gas")];
                 rows += 1;
                 if !shown.contains(&wanted) {
                     missing.push(wanted);
@@ -542,18 +543,23 @@ fn each_row_of_a_standard_that_a_site_can_choose_has_a_timeline() {
         }
     }
     assert!(rows > 35, "only {rows} rows were found");
-    assert!(missing.is_empty(), "no scenario has a head at {missing:?}");
+    assert!(missing.is_empty(), "no scenario has a head for {missing:?} (kind, place, gas)");
 }
 
-/// The area kinds of a script with the places at which it has heads.
-fn places_of(script: &str) -> Vec<(String, String)> {
+/// The heads of a script: in what kind of area, at which place, for which gas; and the same for any gas.
+fn places_of(script: &str) -> Vec<[String; 3]> {
     let mut kinds = BTreeMap::new();
     let mut places = Vec::new();
+    let mut head = |kind: &String, place: &str, gas: &str| {
+        places.extend([gas, ""].map(|gas| [kind.clone(), place.to_owned(), gas.to_owned()]));
+    };
     for line in script.split(RULE).next().unwrap().lines() {
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-            ["area", id, "is", "a" | "an", kind, ..] => drop(kinds.insert((*id).to_owned(), (*kind).to_owned())),
-            ["head", _, "in", area, "at", place, ..] => places.push((kinds[*area].clone(), (*place).to_owned())),
-            ["head", _, "in", area, ..] => places.push((kinds[*area].clone(), String::new())),
+            ["area", id, "is", "a" | "an", kind, ..] => {
+                drop(kinds.insert((*id).to_owned(), (*kind).to_owned()))
+            }
+            ["head", _, "in", area, "at", place, "measures", gas, ..] => head(&kinds[*area], place, gas),
+            ["head", _, "in", area, "measures", gas, ..] => head(&kinds[*area], "", gas),
             _ => {}
         }
     }

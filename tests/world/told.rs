@@ -249,9 +249,11 @@ fn closed(it: &Incident) -> Vec<String> {
     )];
     said.extend(it.points.iter().map(|p| over_point(it, p)));
     said.extend(it.actions.iter().map(|a| format!("  +{} {} {}", a.after, a.tag, a.what.as_str())));
-    said.extend(it.acknowledgements.iter().map(|a| {
-        format!("  +{} {} #{} acknowledged by {}", a.after, a.key, a.occurrence, a.who.name)
-    }));
+    said.extend(
+        it.acknowledgements
+            .iter()
+            .map(|a| format!("  +{} {} #{} acknowledged by {}", a.after, a.key, a.occurrence, a.who.name)),
+    );
     said
 }
 
