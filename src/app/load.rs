@@ -1,6 +1,7 @@
 //! Reads a site file and what it draws in, and hands the texts to the compiler in `config/`.
 
 use crate::config::{self, Compiled, Extras, Faults, Source};
+use crate::io::files;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,14 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
     compiled.plan.state_dir = state.map_err(|state| {
         LoadError::Unreadable(format!("the state folder {} is no UTF-8: name it in full", state.display()))
     })?;
+    let named = compiled.plan.destinations.iter_mut().filter_map(|(_, d)| d.password_file.as_mut());
+    named.for_each(|file| {
+        // What is no UTF-8 stays as it was written, and is found missing.
+        if let Ok(full) = beside(path, file).into_os_string().into_string() {
+            *file = full;
+        }
+    });
+    compiled.check_secrets(|file| files::unfit_secret(Path::new(file)));
     Ok(compiled)
 }
 

@@ -36,7 +36,7 @@ use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;
 use library::Library;
 use sha2::{Digest, Sha256};
-use site::Compiler;
+use site::{Compiler, Made};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::de::DeTable;
@@ -50,6 +50,22 @@ pub struct Compiled {
     pub origins: BTreeMap<AlarmId, Origin>,
     /// Warnings only.
     pub warnings: Faults,
+    /// Where the password files are named, in the order of the destinations that have one.
+    secrets: Vec<Place>,
+}
+
+impl Compiled {
+    /// Looks at the password files, which is nothing that a compiler can do: `judge` is given the path and says what
+    /// stands against it.
+    pub fn check_secrets(&mut self, judge: impl Fn(&str) -> Option<String>) {
+        let files = self.plan.destinations.iter().filter_map(|(_, d)| d.password_file.as_deref());
+        for (file, place) in files.zip(&self.secrets) {
+            if let Some(why) = judge(file) {
+                let help = "give it to the user that runs davy, with chmod 600; until then the broker is not reached";
+                self.warnings.push(Fault::warning("password-file", place.clone(), why).help(help));
+            }
+        }
+    }
 }
 
 /// Compiles the site file `site` with the site's own profiles and standards.
@@ -67,10 +83,10 @@ pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
     };
     faults.sort(&site.name);
     match compiled {
-        Some((mut plan, used, origins)) if faults.errors() == 0 => {
+        Some(Made { mut plan, used, origins, secrets }) if faults.errors() == 0 => {
             let own = extras.profiles.iter().chain(&extras.standards);
             plan.config_hash = hash(site, own.chain(used.iter().map(Arc::as_ref)));
-            Ok(Compiled { plan, origins, warnings: faults })
+            Ok(Compiled { plan, origins, warnings: faults, secrets })
         }
         _ => Err(faults),
     }
@@ -139,7 +155,7 @@ mod tests {
         let library = Library::read(&Extras::default(), &mut faults).unwrap();
         let demo = Arc::new(source(include_str!("../../config/demo.toml")));
         let root = read::read(&demo, &shapes::SITE_FILE, &mut faults).unwrap();
-        let (_, used, _) = Compiler::new(&root, &library, &mut faults).compile();
+        let Made { used, .. } = Compiler::new(&root, &library, &mut faults).compile();
         let names: BTreeSet<&str> = used.iter().map(|source| source.name.as_str()).collect();
         assert!(names.contains("built-in standards/cn-coal.toml"), "{names:?}");
         assert!(names.contains("built-in profiles/co-sensor.toml"), "{names:?}");

@@ -23,6 +23,15 @@ use crate::model::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What the compiler makes of a site file.
+pub(super) struct Made {
+    pub(super) plan: Plan,
+    /// The built-in files that it draws on.
+    pub(super) used: Vec<Arc<Source>>,
+    pub(super) origins: BTreeMap<AlarmId, Origin>,
+    pub(super) secrets: Vec<Place>,
+}
+
 /// What is known while a site is compiled.
 pub(super) struct Compiler<'a> {
     pub(super) root: &'a Row,
@@ -59,6 +68,8 @@ pub(super) struct Compiler<'a> {
     pub(super) unconfirmed: BTreeSet<(String, usize)>,
     /// Where the set-points of alarms come from.
     pub(super) origins: BTreeMap<AlarmId, Origin>,
+    /// Where password files are named.
+    pub(super) secrets: Vec<Place>,
 }
 
 impl<'a> Compiler<'a> {
@@ -90,12 +101,13 @@ impl<'a> Compiler<'a> {
             bypass_rules: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
             origins: BTreeMap::new(),
+            secrets: Vec::new(),
         }
     }
 
     /// The plan, as far as the file allows, the profiles and standards that it was made with, and where its set-points
     /// come from.
-    pub(super) fn compile(mut self) -> (Plan, Vec<Arc<Source>>, BTreeMap<AlarmId, Origin>) {
+    pub(super) fn compile(mut self) -> Made {
         self.gateway();
         self.each("gas", Self::gas);
         self.each("area", Self::area);
@@ -123,7 +135,7 @@ impl<'a> Compiler<'a> {
             profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
         used.sort_by_key(Arc::as_ptr);
         used.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        (self.plan, used, self.origins)
+        Made { plan: self.plan, used, origins: self.origins, secrets: self.secrets }
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {

@@ -340,6 +340,9 @@ impl Compiler<'_> {
         let wanted = Scheme { scheme: "mqtt", port: 1883, what: "broker" };
         let broker = links::address(row, "broker", &wanted, self.faults);
         let prefix = self.prefix(row);
+        if row.has("password_file") {
+            self.secrets.push(row.at("password_file"));
+        }
         if row.has("password_file") && !row.has("user") {
             self.faults.push(
                 Fault::error(

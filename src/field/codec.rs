@@ -2,7 +2,7 @@
 
 use crate::model::line::LineFault;
 use crate::model::plan::{Device, Point};
-use crate::model::point::{Doubt, Fault, Quality, Reading};
+use crate::model::point::{Doubt, Fault, Quality, Reading, Unit};
 use crate::model::register::{
     Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning, WordOrder,
 };
@@ -11,6 +11,10 @@ use crate::model::time::Mono;
 
 /// Part of the measuring range that a zero may drift below its lower end before the reading is doubted.
 const ZERO_DRIFT: f64 = 0.05;
+
+/// Most that it may drift in parts of a hundred by volume, however wide the range: a head for 0 to 100 % CH4 that shows
+/// -5 is out of order, though that is a twentieth of its range.
+const ZERO_DRIFT_VOL: f64 = 0.5;
 
 /// Part of the measuring range that a scaled value may lie above its upper end by rounding alone: one digit in the
 /// seven of a 32-bit float.
@@ -139,12 +143,12 @@ pub fn decode<'a>(
     let Some(asked) = device.blocks.get(block) else { return Vec::new() };
     points
         .filter(|(_, p)| p.block == block)
-        .map(|(id, p)| (id, reading(&p.field, *asked, cells, at)))
+        .map(|(id, p)| (id, reading(&p.field, p.unit, *asked, cells, at)))
         .collect()
 }
 
 /// One reading. The status decides first; then the value may make it worse, never better.
-fn reading(field: &Field, block: ReadBlock, cells: &Cells, at: Mono) -> Reading {
+fn reading(field: &Field, unit: Unit, block: ReadBlock, cells: &Cells, at: Mono) -> Reading {
     let Some(raw) = unpack(field.at, field.encoding, block, cells) else {
         return Reading::bad(Fault::Implausible, at);
     };
@@ -155,7 +159,7 @@ fn reading(field: &Field, block: ReadBlock, cells: &Cells, at: Mono) -> Reading 
             None => Quality::Bad(Fault::UnknownStatus),
         },
     };
-    let (value, measured) = measured(field, raw);
+    let (value, measured) = measured(field, unit, raw);
     let quality = stated.worse(measured);
     let value = match quality {
         Quality::Good | Quality::Uncertain(_) => value,
@@ -164,7 +168,7 @@ fn reading(field: &Field, block: ReadBlock, cells: &Cells, at: Mono) -> Reading 
     Reading { value, quality, at }
 }
 
-fn measured(field: &Field, raw: Raw) -> (Option<f64>, Quality) {
+fn measured(field: &Field, unit: Unit, raw: Raw) -> (Option<f64>, Quality) {
     if let Some((_, quality)) = field.sentinels.iter().find(|(sentinel, _)| raw.is(*sentinel)) {
         return (None, *quality);
     }
@@ -174,10 +178,15 @@ fn measured(field: &Field, raw: Raw) -> (Option<f64>, Quality) {
     }
     let quality = match field.range {
         Some((lo, hi)) if value > hi + (hi - lo) * ROUNDING => Quality::Uncertain(Doubt::OverRange),
-        Some((lo, hi)) if value < lo - (hi - lo) * ZERO_DRIFT => Quality::Uncertain(Doubt::UnderRange),
+        Some((lo, hi)) if value < lo - zero_drift(unit, hi - lo) => Quality::Uncertain(Doubt::UnderRange),
         Some(_) | None => Quality::Good,
     };
     (Some(value), quality)
+}
+
+fn zero_drift(unit: Unit, span: f64) -> f64 {
+    let part = span * ZERO_DRIFT;
+    if unit == Unit::PctVol { part.min(ZERO_DRIFT_VOL) } else { part }
 }
 
 /// `raw * scale`, the way people mean it: a scale of 0.01 divides by 100, so that 57 is 0.57 and not 0.5700000000000001.
@@ -335,7 +344,7 @@ mod tests {
     }
 
     fn read(field: &Field, words: &[u16]) -> (Option<f64>, Quality) {
-        let r = reading(field, BLOCK, &Cells::Words(words.to_vec()), Mono::START);
+        let r = reading(field, Unit::PctVol, BLOCK, &Cells::Words(words.to_vec()), Mono::START);
         (r.value, r.quality)
     }
 
@@ -412,6 +421,9 @@ mod tests {
         let drift = |n: i16| n.cast_unsigned();
         assert_eq!(read(&ranged, &[drift(-20)]), good(-0.2));
         assert_eq!(read(&ranged, &[drift(-21)]), (Some(-0.21), Quality::Uncertain(Doubt::UnderRange)));
+        let wide = Field { range: Some((0.0, 100.0)), ..ranged };
+        assert_eq!(read(&wide, &[drift(-50)]), good(-0.5));
+        assert_eq!(read(&wide, &[drift(-51)]), (Some(-0.51), Quality::Uncertain(Doubt::UnderRange)));
     }
 
     #[test]
@@ -465,7 +477,7 @@ mod tests {
         let at = Location { space: Space::Discrete, address: 7 };
         let contact = Field { at, ..field(Encoding::Bit) };
         let block = ReadBlock { at: Location { address: 6, ..at }, count: 2 };
-        let r = reading(&contact, block, &Cells::Bits(vec![false, true]), Mono::START);
+        let r = reading(&contact, Unit::State, block, &Cells::Bits(vec![false, true]), Mono::START);
         assert_eq!((r.value, r.quality), good(1.0));
     }
 
@@ -519,11 +531,11 @@ mod tests {
             let block = ReadBlock { at: AT, count: 2 };
             let field = Field { scale, ..field(encoding) };
             let cells = Cells::Words(vec![words.0, words.1]);
-            let first = reading(&field, block, &cells, Mono::START);
+            let first = reading(&field, Unit::PctVol, block, &cells, Mono::START);
             let Some(value) = first.value else { return Ok(()) };
             let mut packed = pack(encoding, encode(&field, value), words.0);
             packed.resize(2, words.1);
-            let again = reading(&field, block, &Cells::Words(packed.clone()), Mono::START);
+            let again = reading(&field, Unit::PctVol, block, &Cells::Words(packed.clone()), Mono::START);
             let near = |a: f64, b: f64| (a - b).abs() <= a.abs() * 1e-6;
             prop_assert!(again.value.is_some_and(|again| near(value, again)), "{first:?} {again:?}");
             if matches!(encoding, Encoding::Bits { .. }) {
@@ -539,7 +551,7 @@ mod tests {
             offset in any::<f64>(),
         ) {
             let field = Field { scale, offset, ..field(encoding) };
-            let r = reading(&field, BLOCK, &Cells::Words(words), Mono::START);
+            let r = reading(&field, Unit::PctVol, BLOCK, &Cells::Words(words), Mono::START);
             prop_assert!(r.value.is_none_or(f64::is_finite));
             prop_assert_eq!(r.value.is_none(), matches!(r.quality, Quality::Bad(_)));
         }

@@ -199,6 +199,23 @@ fn small_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
+/// What stands against a file that holds a password and nothing else, in words.
+#[must_use]
+pub fn unfit_secret(path: &Path) -> Option<String> {
+    let shown = path.display();
+    let found = match std::fs::metadata(path) {
+        Ok(found) => found,
+        Err(e) => return Some(format!("the password file {shown} can't be read: {e}")),
+    };
+    if !found.is_file() {
+        return Some(format!("{shown} is no file, and can hold no password"));
+    }
+    if found.mode() & 0o007 != 0 {
+        return Some(format!("everybody on this machine may use the password file {shown}"));
+    }
+    File::open(path).err().map(|e| format!("the password file {shown} can't be read: {e}"))
+}
+
 /// Makes the folder `dir` and those above it, where they are missing.
 ///
 /// # Errors

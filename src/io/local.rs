@@ -9,6 +9,8 @@ use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -16,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// The socket's name in the state folder.
 pub const NAME: &str = "davy.sock";
@@ -39,7 +43,8 @@ const NAME_MAX: usize = 64;
 /// Longest reason, in characters: two lines.
 const REASON_MAX: usize = 200;
 
-/// Peers served at once: a handful of terminals.
+/// Peers that are listened or written to at once: a handful of terminals. Who is one more takes the place of whoever has
+/// had one longest, so that nobody keeps an operator out by holding connections open.
 const PEERS_MAX: usize = 16;
 
 /// Opens the socket. The state folder's lock must be held: a socket that lies there is then a dead agent's.
@@ -74,18 +79,18 @@ pub async fn serve(listener: UnixListener, door: Door) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the command socket can't be served"),
     };
-    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(PEERS_MAX));
+    // Dropping one ends its peer.
+    let mut places: VecDeque<oneshot::Sender<Infallible>> = VecDeque::with_capacity(PEERS_MAX);
     loop {
-        let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((peer, _)) => {
-                let door = door.clone();
-                tokio::spawn(async move {
-                    if tokio::time::timeout(PATIENCE * 2, attend(peer, &door)).await.is_err() {
-                        tracing::debug!("a peer at the command socket took too long");
-                    }
-                    drop(place);
-                });
+                places.retain(|place| !place.is_closed());
+                if places.len() >= PEERS_MAX {
+                    places.pop_front();
+                }
+                let (place, lost) = oneshot::channel();
+                places.push_back(place);
+                tokio::spawn(attend(peer, door.clone(), lost));
             }
             Err(error) => {
                 tracing::warn!(%error, "the command socket refuses peers; trying again");
@@ -95,21 +100,35 @@ pub async fn serve(listener: UnixListener, door: Door) {
     }
 }
 
-async fn attend(mut peer: UnixStream, door: &Door) {
+/// One question and its answer. Whoever loses the place meanwhile is hung up on, but never between an order and what
+/// came of it.
+async fn attend(mut peer: UnixStream, door: Door, mut lost: oneshot::Receiver<Infallible>) {
     let who = Who { name: peer_name(&peer), via: "local".to_owned() };
     let (read, mut write) = peer.split();
     let mut question = Vec::new();
     let mut reader = BufReader::new(read.take(QUESTION_MAX));
-    let asked = tokio::time::timeout(QUESTION_PATIENCE, reader.read_until(b'\n', &mut question)).await;
+    let asked = tokio::select! {
+        // Whoever has asked already is answered.
+        biased;
+        asked = timeout(QUESTION_PATIENCE, reader.read_until(b'\n', &mut question)) => asked,
+        _ = &mut lost => return,
+    };
     let answer = match asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-        Ok(_) => answer(&question, who, door).await,
+        Ok(_) => answer(&question, who, &door).await,
         Err(e) => refused(&[Text::new("读取失败", format!("cannot read the question: {e}"))]),
     };
     let mut line = answer.to_string();
     line.push('\n');
-    // A peer that has gone does not want its answer.
-    drop(write.write_all(line.as_bytes()).await);
-    drop(write.shutdown().await);
+    let tell = async {
+        // A peer that has gone does not want its answer.
+        drop(write.write_all(line.as_bytes()).await);
+        drop(write.shutdown().await);
+    };
+    tokio::select! {
+        biased;
+        told = timeout(PATIENCE, tell) => drop(told),
+        _ = &mut lost => {}
+    }
 }
 
 async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
@@ -284,7 +303,7 @@ pub async fn put(state_dir: &Path, question: &Value) -> Result<Value, String> {
         serde_json::from_slice(&answer)
             .map_err(|e| format!("the agent at {} answered no JSON: {e}", path.display()))
     };
-    match tokio::time::timeout(PATIENCE * 2, work).await {
+    match timeout(PATIENCE * 2, work).await {
         Ok(answer) => answer,
         Err(_) => Err(format!(
             "the agent at {} does not answer within {} s",

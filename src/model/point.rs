@@ -251,8 +251,11 @@ impl Displayed {
         let places = usize::from(decimals.min(Displayed::MAX_DECIMALS));
         let step = POWERS.get(places).copied().unwrap_or(1e6);
         #[expect(clippy::cast_precision_loss, reason = "below 9e15, and written with at most six decimals")]
-        let shown = Displayed::new(value, decimals).map_or(value, |shown| shown.0 as f64 / step);
-        format!("{shown:.places$}")
+        match Displayed::new(value, decimals).map(|shown| shown.0 as f64 / step) {
+            Some(shown) => format!("{shown:.places$}"),
+            // No instrument shows as many digits.
+            None => format!("{value:e}"),
+        }
     }
 
     /// `value` rounded half away from zero to `decimals`; `None` for what is not finite or beyond any instrument.

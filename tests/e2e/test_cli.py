@@ -347,6 +347,50 @@ def test_only_owner_and_group_may_use_the_command_socket(room, as_nobody):
     room.end()
 
 
+def test_nobody_keeps_an_operator_out_by_holding_connections_open(room):
+    idle = []
+    try:
+        for _ in range(300):
+            peer = socket.socket(socket.AF_UNIX)
+            peer.settimeout(5)
+            peer.connect(str(room.state / "davy.sock"))
+            idle.append(peer)
+        done = room.order("status")
+        assert done.returncode == 0 and "bottle-room" in done.stdout, done
+    finally:
+        for peer in idle:
+            peer.close()
+    room.end()
+
+
+def test_check_looks_at_password_files(tmp_path):
+    site = tmp_path / "site.toml"
+    broker = 'broker = "mqtt://127.0.0.1:1883"'
+    text = bottle_room(1, 1).replace("STATE", str(tmp_path / "state"))
+    assert broker.partition("=")[0] in text
+    text = re.sub(r"(?m)^broker = .*$", broker + '\nuser = "davy"\npassword_file = "secret"', text)
+    site.write_text(text)
+    secret = tmp_path / "secret"
+
+    def warnings():
+        done = davy("check", "--config", site, "--format", "json")
+        assert done.returncode == 0, done
+        return [f for f in json.loads(done.stdout)["faults"]["faults"] if f["code"] == "password-file"]
+
+    [missing] = warnings()
+    assert str(secret) in missing["message"], "it counts from where the site file lies"
+    secret.write_text("word\n")
+    secret.chmod(0o644)
+    [open_to_all] = warnings()
+    assert "everybody" in open_to_all["message"]
+    secret.chmod(0o600)
+    assert not warnings()
+    secret.unlink()
+    secret.symlink_to("/dev/zero")
+    [device] = warnings()
+    assert "no file" in device["message"]
+
+
 # --- orders -----------------------------------------------------------------------------------------------------------------
 
 
@@ -365,7 +409,7 @@ def test_status_shows_what_is_there_as_text_and_for_tools(room):
     assert davy("status", "--json", "--config", room.config).returncode == 0, "the site file names the agent too"
     room.end()
     gone = room.order("status")
-    assert gone.returncode == 1 and "no agent runs" in gone.stderr
+    assert gone.returncode == 1 and "no agent answers" in gone.stderr
     assert davy("status", "--config", room.folder / "none.toml").returncode == 2
 
 
