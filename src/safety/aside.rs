@@ -65,7 +65,7 @@ impl Site {
     ) -> Vec<Text> {
         let key = &self.plan.alarms[id].key;
         let mut against = Vec::new();
-        if self.plan.alarms[id].condition == Condition::NotConfirmed {
+        if matches!(self.plan.alarms[id].condition, Condition::NotConfirmed | Condition::FeedLive) {
             against.push(Text::new(
                 format!("{key} 不允许搁置"),
                 format!("{key} may not be set aside: what was cut is perhaps still live"),
