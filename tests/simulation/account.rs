@@ -380,6 +380,13 @@ impl Account {
         trip.delay == Span::ZERO && outcomes.last() == Some(&Some(true))
     }
 
+    /// Whether its point is being calibrated by order, or was until a moment ago: one vote fewer may be needed then.
+    fn is_calibrated(&self, cause: AlarmId, now: Mono) -> bool {
+        let Subject::Point(point) = self.plan.alarms[cause].subject else { return false };
+        let until = self.calibrating.get(self.plan.points[point].tag.as_str());
+        until.is_some_and(|until| now < *until + CALIBRATION_SLACK)
+    }
+
     fn is_bypassed(&self, cause: AlarmId) -> bool {
         self.bypassed.contains_key(&self.plan.alarms[cause].key)
     }
@@ -418,7 +425,9 @@ impl Account {
         let may = |cause: &&&AlarmId| {
             is_active(cause) || (is_bad(cause) && (vote.on_bad == OnBad::Vote || none_safe))
         };
-        let tells = |cause: &AlarmId| is_of_a_value(&self.plan, *cause) && !self.excused[*cause];
+        let tells = |cause: &AlarmId| {
+            is_of_a_value(&self.plan, *cause) && !self.excused[*cause] && !self.is_calibrated(*cause, now)
+        };
         let can_tell = !self.changed && trip.causes.iter().all(tells);
         can_tell.then(|| (voting.iter().filter(may).count(), vote.votes.min(voting.len()).max(1)))
     }
