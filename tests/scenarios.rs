@@ -15,7 +15,7 @@ use davy::config::{self, Extras, Source};
 use davy::model::command::{Order, Verb};
 use davy::model::element::TestKind;
 use davy::model::line::LineFault;
-use davy::model::permit::{PermitKind, Tightening};
+use davy::model::permit::{PermitKind, SetPoints, Tightening};
 use davy::model::plan::Plan;
 use davy::model::point::Quality;
 use davy::model::record::{Standing, Who};
@@ -416,7 +416,7 @@ fn tightening(words: &[&str]) -> Option<Tightening> {
         };
         *place = Some(value.parse().ok()?);
     }
-    Some(Tightening::SetPoints { warning, alarm, trip })
+    Some(Tightening::SetPoints(SetPoints { warning, alarm, trip, ..SetPoints::default() }))
 }
 
 fn span(n: &str, unit: &str) -> Option<Span> {

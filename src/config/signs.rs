@@ -40,7 +40,7 @@ impl Compiler<'_> {
     /// The one alarm of all signs on a point or element.
     fn anomaly(&mut self, tag: &str, name: &Text, area: AreaId, subject: Subject) -> AlarmId {
         let condition = Condition::Anomaly;
-        let (wrong, action) = texts::anomaly();
+        let (wrong, action) = texts::of(Condition::Anomaly);
         self.alarm(Alarm {
             key: format!("{tag}:{condition}"),
             subject,
@@ -87,7 +87,7 @@ impl Compiler<'_> {
             tells,
             neighbours: Vec::new(),
         };
-        self.plan.watched.points.insert(id, watched);
+        self.plan.watched.points.insert(id, Arc::new(watched));
     }
 
     /// The set-point that shares of it are taken of: that of the alarm, or the next best.
@@ -157,7 +157,7 @@ impl Compiler<'_> {
     }
 
     fn join(&mut self, id: PointId, point: PointId, side: Side, lag: Span) {
-        if let Some(watched) = self.plan.watched.points.get_mut(&id) {
+        if let Some(watched) = self.plan.watched.points.get_mut(&id).map(Arc::make_mut) {
             let neighbours = &mut watched.neighbours;
             if neighbours.iter().all(|n| n.point != point) && neighbours.len() < WatchedPoint::MAX_NEIGHBOURS
             {

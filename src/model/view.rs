@@ -34,6 +34,8 @@ pub struct View {
     pub bypasses: Vec<BypassView>,
     /// What is under test: the element's or trip's id.
     pub testing: Option<String>,
+    /// What was under test when the last run ended; until the next test begins.
+    pub cut_off: Option<String>,
     /// How bad each area is, and why.
     pub grades: Table<AreaId, Grade>,
     /// The overlimit incidents that are open.
@@ -68,8 +70,8 @@ pub struct AlarmView {
     pub since: Wall,
     /// Worst value of this occurrence.
     pub peak: Option<f64>,
-    /// How and why it is set aside.
-    pub aside: Option<Aside>,
+    /// How and why it is set aside; boxed, because it is big and few alarms have one.
+    pub aside: Option<Box<Aside>>,
     /// Nobody acknowledged it in time: it counts as one colour worse.
     pub escalated: bool,
 }

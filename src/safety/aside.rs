@@ -89,10 +89,7 @@ impl Site {
 
     /// Whether an alarm has to do with a trip: a cause of one, or of that level.
     fn is_of_trip(&self, id: AlarmId) -> bool {
-        matches!(
-            self.plan.alarms[id].condition,
-            Condition::High(Level::Trip) | Condition::Low(Level::Trip) | Condition::Contact(Level::Trip)
-        ) || self.causes_any(id)
+        self.plan.alarms[id].condition.level() == Some(Level::Trip) || self.causes_any(id)
     }
 
     /// Takes back what a person set aside. What is suppressed by design is not a person's to take back.

@@ -8,7 +8,7 @@ use super::element::ElementLife;
 use super::grade::Grades;
 use super::incident::Incidents;
 use super::permit::Permits;
-use super::proof_test::Test;
+use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
@@ -21,7 +21,7 @@ use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::Reading;
 use crate::model::record::{AlarmStanding, Body, Record, Sample, Standing, TripStanding, Trouble};
-use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
+use crate::model::table::{AlarmId, DeviceId, ElementId, Lists, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,19 +94,22 @@ pub struct Site {
     pub(super) bypasses: Bypasses,
     pub(super) signs: Signs,
     pub(super) test: Option<Test>,
+    pub(super) cut_off: Option<CutOff>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
-    caused_by: Table<AlarmId, Vec<TripId>>,
+    caused_by: Lists<AlarmId, TripId>,
     /// The trips that act on each element.
-    pub(super) acting_on: Table<ElementId, Vec<TripId>>,
+    pub(super) acting_on: Lists<ElementId, TripId>,
     /// The elements that each element is the backup of.
-    pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
+    pub(super) backs_up: Lists<ElementId, ElementId>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
     /// Elements that a device says something of.
-    elements_at: Table<DeviceId, Vec<ElementId>>,
+    elements_at: Lists<DeviceId, ElementId>,
     /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
     pub(super) moved: BTreeSet<ElementId>,
+    /// Elements with something running out: the only ones that time alone can move.
+    pub(super) waiting: BTreeSet<ElementId>,
     /// Trips with a cause that is active or not known: the only ones that time alone can move.
     restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.
@@ -165,12 +168,11 @@ impl Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan
-                .elements
-                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
+            elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
             test: None,
+            cut_off: standing.test.clone().map(CutOff::new),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -178,6 +180,7 @@ impl Site {
             stirred: plan.trips.ids().collect(),
             elements_at: drive::elements_at(&plan),
             moved: plan.elements.ids().collect(),
+            waiting: BTreeSet::new(),
             restless: BTreeSet::new(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
@@ -195,6 +198,7 @@ impl Site {
             absent: Absent::from(&plan, standing),
             plan,
         };
+        site.note_escalated();
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
         site.demand_what_stands(now.mono);
         site.note_alarms();
@@ -252,7 +256,7 @@ impl Site {
                 for point in self.watch.not_heard(device, fault, now.mono) {
                     self.read(now, point, &mut touched, effects);
                 }
-                touched.insert(plan.devices[device].comm_alarm);
+                touched.extend([plan.devices[device].comm_alarm, plan.devices[device].stale_alarm]);
                 self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
@@ -273,14 +277,16 @@ impl Site {
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
                     self.read(now, point, &mut touched, effects);
-                    let device = &plan.devices[plan.points[point].device];
+                    let id = plan.points[point].device;
+                    let device = &plan.devices[id];
                     touched.extend([device.comm_alarm, device.stale_alarm]);
+                    self.moved.extend(self.elements_at[id].iter().copied());
                 }
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
                 self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(self.restless.iter().copied());
-                self.moved.extend(plan.elements.ids());
+                self.moved.extend(self.waiting.iter().copied());
                 self.snapshot(now, effects);
                 let readings = &self.watch.readings;
                 let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
@@ -292,6 +298,7 @@ impl Site {
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     self.calibrations(now, &mut touched);
+                    self.proofs(now, &mut touched);
                 }
             }
         }
@@ -394,7 +401,7 @@ impl Site {
 
     fn verdict_of_point(&self, id: AlarmId, point: PointId) -> Verdict {
         let (alarm, row) = (&self.plan.alarms[id], &self.plan.points[point]);
-        let (reading, held) = (&self.watch.readings[point], self.alarms[id].held());
+        let (reading, held) = (&self.watch.readings[point], self.alarms[id].active());
         if matches!(alarm.condition, Condition::Rising | Condition::Forecast) {
             let slope = self.trends.get(&point).and_then(Trend::per_minute);
             let ahead = |a: &AlarmId| {
@@ -421,7 +428,8 @@ impl Site {
         if life.active() {
             let is_low = matches!(alarm.condition, Condition::Low(_));
             let worse = |peak: f64| if is_low { value.min(peak) } else { value.max(peak) };
-            life.peak = Some(life.peak.map_or(value, worse));
+            let peak = &mut life.past_mut().peak;
+            *peak = Some(peak.map_or(value, worse));
         }
     }
 
@@ -472,10 +480,12 @@ impl Site {
             let alarm = AlarmStanding {
                 occurrence: life.occurrence,
                 state: life.under(),
-                since: life.since,
+                since: life.past().since,
                 aside: life.aside().cloned(),
-                occurred: life.occurred_at,
-                peak: life.told_peak,
+                occurred: life.past().occurred_at,
+                announced: life.past().announced_at,
+                escalated: life.escalated,
+                peak: life.past().told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
@@ -490,6 +500,7 @@ impl Site {
         standing.bypasses = self.bypasses.standing(&self.plan);
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
+        self.standing_proofs(&mut standing);
         standing
     }
 
@@ -589,7 +600,7 @@ impl Site {
                 next.alarms[id] = self.alarms[was].clone();
             }
         }
-        next.escalated = next.alarms.iter().filter(|(_, life)| life.escalated).map(|(id, _)| id).collect();
+        next.note_escalated();
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
             let old_inputs = self.plan.trips[was].inputs();
@@ -608,9 +619,9 @@ impl Site {
             alarms: self.alarms.map(|_, life| AlarmView {
                 state: life.state(),
                 occurrence: life.occurrence,
-                since: life.since,
-                peak: life.peak,
-                aside: life.aside().cloned(),
+                since: life.past().since,
+                peak: life.past().peak,
+                aside: life.aside().cloned().map(Box::new),
                 escalated: life.escalated,
             }),
             trips: self.trips.map(|_, life| TripView {
@@ -629,6 +640,7 @@ impl Site {
             rates: self.rates.figures(),
             bypasses: self.bypasses.view(now.mono),
             testing: self.test.as_ref().map(|test| test.target.clone()),
+            cut_off: self.cut_off.as_ref().map(|cut| cut.test.target.clone()),
             grades: self.grades.view(),
             incidents: self.incidents.open(now),
             permits: self.permits.standing().into_values().collect(),
@@ -637,14 +649,10 @@ impl Site {
 }
 
 /// For each row of `table`, the trips that have it in their `list`.
-fn trips_by<I: Row, T>(
-    plan: &Plan,
-    table: &Table<I, T>,
-    list: impl Fn(&Trip) -> Vec<I>,
-) -> Table<I, Vec<TripId>> {
+fn trips_by<I: Row, T>(plan: &Plan, table: &Table<I, T>, list: impl Fn(&Trip) -> Vec<I>) -> Lists<I, TripId> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
         list(trip).into_iter().for_each(|row| trips[row].push(id));
     }
-    trips
+    Lists::of(trips)
 }

@@ -51,9 +51,11 @@ impl Site {
         self.alarm_moved(now, id, moved.cause, who.as_ref());
         let alarm = &self.plan.alarms[id];
         let life = &mut self.alarms[id];
-        life.told_peak = life.peak;
+        let past = life.past_mut();
+        past.told_peak = past.peak;
         // The siren is silent for what is set aside.
         let sounds = life.escalated && life.aside().is_none();
+        let escalated = life.escalated || self.escalated.contains(&id);
         let news = if sounds { self.escalated.insert(id) } else { self.escalated.remove(&id) };
         if news {
             self.moved.extend(self.plan.announcing.siren);
@@ -71,7 +73,7 @@ impl Site {
             cause: moved.cause,
             colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
             value: reading.and_then(|r| r.value),
-            peak: life.peak,
+            peak: life.past().peak,
             unit,
             quality: reading.map_or(Quality::Good, |r| r.quality),
             set_point: alarm.limit.map(|l| l.set),
@@ -79,8 +81,15 @@ impl Site {
             action: alarm.action.clone(),
             who,
             aside: life.aside().map(|aside| (aside.clone(), life.under())),
+            escalated,
         };
         effects.record(now, Body::Alarm(change));
+    }
+
+    /// Which alarms are escalated, where all of them are new to this judge.
+    pub(super) fn note_escalated(&mut self) {
+        let sounds = self.alarms.iter().filter(|(_, life)| life.escalated && life.aside().is_none());
+        self.escalated = sounds.map(|(id, _)| id).collect();
     }
 
     pub(super) fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {

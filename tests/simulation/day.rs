@@ -14,7 +14,7 @@ use davy::model::command::{Order, Reply, Verb};
 use davy::model::element::{TestKind, TestResult};
 use davy::model::incident::IncidentStep;
 use davy::model::line::LineFault;
-use davy::model::permit::{PermitKind, PermitStep, Tightening};
+use davy::model::permit::{PermitKind, PermitStep, SetPoints, Tightening};
 use davy::model::plan::{Plan, Subject};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text};
 use davy::model::record::{Body, BypassStep, Record, Standing, Trouble, Who};
@@ -362,7 +362,7 @@ impl Day {
                 let place = if self.dice.one_in(2) { point } else { self.dice.pick(&areas).clone() };
                 let kind = *self.dice.pick(&PermitKind::ALL);
                 let tighten = if self.dice.one_in(3) {
-                    Tightening::SetPoints { warning: None, alarm: Some(self.dice.unit()), trip: None }
+                    Tightening::SetPoints(SetPoints { alarm: Some(self.dice.unit()), ..SetPoints::default() })
                 } else {
                     Tightening::Percent(*self.dice.pick(&[50, 75, 99]))
                 };

@@ -29,8 +29,10 @@ fn limits(file: &Plan, permit: &Permit) -> Vec<(AlarmId, Limit)> {
             continue;
         };
         let point = &file.points[point];
-        let is_meant =
-            point.tag.as_str() == permit.place || file.areas[point.area].tag.as_str() == permit.place;
+        // Oxygen, dangerous when there is little of it, is not meant where only its area is named.
+        let has_low = point.alarms.iter().any(|a| matches!(file.alarms[*a].condition, Condition::Low(_)));
+        let of_area = file.areas[point.area].tag.as_str() == permit.place && !has_low;
+        let is_meant = point.tag.as_str() == permit.place || of_area;
         if point.gas.is_none() || !is_meant {
             continue;
         }
@@ -45,7 +47,7 @@ fn limits(file: &Plan, permit: &Permit) -> Vec<(AlarmId, Limit)> {
         let set = down(above.fold(limit.set, f64::min));
         let reset = match permit.tighten {
             Tightening::Percent(percent) => down(limit.reset * f64::from(percent) / 100.0),
-            Tightening::SetPoints { .. } => limit.reset,
+            Tightening::SetPoints(_) => limit.reset,
         };
         let floor = point.field.range.map_or(0.0, |(bottom, _)| bottom);
         let reset = if reset > floor { reset.min(set) } else { set };
@@ -57,9 +59,9 @@ fn limits(file: &Plan, permit: &Permit) -> Vec<(AlarmId, Limit)> {
 fn given(permit: &Permit, level: Level, set: f64) -> f64 {
     let given = match (permit.tighten, level) {
         (Tightening::Percent(percent), _) => Some(set * f64::from(percent) / 100.0),
-        (Tightening::SetPoints { warning, .. }, Level::Warning) => warning,
-        (Tightening::SetPoints { alarm, .. }, Level::Alarm) => alarm,
-        (Tightening::SetPoints { trip, .. }, Level::Trip) => trip,
+        (Tightening::SetPoints(given), Level::Warning) => given.warning,
+        (Tightening::SetPoints(given), Level::Alarm) => given.alarm,
+        (Tightening::SetPoints(given), Level::Trip) => given.trip,
     };
     given.unwrap_or(set).min(set)
 }
