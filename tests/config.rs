@@ -288,9 +288,8 @@ fn every_point_lies_in_its_block_together_with_its_status() {
                 && at.address >= block.at.address
                 && at.address + cells <= block.at.address + block.count
         };
-        assert!(holds(point.field.at, point.field.encoding.cells()), "{}", point.tag);
-        if let Some(status) = &point.field.status {
-            assert!(holds(status.at, status.encoding.cells()), "{}", point.tag);
+        for (at, encoding) in point.field.places() {
+            assert!(holds(at, encoding.cells()), "{}", point.tag);
         }
     }
     let head = plan.devices.values().find(|d| d.tag.as_str() == "face-t1").unwrap();

@@ -93,7 +93,12 @@ impl Compiler<'_> {
         (stale, Some((due, self.further(about, Condition::CalibrationDue, None))))
     }
 
-    fn further(&mut self, about: &About<'_>, condition: Condition, limit: Option<Limit>) -> AlarmId {
+    pub(super) fn further(
+        &mut self,
+        about: &About<'_>,
+        condition: Condition,
+        limit: Option<Limit>,
+    ) -> AlarmId {
         let (wrong, action) = texts::further(condition);
         let colour = if matches!(condition, Condition::Rising | Condition::Forecast) {
             Colour::Blue

@@ -28,6 +28,7 @@ mod standard;
 mod supervision;
 mod texts;
 mod trips;
+mod watches;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;

@@ -65,7 +65,8 @@ impl Output {
             | Encoding::U32(_)
             | Encoding::I32(_)
             | Encoding::F32(_)
-            | Encoding::Bits { .. } => as_written(element.command.at.space, element.command.trip),
+            | Encoding::Bits { .. }
+            | Encoding::Packed => as_written(element.command.at.space, element.command.trip),
         };
         Output {
             element: id,
@@ -113,7 +114,7 @@ impl Output {
     pub(crate) fn write(&mut self) -> Question {
         self.fresh = false;
         self.touched |= self.demand == Demand::Trip;
-        Question::Write { at: self.command.at, value: self.wanted() }
+        Question::Write { at: self.command.at, value: self.wanted(), how: self.command.how }
     }
 
     /// The read-back.

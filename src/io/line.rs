@@ -3,12 +3,12 @@
 //! the library's typed calls check it in debug builds only. It decides nothing.
 
 use super::clock::{Clock, duration};
-use crate::field::codec::{Answer, Cells, Question, as_written, check_answer};
+use crate::field::codec::{Answer, Cells, Question, as_written, check_answer, masks};
 use crate::field::schedule::{Ask, Event, Purpose, Schedule, Step};
 use crate::model::element::Demand;
 use crate::model::line::LineFault;
 use crate::model::plan::{Link, Plan};
-use crate::model::register::{Location, ReadBlock, Space};
+use crate::model::register::{Location, ReadBlock, Space, Write};
 use crate::model::table::{BusId, DeviceId, ElementId, Row};
 use crate::model::time::{Mono, Span};
 use crate::safety::Input;
@@ -171,10 +171,19 @@ fn request(question: &Question) -> Request<'static> {
             Space::Input => Request::ReadInputRegisters(address, count),
             Space::Holding => Request::ReadHoldingRegisters(address, count),
         },
-        Question::Write { at: Location { space, address }, value } => match space {
-            Space::Coil | Space::Discrete => Request::WriteSingleCoil(address, as_written(space, value) == 1),
-            Space::Input | Space::Holding => Request::WriteSingleRegister(address, value),
-        },
+        Question::Write { at: Location { space, address }, value, how } => {
+            let is_on = as_written(space, value) == 1;
+            match (how, space.is_bits()) {
+                (Write::Single, true) => Request::WriteSingleCoil(address, is_on),
+                (Write::Single, false) => Request::WriteSingleRegister(address, value),
+                (Write::Multiple, true) => Request::WriteMultipleCoils(address, vec![is_on].into()),
+                (Write::Multiple, false) => Request::WriteMultipleRegisters(address, vec![value].into()),
+                (Write::Mask(mask), _) => {
+                    let (and, or) = masks(mask, value);
+                    Request::MaskWriteRegister(address, and, or)
+                }
+            }
+        }
     }
 }
 
@@ -189,6 +198,15 @@ fn answer(response: Response) -> Result<Answer, LineFault> {
         Response::ReadHoldingRegisters(words) => cells(Space::Holding, Cells::Words(words)),
         Response::WriteSingleCoil(address, on) => echo(Space::Coil, address, u16::from(on)),
         Response::WriteSingleRegister(address, word) => echo(Space::Holding, address, word),
+        Response::WriteMultipleCoils(address, count) => {
+            Ok(Answer::EchoMany { at: Location { space: Space::Coil, address }, count })
+        }
+        Response::WriteMultipleRegisters(address, count) => {
+            Ok(Answer::EchoMany { at: Location { space: Space::Holding, address }, count })
+        }
+        Response::MaskWriteRegister(address, and, or) => {
+            Ok(Answer::EchoMasked { at: Location { space: Space::Holding, address }, and, or })
+        }
         other => Err(LineFault::Garbled(format!("answered with function {}", other.function_code()))),
     }
 }

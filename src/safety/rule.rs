@@ -65,9 +65,8 @@ fn high(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Ve
             Some((value, set, _)) if value >= set => Verdict::Breach,
             Some(_) | None => Verdict::Unknown,
         },
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::UnderRange)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -83,9 +82,8 @@ fn low(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Ver
             Some((value, set, _)) if value <= set => Verdict::Breach,
             Some(_) | None => Verdict::Unknown,
         },
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::OverRange) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::OverRange)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -126,7 +124,10 @@ fn sensor_fault(quality: Quality) -> Verdict {
             | Fault::OutOfService
             | Fault::Implausible
             | Fault::UnknownStatus
-            | Fault::Refused,
+            | Fault::Refused
+            | Fault::WrongUnit
+            | Fault::WireBroken
+            | Fault::NoHeartbeat,
         ) => Verdict::Breach,
     }
 }
@@ -135,9 +136,8 @@ fn over_range(quality: Quality) -> Verdict {
     match quality {
         Quality::Uncertain(Doubt::OverRange) => Verdict::Breach,
         Quality::Good | Quality::Uncertain(Doubt::UnderRange) => Verdict::Clear,
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Unconfirmed) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::Unconfirmed)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -281,22 +281,7 @@ mod tests {
     }
 
     fn any_quality() -> impl Strategy<Value = Quality> {
-        prop::sample::select(vec![
-            Quality::Good,
-            Quality::Uncertain(Doubt::WarmUp),
-            Quality::Uncertain(Doubt::Calibrating),
-            Quality::Uncertain(Doubt::OverRange),
-            Quality::Uncertain(Doubt::UnderRange),
-            Quality::Uncertain(Doubt::Unconfirmed),
-            Quality::Bad(Fault::NotHeard),
-            Quality::Bad(Fault::CommLost),
-            Quality::Bad(Fault::Stale),
-            Quality::Bad(Fault::SensorFault),
-            Quality::Bad(Fault::OutOfService),
-            Quality::Bad(Fault::Implausible),
-            Quality::Bad(Fault::UnknownStatus),
-            Quality::Bad(Fault::Refused),
-        ])
+        prop::sample::select(&Quality::ALL[..])
     }
 
     proptest! {

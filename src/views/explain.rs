@@ -204,14 +204,17 @@ impl Book<'_> {
                 format!("Measures {low} to {high} {unit}; beyond that a reading is in doubt"),
             );
         }
-        for (raw, quality) in &field.sentinels {
+        for (raw, quality) in field.sentinels.iter() {
             page.say(format!("原始值 {raw} 表示 {quality}"), format!("Raw value {raw} means {quality}"));
         }
-        if let Some(status) = &field.status {
+        for status in field.statuses.iter() {
             let (at_zh, at_en) = location(status.at);
             let (known, other) = match &status.meaning {
                 StatusMeaning::Codes(codes) => (list(codes.iter()), "unknown-status"),
-                StatusMeaning::Bits(bits) => (list(bits.iter()), ""),
+                StatusMeaning::Bits { flags, zero } => {
+                    let flags: Vec<_> = flags.iter().map(|f| (f.bit, f.quality)).collect();
+                    (list(flags.iter()), if *zero == 0 { "" } else { "unknown-status" })
+                }
             };
             let (other_zh, other_en) = match other {
                 "" => (String::new(), String::new()),

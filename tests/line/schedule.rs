@@ -93,7 +93,7 @@ impl Bench {
             return Err(fault.clone());
         }
         Ok(match ask.question {
-            Question::Write { at, value } => {
+            Question::Write { at, value, .. } => {
                 self.cells.insert((ask.device, at), value);
                 Cells::Words(vec![value])
             }
