@@ -136,7 +136,11 @@ fn uncovered(profile: &Value) -> Vec<String> {
             }
         };
         let is = |wanted: &'static str| move |r: &Read<'_>| r.quality() == wanted;
+        let positions: &[f64] = if text(signal, "unit") == "state" { &[0.0, 1.0] } else { &[] };
         need("a good reading".to_owned(), &|r| r.quality() == "good" && r.value().is_some());
+        for position in positions {
+            need(format!("position {position}"), &|r| r.value() == Some(*position));
+        }
         for sentinel in tables(signal, "sentinels") {
             let raw = int(sentinel, "raw").unwrap();
             let quality = text(sentinel, "quality");
@@ -273,8 +277,9 @@ fn site(profile: &str, more: &str, signals: &[(String, Unit)]) -> String {
     for (signal, unit) in signals {
         text += &format!("[[point]]\nid = \"p.{signal}\"\ndevice = \"d\"\nsignal = \"{signal}\"\n");
         if matches!(unit, Unit::PctVol | Unit::PctLel | Unit::Ppm) {
+            let (alarm, trip) = if *unit == Unit::PctLel { (20.0, 40.0) } else { (1.0, 1.5) };
             text += &format!(
-                "gas = \"methane\"\nset_points = {{ unit = \"{unit}\", alarm = 1.0, trip = 1.5 }}\n\
+                "gas = \"methane\"\nset_points = {{ unit = \"{unit}\", alarm = {alarm}, trip = {trip} }}\n\
                  approved = {{ by = \"test\", reason = \"test\" }}\n"
             );
         }
