@@ -14,6 +14,8 @@ mod desk;
 use davy::model::alarm::{AlarmCause, AlarmState, Colour};
 use davy::model::command::{Reply, Verb};
 use davy::model::element::Demand;
+use davy::model::line::LineFault;
+use davy::model::point::{Doubt, Quality, Reading};
 use davy::model::record::NuisanceKind;
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Input, Site};
@@ -21,6 +23,21 @@ use desk::{Desk, NOON};
 use std::sync::Arc;
 
 const CO: &str = "boiler-house.co:alarm";
+const TRIP: &str = "face.t1:trip";
+
+/// A horn in the place of the boiler house's valve; it sounds for what nobody has acknowledged for two minutes.
+const HORN: [(&str, &str); 3] = [
+    (
+        "\n[[trip]]\nid = \"bottle-room-shutoff\"",
+        "\n[[siren]]\nid = \"horn\"\ndevice = \"boiler-house-valve\"\noutput = \"close\"\n\n[alarms]\nescalate_s = 120\n\
+         siren = \"horn\"\nagain_min = 30\n\n[[trip]]\nid = \"bottle-room-shutoff\"",
+    ),
+    (
+        "[[valve]]\nid = \"boiler-house.valve\"\nname = { zh = \"天然气紧急切断阀\", en = \"gas shut-off valve\" }\ndevice = \"boiler-house-valve\"\noutput = \"close\"\nclosed = \"closed\"\nopen = \"open\"\ntravel_s = 3\n",
+        "",
+    ),
+    ("effects = [\"boiler-house.valve\"]", "effects = [\"bottle-room.valve\"]"),
+];
 
 #[test]
 fn shelving_silences_an_alarm_for_a_bounded_time_and_its_end_tells_what_still_holds() {
@@ -74,7 +91,9 @@ fn the_alarms_of_a_trip_are_shelved_by_two_for_a_quarter_of_an_hour_and_trip_all
 #[test]
 fn that_a_cut_is_not_confirmed_can_not_be_set_aside() {
     let mut desk = Desk::new(&[]);
-    assert!(matches!(desk.shelve("face.section:not-confirmed", 5, Some("wang")), Reply::Refused(_)));
+    for key in ["face.section:not-confirmed", "face.section:feed-live"] {
+        assert!(matches!(desk.shelve(key, 5, Some("wang")), Reply::Refused(_)), "{key}");
+    }
 }
 
 #[test]
@@ -115,15 +134,7 @@ fn an_alarm_suppressed_by_design_is_silent_only_while_the_other_speaks() {
 
 #[test]
 fn nobody_who_acknowledges_makes_it_one_colour_worse_and_sounds_the_siren() {
-    let siren = "\n[[siren]]\nid = \"horn\"\ndevice = \"boiler-house-valve\"\noutput = \"close\"\n\n[alarms]\nescalate_s = 120\nsiren = \"horn\"\nagain_min = 30\n\n[[trip]]\nid = \"bottle-room-shutoff\"";
-    let mut desk = Desk::new(&[
-        ("\n[[trip]]\nid = \"bottle-room-shutoff\"", siren),
-        (
-            "[[valve]]\nid = \"boiler-house.valve\"\nname = { zh = \"天然气紧急切断阀\", en = \"gas shut-off valve\" }\ndevice = \"boiler-house-valve\"\noutput = \"close\"\nclosed = \"closed\"\nopen = \"open\"\ntravel_s = 3\n",
-            "",
-        ),
-        ("effects = [\"boiler-house.valve\"]", "effects = [\"bottle-room.valve\"]"),
-    ]);
+    let mut desk = Desk::new(&HORN);
     let horn = desk.plan.elements.find(|e| e.tag.as_str() == "horn").unwrap();
     desk.reads("boiler-house.co", 120.0);
     desk.pass(Span::from_secs(119));
@@ -219,4 +230,160 @@ fn a_calibration_date_that_has_passed_alarms_on_its_day() {
     desk.now.wall = desk.now.wall.after(Span::from_secs(12 * 3_600));
     desk.pass(Span::from_secs(61));
     assert_eq!(desk.state(key), AlarmState::Unacknowledged);
+}
+
+#[test]
+fn an_on_delay_counts_only_while_the_set_point_itself_is_reached() {
+    // Cut at 1.50, back below 1.00: the delay asks for 1.50 all the while.
+    let mut desk = Desk::new(&[("id = \"face.t1\"", "id = \"face.t1\"\non_delay_s = 2")]);
+    let trip = desk.plan.trip("face-cut").unwrap();
+    desk.reads("face.t1", 1.5);
+    desk.pass(Span::from_ms(500));
+    desk.reads("face.t1", 1.2);
+    desk.pass(Span::from_secs(5));
+    assert_eq!(desk.state(TRIP), AlarmState::Normal, "it was at its set-point for half a second of two");
+    assert!(!desk.site.view(desk.now).trips[trip].tripped);
+    desk.reads("face.t1", 1.5);
+    desk.pass(Span::from_ms(1_900));
+    assert_eq!(desk.state(TRIP), AlarmState::Normal, "the delay began anew");
+    desk.pass(Span::from_ms(200));
+    assert_eq!(desk.state(TRIP), AlarmState::Unacknowledged);
+    desk.reads("face.t1", 1.2);
+    desk.pass(Span::from_secs(60));
+    assert_eq!(desk.state(TRIP), AlarmState::Unacknowledged, "once raised, the reset value holds it");
+}
+
+#[test]
+fn an_alarm_that_was_below_its_reset_value_once_is_not_reset_between_the_two() {
+    let mut desk = Desk::new(&[]);
+    desk.reads("face.t1", 1.5);
+    desk.reads("face.t1", 0.0);
+    desk.pass(Span::from_secs(60));
+    desk.ack(TRIP);
+    desk.reads("face.t1", 1.2);
+    assert_eq!(desk.state(TRIP), AlarmState::LatchedAcknowledged);
+    let reset = Verb::Reset { target: TRIP.to_owned() };
+    let Reply::Refused(why) = desk.order("li", reset.clone()) else { panic!("reset above its reset value") };
+    assert!(why[0].en.contains("must be below 1.00 %vol"), "{why:?}");
+    desk.reads("face.t1", 0.0);
+    assert!(matches!(desk.order("li", reset), Reply::Done(_)));
+}
+
+#[test]
+fn what_had_escalated_before_a_restart_is_escalated_after_it_and_what_had_not_counts_on() {
+    let horn = |desk: &Desk| {
+        let horn = desk.plan.elements.find(|e| e.tag.as_str() == "horn").unwrap();
+        desk.site.demands()[davy::model::table::Row::to_usize(horn)]
+    };
+    let mut desk = Desk::new(&HORN);
+    desk.reads("boiler-house.co", 120.0);
+    desk.pass(Span::from_secs(60));
+    desk.restart(Span::from_secs(50));
+    assert_eq!(horn(&desk), Demand::None);
+    desk.reads("boiler-house.co", 120.0);
+    desk.pass(Span::from_secs(9));
+    assert_eq!(desk.changes(CO).last().unwrap().cause, AlarmCause::Occurred);
+    desk.pass(Span::from_secs(2));
+    assert_eq!(desk.changes(CO).last().unwrap().cause, AlarmCause::Escalated, "60 + 50 + 10 seconds");
+    desk.restart(Span::from_secs(5));
+    assert!(desk.site.view(desk.now).alarms[desk.alarm(CO)].escalated);
+    assert_eq!(horn(&desk), Demand::Trip, "before anything is read");
+    desk.order("li", Verb::AcknowledgeAll);
+    desk.input(Input::Tick);
+    assert_eq!(horn(&desk), Demand::None);
+    let told: Vec<_> = desk.changes(CO).iter().map(|a| (a.cause, a.escalated)).collect();
+    let expected = [
+        (AlarmCause::Occurred, false),
+        (AlarmCause::Escalated, true),
+        // Whoever is told of escalations only has to hear that this one is over.
+        (AlarmCause::Acknowledged, true),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn gas_that_came_and_went_and_was_acknowledged_by_nobody_escalates_all_the_same() {
+    let mut desk = Desk::new(&HORN);
+    desk.reads("boiler-house.co", 120.0);
+    desk.pass(Span::from_secs(30));
+    desk.reads("boiler-house.co", 0.0);
+    desk.pass(Span::from_secs(60));
+    assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged);
+    desk.pass(Span::from_secs(31));
+    assert_eq!(desk.causes(CO), [AlarmCause::Occurred, AlarmCause::Cleared, AlarmCause::Escalated]);
+    assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged);
+    desk.ack(CO);
+    assert!(!desk.site.view(desk.now).alarms[desk.alarm(CO)].escalated);
+}
+
+#[test]
+fn a_device_that_does_not_answer_has_one_alarm_and_never_none() {
+    let mut desk = Desk::new(&[]);
+    let device = desk.plan.devices.find(|d| d.tag.as_str() == "face-t1").unwrap();
+    let (lost, stale) = ("face-t1:comm-lost", "face-t1:stale");
+    let standing = |desk: &Desk| (desk.state(lost).is_active(), desk.state(stale).is_active());
+    // Nobody asks it: stale, after two polls and two time-outs.
+    for _ in 0..100 {
+        desk.now.mono = desk.now.mono + Span::from_ms(100);
+        desk.input(Input::Tick);
+    }
+    assert_eq!(standing(&desk), (false, true), "it is not asked; whether it would answer nobody knows");
+    let no_answer = || Input::NoAnswer { device, fault: LineFault::NoReply };
+    desk.input(no_answer());
+    assert_eq!(standing(&desk), (false, true));
+    desk.input(no_answer());
+    assert_eq!(standing(&desk), (true, false), "now it is known, and the better reason is told");
+    desk.reads("face.t1", 0.1);
+    let back = standing(&desk);
+    assert!(back == (false, false), "all its points are back: {back:?}");
+}
+
+#[test]
+fn acknowledging_all_leaves_what_nobody_is_shown() {
+    let mut desk = Desk::new(&[]);
+    desk.shelve(CO, 10, None);
+    desk.reads("boiler-house.co", 120.0);
+    desk.order("li", Verb::AcknowledgeAll);
+    assert_eq!(desk.causes(CO), [AlarmCause::SetAside, AlarmCause::Occurred]);
+    desk.ack(CO);
+    assert_eq!(desk.causes(CO).last(), Some(&AlarmCause::Acknowledged), "by its name it is");
+}
+
+#[test]
+fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_has_seen_to_that() {
+    let mut desk = Desk::new(&[]);
+    let over = "face.t1:over-range";
+    let reads = |desk: &mut Desk, value: f64, quality: Quality| {
+        let id = desk.point("face.t1");
+        let (device, at) = (desk.plan.points[id].device, desk.now.mono);
+        let readings = vec![(id, Reading { value: Some(value), quality, at })];
+        desk.input(Input::Readings { device, readings });
+    };
+    let refused = |desk: &mut Desk| match desk.order("li", Verb::Reset { target: "face-cut".to_owned() }) {
+        Reply::Refused(why) => why.iter().map(|w| w.en.to_string()).collect::<Vec<_>>().join("; "),
+        Reply::Done(_) => String::new(),
+    };
+    reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
+    assert!(desk.site.view(desk.now).trips[desk.plan.trip("face-cut").unwrap()].tripped);
+    desk.pass(Span::from_secs(5));
+    // It folds back: the device says less, and still that it is over its range.
+    reads(&mut desk, 0.1, Quality::Uncertain(Doubt::OverRange));
+    desk.order("li", Verb::AcknowledgeAll);
+    desk.pass(Span::from_secs(90));
+    assert!(refused(&mut desk).contains("face.t1:over-range: now 0.10 %vol (over-range)"));
+    // Back in range, and over its range once more for a moment that nobody has acknowledged.
+    reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
+    reads(&mut desk, 0.1, Quality::Good);
+    desk.pass(Span::from_secs(5));
+    reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
+    reads(&mut desk, 0.1, Quality::Good);
+    desk.pass(Span::from_secs(90));
+    for key in ["face.t1:alarm", "face.t1:trip", "face.t1:warning"] {
+        desk.ack(key);
+    }
+    assert_eq!(desk.state(over), AlarmState::LatchedUnacknowledged);
+    assert_eq!(refused(&mut desk), format!("{over} is not acknowledged: `davy ack {over}`"));
+    desk.ack(over);
+    assert_eq!(refused(&mut desk), "");
+    assert_eq!(desk.state(over), AlarmState::Normal, "the reset of the trip lifts it too");
 }

@@ -328,7 +328,7 @@ fn contacts_are_named_after_their_signal_and_that_of_another_device_after_that_t
     assert!(tags.contains(&"bottle-room.valve.open"), "{tags:?}");
 
     let profile = read("config/profiles/feed-breaker.toml").text;
-    let profile = profile.replace("feed-breaker", "own").replace("id = \"live\"", "id = \"readback\"");
+    let profile = profile.replace("feed-breaker", "own").replace("\"live\"", "\"readback\"");
     let extras =
         Extras { profiles: vec![Source { name: "own.toml".to_owned(), text: profile }], standards: vec![] };
     let text = demo().text.replace("feed-breaker", "own").replace("live = \"live\"", "live = \"readback\"");
@@ -925,4 +925,41 @@ proptest! {
         let extras = Extras { profiles: vec![source.clone()], standards: vec![source] };
         prop_assert!(compile(&demo(), &extras).is_err());
     }
+}
+
+#[test]
+fn a_proof_test_needs_a_contact_that_tells_and_an_interval() {
+    let with = |keys: &str| {
+        demo_with("open = \"open\"\ntravel_s = 3", &format!("open = \"open\"\ntravel_s = 3\n{keys}"))
+    };
+    let plan = plan_of(&with("proof_test_days = 365\nproof_tested = \"2026-01-31\""));
+    let proof = plan.elements.values().find_map(|e| e.supervision.proof).unwrap();
+    assert_eq!(plan.alarms[proof.alarm].key, "bottle-room.valve:proof-test-due");
+    assert_eq!(
+        (proof.every, proof.last.unwrap().day()),
+        (Span::from_secs(365 * 86_400), "2026-01-31".to_owned())
+    );
+    let blind = demo_with(
+        "closed = \"closed\"\nopen = \"open\"\ntravel_s = 3",
+        "travel_s = 3\nproof_test_days = 365",
+    );
+    for (site, code) in [
+        (with("proof_tested = \"2026-01-31\""), "half-proof"),
+        (with("proof_test_days = 365\nproof_tested = \"January\""), "no-date"),
+        (blind, "proof-without-feedback"),
+    ] {
+        assert_eq!(codes(&faults_of(&site), Severity::Error), [code]);
+    }
+}
+
+#[test]
+fn a_destination_is_told_everything_unless_it_is_for_escalations() {
+    let with = |key: &str| {
+        let destination =
+            format!("[[destination]]\nid = \"duty\"\nbroker = \"mqtt://127.0.0.1\"\n{key}\n[[gas]]");
+        let plan = plan_of(&demo_with("[[gas]]", &destination));
+        plan.destinations.values().find(|d| d.tag.as_str() == "duty").unwrap().escalated_only
+    };
+    assert!(!with(""));
+    assert!(with("escalated_only = true"));
 }

@@ -117,3 +117,54 @@ fn an_alarm_is_explained_with_its_subject_and_an_unknown_name_is_answered_with_t
     let why = explain(&site.plan, &site.origins, "nobody").unwrap_err();
     assert!(why.contains("`nobody`") && why.contains("face.t1") && why.contains("heading-cut"), "{why}");
 }
+
+#[test]
+fn signs_permissives_bypasses_holds_escalation_permits_and_incidents_are_said() {
+    let planned = "[[permit]]\nplace = \"face\"\nkind = \"hot-work\"\nfrom = \"2026-11-24T08:00:00Z\"\n\
+                   until = \"2026-11-24T12:00:00Z\"\nby = \"Wang\"\npercent = 50\n\n[alarms]\nescalate_s = 120\n\n[[gas]]";
+    let site = site(&[("[[gas]]", planned)]);
+    let point = of(&site, "face.t1");
+    halves(&point);
+    for said in [
+        "Not acknowledged for 2 min: one colour worse",
+        "Planned: hot work at face, 2026-11-24T08:00:00.000Z to 2026-11-24T12:00:00.000Z, --percent 50 (Wang)",
+        "face.t1:alarm opens an overlimit incident of face",
+        "frozen: the value stands still for too long (frozen_min_s 86400, frozen_factor 3, frozen_changes 20)",
+        "gap-on-rise: it goes away while it is high or rising (gap_of_alarm 0.7",
+        "Its neighbours in the air: face.t2",
+    ] {
+        assert!(point.contains(said), "{said}: {point}");
+    }
+    assert!(!point.contains("fold-back:"), "nothing says that its head is catalytic: {point}");
+    let trip = of(&site, "heading-cut");
+    halves(&trip);
+    for said in [
+        "Permissive heading.t1:alarm: at or above 1.00 %vol",
+        "Bypass: two persons, one cause at a time, 30 min unless said, 8 h at most",
+        "After a start no reset is taken for 1 min",
+        "No reset while a point of it is over its range",
+    ] {
+        assert!(trip.contains(said), "{said}: {trip}");
+    }
+    assert!(of(&site, "heading.t1").contains("heading.t1:alarm is a permissive of heading-cut"));
+    let lock = of(&site, "heading-fan-lock");
+    assert!(lock.contains("heading.t1 below 1.50 %vol") && !lock.contains("heading.fan reads"), "{lock}");
+    assert!(
+        of(&site, "face.section").contains("feed-still: the feed contact never moves (feed_still_days 30)")
+    );
+}
+
+#[test]
+fn what_the_site_file_forbids_or_leaves_out_is_said() {
+    let never = site(&[
+        ("id = \"face-cut\"", "id = \"face-cut\"\nbypass = \"never\""),
+        ("id = \"face.t1\"", "id = \"face.t1\"\nsigns = { off = [\"frozen\"] }"),
+    ]);
+    assert!(of(&never, "face-cut").contains("None of its causes may be bypassed"));
+    let point = of(&never, "face.t1");
+    assert!(
+        point.contains("Not looked for, by the site file: frozen") && !point.contains("frozen: "),
+        "{point}"
+    );
+    assert!(of(&never, "boiler-house.co").contains("No neighbour is stated"));
+}

@@ -289,6 +289,7 @@ fn free_port() -> u16 {
 
 fn destination(broker: SocketAddr) -> Destination {
     Destination {
+        escalated_only: false,
         tag: Tag::new("control-room").unwrap(),
         host: broker.ip().to_string(),
         port: broker.port(),

@@ -13,7 +13,7 @@ mod desk;
 use davy::model::alarm::AlarmState;
 use davy::model::command::{Reply, Verb};
 use davy::model::element::Demand;
-use davy::model::permit::{PermitChange, PermitKind, PermitStep, Tightening};
+use davy::model::permit::{PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
 use davy::model::record::Body;
 use davy::model::time::{Span, Wall};
 use davy::views::overview;
@@ -27,7 +27,7 @@ fn ask(desk: &mut Desk, place: &str, minutes: u32, tighten: Tightening) -> Reply
 }
 
 fn alarm_at(value: f64) -> Tightening {
-    Tightening::SetPoints { warning: None, alarm: Some(value), trip: None }
+    Tightening::SetPoints(SetPoints { alarm: Some(value), ..SetPoints::default() })
 }
 
 fn given(desk: &mut Desk, place: &str, minutes: u32, tighten: Tightening) {
@@ -101,10 +101,10 @@ fn what_would_loosen_or_last_too_long_is_refused_with_everything_that_stands_aga
     );
     assert_eq!(refusals(ask(&mut desk, "nowhere", 60, Tightening::Percent(50))).len(), 1);
     assert_eq!(refusals(ask(&mut desk, "boiler-house", 60, alarm_at(15.0))).len(), 1, "ppm and %LEL");
-    let nothing = Tightening::SetPoints { warning: None, alarm: None, trip: None };
+    let nothing = Tightening::SetPoints(SetPoints::default());
     assert_eq!(refusals(ask(&mut desk, "face", 60, nothing)).len(), 1);
     // One of the three points of the face is cut at 1.0 already.
-    let trip = Tightening::SetPoints { warning: None, alarm: None, trip: Some(1.2) };
+    let trip = Tightening::SetPoints(SetPoints { trip: Some(1.2), ..SetPoints::default() });
     let why = refusals(ask(&mut desk, "face", 60, trip));
     assert!(why.len() == 1 && why[0].contains("face.t2:trip"), "{why:?}");
     assert_eq!(changes(&desk), Vec::<&PermitChange>::new());
@@ -121,6 +121,7 @@ fn the_second_person_is_another_one_and_one_permit_of_a_kind_runs_at_a_place() {
         second: Some(second.to_owned()),
     };
     assert_eq!(refusals(desk.order("li", verb("li"))).len(), 1);
+    assert_eq!(refusals(desk.order("li (root)", verb(" LI "))).len(), 1, "the person behind the account");
     assert!(matches!(desk.order("li", verb("wang")), Reply::Done(_)));
     assert_eq!(refusals(desk.order("li", verb("wang"))).len(), 1);
     given(&mut desk, "face", 10, alarm_at(0.6));
@@ -198,4 +199,45 @@ fn a_set_point_is_rounded_to_the_safe_side_of_what_is_displayed() {
     given(&mut desk, "boiler-house.co", 10, Tightening::Percent(33));
     let set: Vec<f64> = changes(&desk)[0].set_points.iter().map(|(_, set)| *set).collect();
     assert_eq!(set, [7.0, 33.0, 66.0], "of 24, 100 and 200 ppm");
+}
+
+/// An oxygen point in the face, on a head that measures it.
+const OXYGEN: (&str, &str) = (
+    "[[gas]]\nid = \"methane\"",
+    "[[gas]]\nid = \"oxygen\"\n\n[[device]]\nid = \"face-o2\"\nbus = \"face\"\nunit = 77\nprofile = \"gas-float\"\narea = \"face\"\n\n\
+     [[point]]\nid = \"face.o2\"\ndevice = \"face-o2\"\nsignal = \"value\"\ngas = \"oxygen\"\n\
+     set_points = { unit = \"%vol\", low_alarm = 19.5, alarm = 23.5 }\n\n[[gas]]\nid = \"methane\"",
+);
+
+#[test]
+fn a_permit_tightens_low_set_points_too_where_it_says_so_and_means_oxygen_only_then() {
+    let mut desk = Desk::new(&[OXYGEN]);
+    let low =
+        |value: f64| Tightening::SetPoints(SetPoints { low_alarm: Some(value), ..SetPoints::default() });
+    desk.reads("face.o2", 20.9);
+    given(&mut desk, "face", 10, Tightening::Percent(50));
+    assert_eq!(desk.state("face.o2:alarm"), AlarmState::Normal, "half of 23.5 would be a constant alarm");
+    desk.order("li", Verb::EndPermit { key: "face:hot-work".to_owned() });
+    let why = refusals(ask(&mut desk, "face", 10, low(19.0)));
+    assert!(why[0].contains("19 is looser than the set-point 19.5"), "{why:?}");
+    let why = refusals(ask(&mut desk, "face", 10, low(23.5)));
+    assert!(why[0].contains("always reached"), "{why:?}");
+    let why = refusals(ask(&mut desk, "face.o2", 10, alarm_at(19.5)));
+    assert!(why[0].contains("always reached"), "{why:?}");
+    assert!(refusals(ask(&mut desk, "boiler-house.co", 10, low(20.0)))[0].contains("no area or point"));
+    given(&mut desk, "face", 10, low(20.5));
+    let started = changes(&desk).last().copied().unwrap();
+    assert_eq!(started.set_points, [("face.o2:low-alarm".to_owned(), 20.5)], "and no other");
+    desk.reads("face.o2", 20.4);
+    assert_eq!(desk.state("face.o2:low-alarm"), AlarmState::Unacknowledged);
+    desk.restart(Span::from_secs(10));
+    desk.reads("face.o2", 20.5);
+    desk.pass(Span::from_secs(60));
+    assert_eq!(desk.state("face.o2:low-alarm"), AlarmState::Unacknowledged, "over a restart");
+    desk.pass(Span::from_secs(600));
+    assert_eq!(
+        desk.state("face.o2:low-alarm"),
+        AlarmState::LatchedUnacknowledged,
+        "the site file's goes again"
+    );
 }

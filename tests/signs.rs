@@ -286,7 +286,7 @@ fn a_calibration_is_refused_with_every_reason() {
         world.second();
     }
     let why = refused(&mut world, calibrate("face.t1", Some(100)));
-    assert!(why.contains("1 to 60") && why.contains("while gas is over the limit"), "{why}");
+    assert!(why.contains("1 to 60") && why.contains("while its limit is passed"), "{why}");
 }
 
 #[test]

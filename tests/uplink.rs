@@ -4,6 +4,7 @@
 
 mod fake_buffer;
 
+use bytes::Bytes;
 use davy::io::buffer::Cursors;
 use davy::io::clock::Clock;
 use davy::io::mqtt::{self, ConnectReturnCode, MqttFault, Packet, Publish, Wire};
@@ -296,6 +297,32 @@ async fn a_stop_during_a_back_off_still_tells_the_end_where_the_broker_is_back()
     assert!(String::from_utf8_lossy(&received.last().unwrap().payload).contains(r#""ended""#));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_destination_for_escalations_is_told_of_those_only_and_its_cursor_moves_over_the_rest() {
+    let only = Destination { escalated_only: true, ..destination() };
+    let world = World::start_to(only, Store::new(), &[]);
+    world.store.add_events(30);
+    let escalated = r#"{"body":{"cause":"escalated","escalated":true},"kind":"alarm","seq":31}"#;
+    world.store.add_event(Some(Bytes::from_static(escalated.as_bytes())));
+    world.store.add_events(30);
+    world.store.add_blocks(3);
+    world.until(|w| w.store.cursors().events == Seq(61) && w.store.cursors().telemetry == 3).await;
+    assert_eq!(world.first_events(), [31]);
+    assert!(world.topics().iter().all(|topic| !topic.ends_with("/telemetry")));
+    let states: Vec<String> = world.topics().into_iter().filter(|topic| topic.contains("/state/")).collect();
+    assert_eq!(states, ["davy/v1/gw/state/alarm/t1:trip"]);
+    let status = world.with_received(|received| received[0].payload.clone());
+    assert!(
+        String::from_utf8_lossy(&status).contains(r#""escalated_only":true"#),
+        "its silence is by design"
+    );
+    world.forget_and_disconnect().await;
+    world.until(|w| w.received() > 0).await;
+    assert_eq!(world.first_events(), Vec::<u64>::new(), "nothing again");
+    assert_eq!(world.troubles(), []);
+    world.stop().await;
+}
+
 /// An uplink, what it tells and whom.
 struct World {
     store: Store,
@@ -316,6 +343,10 @@ impl World {
     }
 
     fn start_with(store: Store, days: &[Day]) -> World {
+        World::start_to(destination(), store, days)
+    }
+
+    fn start_to(destination: Destination, store: Store, days: &[Day]) -> World {
         let (stop, stopped) = watch::channel(false);
         let (hang_up, hung_up) = watch::channel(0);
         let (broker, goodbyes, connections) = (Arc::default(), Arc::default(), Arc::default());
@@ -331,7 +362,7 @@ impl World {
         let report = move |trouble| heard.lock().unwrap().push(trouble);
         let buffer = store.buffer.clone();
         let (identity, who) = watch::channel(identity());
-        let uplink = uplink::run_over(dial, destination(), who, buffer, Clock::start(), report, stopped);
+        let uplink = uplink::run_over(dial, destination, who, buffer, Clock::start(), report, stopped);
         let task = tokio::spawn(uplink);
         World { store, broker, goodbyes, connections, hang_up, troubles, identity, stop, task }
     }
@@ -399,6 +430,7 @@ impl World {
 
 fn destination() -> Destination {
     Destination {
+        escalated_only: false,
         tag: Tag::new("control-room").unwrap(),
         host: "broker".to_owned(),
         port: 1883,

@@ -297,7 +297,7 @@ pub struct Permit {
     #[arg(long, value_name = "N")]
     pub minutes: u32,
     /// Tighten to so many percent of the site file's set-points, 10 to 99.
-    #[arg(long, value_name = "N", required_unless_present_any = ["warning", "alarm", "trip"])]
+    #[arg(long, value_name = "N", required_unless_present_any = ["warning", "alarm", "trip", "low_warning", "low_alarm", "low_trip"])]
     pub percent: Option<u8>,
     /// The early warning from now on, in the point's unit.
     #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
@@ -308,6 +308,15 @@ pub struct Permit {
     /// The trip from now on.
     #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
     pub trip: Option<f64>,
+    /// The early warning of what is dangerous when there is little, as oxygen.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub low_warning: Option<f64>,
+    /// Its alarm.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub low_alarm: Option<f64>,
+    /// Its trip.
+    #[arg(long, value_name = "VALUE", conflicts_with = "percent")]
+    pub low_trip: Option<f64>,
     /// The second person, where one is named.
     #[arg(long, value_name = "NAME")]
     pub second: Option<String>,

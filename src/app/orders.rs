@@ -71,6 +71,7 @@ pub(super) fn permit(args: &Permit) -> ExitCode {
     let question = json!({
         "do": "permit", "place": args.place, "kind": kind.as_str(), "minutes": args.minutes,
         "percent": args.percent, "warning": args.warning, "alarm": args.alarm, "trip": args.trip,
+        "low_warning": args.low_warning, "low_alarm": args.low_alarm, "low_trip": args.low_trip,
         "second": args.second, "name": args.name,
     });
     put(&args.which, &question)

@@ -76,21 +76,24 @@ impl Compiler<'_> {
         about: &About<'_>,
     ) -> (AlarmId, Option<(Wall, AlarmId)>) {
         let stale = self.further(about, Condition::Stale, None);
-        let Some(date) = row.str("calibrated") else {
-            return (stale, None);
-        };
-        let day = (date.len() == 10).then(|| Wall::parse(&format!("{date}T00:00:00Z"))).flatten();
-        let Some(day) = day else {
-            self.faults.push(
-                Fault::error("no-date", row.at("calibrated"), format!("{} is no date", quoted(date)))
-                    .label("expected a day")
-                    .help("write it as calibrated = \"2026-11-24\""),
-            );
-            return (stale, None);
-        };
+        let Some(day) = self.day(row, "calibrated") else { return (stale, None) };
         let days = row.small::<u64>("calibrate_days").unwrap_or(CALIBRATE_DAYS);
         let due = day.after(Span::from_secs(days.saturating_mul(24 * 3_600)));
         (stale, Some((due, self.further(about, Condition::CalibrationDue, None))))
+    }
+
+    /// The day written at `key`, from its beginning in UTC.
+    pub(super) fn day(&mut self, row: &Row, key: &str) -> Option<Wall> {
+        let date = row.str(key)?;
+        let day = (date.len() == 10).then(|| Wall::parse(&format!("{date}T00:00:00Z"))).flatten();
+        if day.is_none() {
+            self.faults.push(
+                Fault::error("no-date", row.at(key), format!("{} is no date", quoted(date)))
+                    .label("expected a day")
+                    .help(format!("write it as {key} = \"2026-11-24\"")),
+            );
+        }
+        day
     }
 
     pub(super) fn further(
@@ -99,7 +102,7 @@ impl Compiler<'_> {
         condition: Condition,
         limit: Option<Limit>,
     ) -> AlarmId {
-        let (wrong, action) = texts::further(condition);
+        let (wrong, action) = texts::of(condition);
         let colour = if matches!(condition, Condition::Rising | Condition::Forecast) {
             Colour::Blue
         } else if condition == Condition::Differs {

@@ -3,7 +3,7 @@
 use super::faults::{Fault, one_of, quoted};
 use super::read::Row;
 use super::site::Compiler;
-use crate::model::permit::{Permit, PermitKind, Planned, Tightening};
+use crate::model::permit::{Permit, PermitKind, Planned, SetPoints, Tightening};
 use crate::model::time::Wall;
 use crate::safety::against_permit;
 use std::collections::BTreeSet;
@@ -83,11 +83,6 @@ impl Compiler<'_> {
             );
             return None;
         }
-        let number = |key| own.number(key);
-        Some(Tightening::SetPoints {
-            warning: number("warning"),
-            alarm: number("alarm"),
-            trip: number("trip"),
-        })
+        Some(Tightening::SetPoints(SetPoints::read(|key| own.number(key))))
     }
 }

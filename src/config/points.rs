@@ -115,7 +115,7 @@ impl Compiler<'_> {
     /// The alarm of a sensor that fails or is beyond its range.
     fn fault_alarm(&mut self, point: PointId, draft: &Draft<'_>, condition: Condition) -> AlarmId {
         let over = condition == Condition::OverRange;
-        let (wrong, action) = if over { texts::over_range() } else { texts::sensor_fault() };
+        let (wrong, action) = texts::of(condition);
         self.alarm(Alarm {
             key: format!("{}:{condition}", draft.tag),
             subject: Subject::Point(point),
@@ -311,7 +311,7 @@ impl Compiler<'_> {
             }
         };
         let condition = Condition::Lock;
-        let (wrong, action) = texts::lock();
+        let (wrong, action) = texts::of(Condition::Lock);
         Some(self.alarm(Alarm {
             key: format!("{}:{condition}", draft.tag),
             subject: Subject::Point(point),

@@ -220,6 +220,9 @@ static PERMIT_SET_POINTS: Shape = Shape {
         Key::may("warning", ANY, "at or above: early warning"),
         Key::may("alarm", ANY, "at or above: alarm, or level 1"),
         Key::may("trip", ANY, "at or above: power cut or valve shut, or level 2"),
+        Key::may("low_warning", ANY, "at or below: early warning, as of oxygen"),
+        Key::may("low_alarm", ANY, "at or below: alarm"),
+        Key::may("low_trip", ANY, "at or below: trip"),
     ],
 };
 
@@ -497,6 +500,8 @@ macro_rules! element {
                 Key::may("commissioned_s", STROKE_S, "how long it took when commissioned: 1.2 times that is slow, 1.5 times has failed"),
                 Key::may("reopens_s", Kind::Number(1.0, 86_400.0), "let go, it should be out of its safe state within this, by hand"),
                 Key::may("backup", Kind::Ref("a valve, load, siren or lock"), "what is demanded as well when this one fails"),
+                Key::may("proof_test_days", Kind::Integer(1, 3_650), "it is proven to reach its safe state once in so many days; a measured real trip counts"),
+                Key::may("proof_tested", Kind::Str, "the day of its last proof test before Davy kept the record, as \"2026-11-24\""),
             ],
         }
     };
@@ -636,6 +641,11 @@ static DESTINATION: Shape = Shape {
             Kind::Integer(5, 3_600),
             Preset::Integer(15),
             "how soon a dead link is noticed",
+        ),
+        Key::may(
+            "escalated_only",
+            Kind::Flag,
+            "it is told of escalated alarms only, as the duty engineer's: no values, and numbers are missing by design",
         ),
     ],
 };

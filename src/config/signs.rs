@@ -43,7 +43,7 @@ impl Compiler<'_> {
     /// The one alarm of all signs on a point or element.
     fn anomaly(&mut self, tag: &str, name: &Text, area: AreaId, subject: Subject) -> AlarmId {
         let condition = Condition::Anomaly;
-        let (wrong, action) = texts::anomaly();
+        let (wrong, action) = texts::of(Condition::Anomaly);
         self.alarm(Alarm {
             key: format!("{tag}:{condition}"),
             subject,

@@ -240,7 +240,7 @@ impl<'a> Compiler<'a> {
         self.timing(row, poll, timeout);
         self.unit(row, bus, unit);
         let condition = Condition::CommLost;
-        let (wrong, action) = texts::comm_lost();
+        let (wrong, action) = texts::of(Condition::CommLost);
         let subject = Subject::Device(DeviceId::from_usize(self.plan.devices.len()));
         let comm_alarm = self.alarm(Alarm {
             key: format!("{tag}:{condition}"),

@@ -2,11 +2,12 @@
 
 use super::elements::{Draft, TABLES};
 use super::faults::{Fault, quoted};
+use super::read::Row;
 use super::site::{Compiler, seconds};
 use super::texts;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::ElementKind;
-use crate::model::plan::{Alarm, Contact, LeakCheck, Subject, Supervision};
+use crate::model::plan::{Alarm, Contact, LeakCheck, Proof, Subject, Supervision};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, ElementId, PointId, Row as _};
 use crate::model::time::Span;
@@ -67,6 +68,7 @@ impl Compiler<'_> {
         let time = |key: &str| row.number(key).map(seconds);
         let (dead_limit, commissioned, reopens) = (time("dead_s"), time("commissioned_s"), time("reopens_s"));
         self.check_times(draft, not_safe, travel_limit, dead_limit, commissioned);
+        self.check_proof(row, safe.is_some() || not_safe.is_some());
         if safe.is_none() && not_safe.is_none() {
             return Supervision { dead_limit, commissioned, reopens, ..Supervision::default() };
         }
@@ -80,8 +82,42 @@ impl Compiler<'_> {
         ];
         let watched = draft.subject();
         let wanted = wanted.into_iter().filter(|(_, wanted)| *wanted);
-        let alarms = wanted.map(|(condition, _)| self.element_alarm(&watched, condition)).collect();
-        Supervision { dead_limit, commissioned, reopens, alarms, ..Supervision::default() }
+        let mut alarms: Vec<AlarmId> =
+            wanted.map(|(condition, _)| self.element_alarm(&watched, condition)).collect();
+        let proof = self.proof(row, &watched);
+        alarms.extend(proof.map(|proof| proof.alarm));
+        Supervision { dead_limit, commissioned, reopens, proof, alarms, ..Supervision::default() }
+    }
+
+    /// How often it has to be proven, where the file says so.
+    fn proof(&mut self, row: &Row, watched: &Watched) -> Option<Proof> {
+        let last = self.day(row, "proof_tested");
+        let days: u64 = row.small("proof_test_days")?;
+        let every = Span::from_secs(days.saturating_mul(24 * 3_600));
+        Some(Proof { every, last, alarm: self.element_alarm(watched, Condition::ProofTestDue) })
+    }
+
+    fn check_proof(&mut self, row: &Row, has_feedback: bool) {
+        if row.has("proof_test_days") && !has_feedback {
+            self.faults.push(
+                Fault::error(
+                    "proof-without-feedback",
+                    row.at("proof_test_days"),
+                    "nothing tells whether it moves",
+                )
+                .label("can't be proven")
+                .help("give it a contact that tells where it is, or take proof_test_days away"),
+            );
+        } else if row.has("proof_tested") && !row.has("proof_test_days") {
+            self.faults.push(
+                Fault::error(
+                    "half-proof",
+                    row.at("proof_tested"),
+                    "a last proof test, and no word when the next is due",
+                )
+                .help("add proof_test_days = 365, or take proof_tested away"),
+            );
+        }
     }
 
     fn check_times(

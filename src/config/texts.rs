@@ -48,64 +48,59 @@ pub(super) fn contact(level: Level) -> Text {
     }
 }
 
-/// A sensor fault.
-pub(super) fn sensor_fault() -> (Text, Text) {
-    (
-        Text::new("传感器故障", "sensor fault"),
-        Text::new(
-            "检查或更换传感器; 恢复前用便携仪人工监测",
-            "Check or replace the sensor; until then measure with a portable instrument",
-        ),
-    )
-}
-
-/// A reading above the sensor's range.
-pub(super) fn over_range() -> (Text, Text) {
-    (
-        Text::new("超量程", "over range"),
-        Text::new(
-            "按最高浓度处置: 撤人; 标校合格前不采信其读数",
-            "Treat as the highest concentration: withdraw people; trust no reading of it before calibration",
-        ),
-    )
-}
-
-/// Gas in which something must not be started.
-pub(super) fn lock() -> (Text, Text) {
-    (
-        Text::new("达到闭锁浓度", "lock limit"),
-        Text::new(
-            "严禁启动风机; 按总工程师批准的措施排放瓦斯",
-            "Do not start the fan; degas by the measures that the chief engineer approves",
-        ),
-    )
-}
-
-/// A cause that a person has taken out of the votes.
-pub(super) fn bypass_active() -> (Text, Text) {
-    (
-        Text::new("旁路中, 不参与切断", "bypassed: it trips nothing"),
-        Text::new(
-            "现场用便携仪连续监测; 完成后立即解除旁路",
-            "Measure on site with a portable instrument all the while; end the bypass as soon as you are done",
-        ),
-    )
-}
-
-/// A device that does not answer.
-pub(super) fn comm_lost() -> (Text, Text) {
-    (
-        Text::new("通信中断", "no communication"),
-        Text::new(
-            "检查供电和线路; 恢复前人工监测",
-            "Check supply and cable; until it is back, measure by hand",
-        ),
-    )
-}
-
-/// What moves or differs, and what is starved or overdue.
-pub(super) fn further(condition: Condition) -> (Text, Text) {
+/// What is wrong, and what to do about it.
+pub(super) fn of(condition: Condition) -> (Text, Text) {
     match condition {
+        Condition::High(level) | Condition::Low(level) | Condition::Contact(level) => {
+            (contact(level), level_action(level))
+        }
+        // Of an element it is said by its kind.
+        Condition::NotConfirmed => (
+            Text::new("已指令, 未确认到位", "commanded, not confirmed"),
+            Text::new("现场确认", "See on site where it is"),
+        ),
+        Condition::SensorFault => (
+            Text::new("传感器故障", "sensor fault"),
+            Text::new(
+                "检查或更换传感器; 恢复前用便携仪人工监测",
+                "Check or replace the sensor; until then measure with a portable instrument",
+            ),
+        ),
+        Condition::OverRange => (
+            Text::new("超量程", "over range"),
+            Text::new(
+                "按最高浓度处置: 撤人; 标校合格前不采信其读数",
+                "Treat as the highest concentration: withdraw people; trust no reading of it before calibration",
+            ),
+        ),
+        Condition::Lock => (
+            Text::new("达到闭锁浓度", "lock limit"),
+            Text::new(
+                "严禁启动风机; 按总工程师批准的措施排放瓦斯",
+                "Do not start the fan; degas by the measures that the chief engineer approves",
+            ),
+        ),
+        Condition::BypassActive => (
+            Text::new("旁路中, 不参与切断", "bypassed: it trips nothing"),
+            Text::new(
+                "现场用便携仪连续监测; 完成后立即解除旁路",
+                "Measure on site with a portable instrument all the while; end the bypass as soon as you are done",
+            ),
+        ),
+        Condition::CommLost => (
+            Text::new("通信中断", "no communication"),
+            Text::new(
+                "检查供电和线路; 恢复前人工监测",
+                "Check supply and cable; until it is back, measure by hand",
+            ),
+        ),
+        Condition::Anomaly => (
+            Text::new("数据质量异常, 请现场核查", "data quality anomaly, check on site"),
+            Text::new(
+                "派人现场核查传感器、进气口、接线和供电, 用便携仪比对",
+                "Send somebody to look at sensor, inlet, wiring and supply, and compare with a portable instrument",
+            ),
+        ),
         Condition::Rising => (
             Text::new("上升过快", "rising fast"),
             Text::new("查明来源, 加强通风", "Find the source, ventilate"),
@@ -139,86 +134,56 @@ pub(super) fn further(condition: Condition) -> (Text, Text) {
             Text::new("标校到期", "calibration due"),
             Text::new("标校后在场所文件中登记日期", "Calibrate it and enter the date in the site file"),
         ),
-        Condition::High(_)
-        | Condition::Low(_)
-        | Condition::Contact(_)
-        | Condition::SensorFault
-        | Condition::OverRange
-        | Condition::CommLost
-        | Condition::NotConfirmed
-        | Condition::Lock
-        | Condition::BypassActive
-        | Condition::Anomaly
-        | Condition::MovedUncommanded
-        | Condition::FeedbackConflict
-        | Condition::FeedLive
-        | Condition::SlowTravel
-        | Condition::FailedToOpen
-        | Condition::LeakThrough
-        | Condition::ProofTestFailed => (Text::default(), Text::default()),
-    }
-}
-
-/// A sign that data may be false or that it may fail.
-pub(super) fn anomaly() -> (Text, Text) {
-    (
-        Text::new("数据质量异常, 请现场核查", "data quality anomaly, check on site"),
-        Text::new(
-            "派人现场核查传感器、进气口、接线和供电, 用便携仪比对",
-            "Send somebody to look at sensor, inlet, wiring and supply, and compare with a portable instrument",
-        ),
-    )
-}
-
-/// What is wrong with an element, and what to do.
-pub(super) fn element(kind: ElementKind, condition: Condition) -> (Text, Text) {
-    if condition == Condition::MovedUncommanded {
-        (
+        Condition::MovedUncommanded => (
             Text::new("未经指令自行动作", "moved without a command"),
             Text::new("查明是谁动作; 检查驱动装置", "Find out who moved it; check the drive"),
-        )
-    } else if condition == Condition::FeedbackConflict {
-        (
+        ),
+        Condition::FeedbackConflict => (
             Text::new("位置反馈矛盾", "its feedback contradicts itself"),
             Text::new(
                 "现场确认实际位置, 检查限位开关",
                 "See on site where it really is; check the limit switches",
             ),
-        )
-    } else if condition == Condition::FeedLive {
-        (
+        ),
+        Condition::FeedLive => (
             Text::new("已断电指令, 馈电仍有电", "cut, and still live"),
             Text::new(
                 "断电失效: 立即切断上级电源, 撤人",
                 "The cut did not work: cut the supply above it at once, withdraw people",
             ),
-        )
-    } else if condition == Condition::SlowTravel {
-        (
+        ),
+        Condition::SlowTravel => (
             Text::new("动作时间超过投运值1.2倍", "took longer than 1.2 times its commissioned time"),
             Text::new("安排检修", "Have it serviced"),
-        )
-    } else if condition == Condition::FailedToOpen {
-        (
+        ),
+        Condition::FailedToOpen => (
             Text::new("已解除指令, 尚未恢复", "let go, and not out of its safe state"),
             Text::new("检查是否卡住, 或通知现场恢复", "See whether it is stuck, or tell the people on site"),
-        )
-    } else if condition == Condition::LeakThrough {
-        (
+        ),
+        Condition::LeakThrough => (
             Text::new(
                 "已关到位, 气体仍上升: 内漏或阀门不对",
                 "confirmed closed, gas still rises: it leaks, or it is the wrong valve",
             ),
             Text::new("关闭上游阀门, 撤人, 通风", "Close the valve before it, withdraw people, ventilate"),
-        )
-    } else if condition == Condition::ProofTestFailed {
-        (
+        ),
+        Condition::ProofTestFailed => (
             Text::new("试验不合格", "failed its proof test"),
             Text::new("修复并复试合格后方可复位", "Repair it; it is reset after a test that it passes"),
-        )
-    } else {
-        not_confirmed(kind)
+        ),
+        Condition::ProofTestDue => (
+            Text::new("试验到期", "proof test due"),
+            Text::new(
+                "做一次全行程试验 (davy prooftest)",
+                "Test it all the way into its safe state (davy prooftest)",
+            ),
+        ),
     }
+}
+
+/// What is wrong with an element, and what to do.
+pub(super) fn element(kind: ElementKind, condition: Condition) -> (Text, Text) {
+    if condition == Condition::NotConfirmed { not_confirmed(kind) } else { of(condition) }
 }
 
 fn not_confirmed(kind: ElementKind) -> (Text, Text) {

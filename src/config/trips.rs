@@ -83,7 +83,7 @@ impl Compiler<'_> {
     /// For each cause that may be bypassed the alarm that stands meanwhile: one for each point, device or element.
     pub(super) fn bypass_alarms(&mut self) {
         let condition = Condition::BypassActive;
-        let (wrong, action) = texts::bypass_active();
+        let (wrong, action) = texts::of(Condition::BypassActive);
         for (cause, rule) in std::mem::take(&mut self.bypass_rules) {
             if rule == BypassRule::Never {
                 continue;
@@ -355,6 +355,7 @@ impl Compiler<'_> {
         }
         let (host, port) = broker?;
         Some(Destination {
+            escalated_only: row.flag("escalated_only").unwrap_or(false),
             tag: tag(row)?,
             host,
             port,

@@ -4,7 +4,7 @@
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::TestKind;
-use crate::model::permit::{PermitKind, Tightening};
+use crate::model::permit::{PermitKind, SetPoints, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
@@ -225,7 +225,9 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         },
         "prooftest" => Verb::ProofTest {
             target: id("target")?,
-            kind: TestKind::parse(&wanted("kind")?).ok_or("`kind` is none of full, partial, interlock")?,
+            kind: TestKind::parse(&wanted("kind")?)
+                .filter(|kind| TestKind::ORDERED.contains(kind))
+                .ok_or("`kind` is none of full, partial, interlock")?,
         },
         "permit" => Verb::Permit {
             place: id("place")?,
@@ -256,9 +258,7 @@ fn tightening(question: &Value) -> Tightening {
     match question.get("percent").and_then(Value::as_u64) {
         // What is no percentage is for the judge to refuse, with the reason.
         Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
-        None => {
-            Tightening::SetPoints { warning: number("warning"), alarm: number("alarm"), trip: number("trip") }
-        }
+        None => Tightening::SetPoints(SetPoints::read(number)),
     }
 }
 
@@ -392,7 +392,8 @@ mod tests {
                 Ok(_) | Err(_) => None,
             }
         };
-        assert_eq!(TestKind::ALL.map(|k| kind(k.as_str())), TestKind::ALL.map(Some));
+        assert_eq!(TestKind::ORDERED.map(|k| kind(k.as_str())), TestKind::ORDERED.map(Some));
+        assert_eq!(kind("demand"), None, "that one nobody can order");
         assert_eq!(kind("half"), None);
     }
 
@@ -409,7 +410,7 @@ mod tests {
         };
         assert_eq!(permit(json!(50)), Tightening::Percent(50));
         assert_eq!(permit(json!(306)), Tightening::Percent(u8::MAX), "refused by the judge");
-        let set_points = Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None };
+        let set_points = Tightening::SetPoints(SetPoints { alarm: Some(0.5), ..SetPoints::default() });
         assert_eq!(permit(Value::Null), set_points);
         assert!(ask(br#"{"do":"permit","place":"face","kind":"picnic"}"#).is_err());
     }

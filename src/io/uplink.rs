@@ -22,7 +22,7 @@ use crate::model::plan::Destination;
 use crate::model::record::{Lane, Seq, Trouble};
 use crate::model::time::{Mono, Span};
 use crate::record::outbox::{BackOff, EVENTS_WINDOW, TELEMETRY_WINDOW, Turn};
-use crate::record::payload::{Identity, Status, Topics};
+use crate::record::payload::{self, Identity, Status, Topics};
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -266,7 +266,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
 
     fn status(&self, status: Status) -> Vec<u8> {
         let last = self.buffer.marks().borrow().events;
-        status.payload(&self.identity.borrow(), self.clock.now().wall, last)
+        let only = self.destination.escalated_only;
+        status.payload(&self.identity.borrow(), self.clock.now().wall, last, only)
     }
 
     async fn tell<S>(&mut self, session: &mut Session<S>, cursors: &mut Cursors) -> Result<(), UplinkFault>
@@ -319,7 +320,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         };
         session.states = standing
             .into_iter()
-            .filter(|event| event.seq <= told)
+            .filter(|event| event.seq <= told && self.is_for_it(event))
             .filter_map(|event| Some((self.topics.state(&event.kind, event.key.as_deref())?, event.line)))
             .filter(|(topic, line)| sendable(topic, line))
             .collect();
@@ -382,6 +383,10 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        if !self.is_for_it(&event) {
+            // Counts as taken: the cursor moves over what it is not told.
+            return session.send(Lane::Event, event.seq.0, Vec::new(), now);
+        }
         let topic = self.topics.event(event.area.as_deref(), &event.kind);
         if !sendable(&topic, &event.line) {
             self.complaints.set_aside(Lane::Event, event.seq.0, event.line.len());
@@ -398,6 +403,10 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         session.send(Lane::Event, event.seq.0, messages, now)
     }
 
+    fn is_for_it(&self, event: &StoredEvent) -> bool {
+        !self.destination.escalated_only || payload::is_of_escalation(&event.kind, &event.line)
+    }
+
     fn send_block<S>(
         &mut self,
         session: &mut Session<S>,
@@ -409,7 +418,9 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     {
         let topic = self.topics.telemetry();
         let mut messages = Vec::new();
-        if sendable(&topic, &block.json) {
+        if self.destination.escalated_only {
+            // No values either.
+        } else if sendable(&topic, &block.json) {
             messages.push((topic, block.json, false));
         } else {
             self.complaints.set_aside(Lane::Telemetry, block.seq, block.json.len());

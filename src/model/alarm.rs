@@ -63,11 +63,13 @@ pub enum Condition {
     LeakThrough,
     /// An element failed its last proof test.
     ProofTestFailed,
+    /// An element's proof test is overdue, or nobody knows of one.
+    ProofTestDue,
 }
 
 impl Condition {
     /// Every condition.
-    pub const ALL: [Condition; 29] = [
+    pub const ALL: [Condition; 30] = [
         Condition::High(Level::Warning),
         Condition::High(Level::Alarm),
         Condition::High(Level::Trip),
@@ -97,6 +99,7 @@ impl Condition {
         Condition::FailedToOpen,
         Condition::LeakThrough,
         Condition::ProofTestFailed,
+        Condition::ProofTestDue,
     ];
 
     /// The second half of an alarm's key, behind the tag and a colon.
@@ -132,6 +135,7 @@ impl Condition {
             Condition::FailedToOpen => "failed-to-open",
             Condition::LeakThrough => "leak-through",
             Condition::ProofTestFailed => "proof-test-failed",
+            Condition::ProofTestDue => "proof-test-due",
         }
     }
 
@@ -139,6 +143,67 @@ impl Condition {
     #[must_use]
     pub fn parse(text: &str) -> Option<Condition> {
         Condition::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+/// What tells whether a condition of a point holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Its value: danger is at or above the set-point.
+    Above,
+    /// Its value: danger is at or below the set-point.
+    Below,
+    /// The position of its contact.
+    Contact,
+    /// Its value: it must be what the site file says.
+    Expected,
+    /// Whether its sensor works.
+    Sensor,
+    /// Whether its value is within the sensor's range.
+    Range,
+    /// More than one reading of it.
+    More,
+}
+
+impl Condition {
+    /// What tells whether it holds.
+    #[must_use]
+    pub const fn basis(self) -> Basis {
+        match self {
+            Condition::High(_) | Condition::Lock => Basis::Above,
+            Condition::Low(_) => Basis::Below,
+            Condition::Contact(_) => Basis::Contact,
+            Condition::Differs => Basis::Expected,
+            Condition::SensorFault => Basis::Sensor,
+            Condition::OverRange => Basis::Range,
+            Condition::CommLost
+            | Condition::NotConfirmed
+            | Condition::Rising
+            | Condition::Forecast
+            | Condition::Deviation
+            | Condition::Stale
+            | Condition::CalibrationDue
+            | Condition::BypassActive
+            | Condition::Anomaly
+            | Condition::MovedUncommanded
+            | Condition::FeedbackConflict
+            | Condition::FeedLive
+            | Condition::SlowTravel
+            | Condition::FailedToOpen
+            | Condition::LeakThrough
+            | Condition::ProofTestFailed
+            | Condition::ProofTestDue => Basis::More,
+        }
+    }
+
+    /// The level of its set-point or contact, where it has one.
+    #[must_use]
+    pub const fn level(self) -> Option<Level> {
+        if let Condition::High(level) | Condition::Low(level) | Condition::Contact(level) = self {
+            Some(level)
+        } else {
+            None
+        }
     }
 }
 
@@ -215,6 +280,8 @@ impl Colour {
 ///    │       (not latching)    └▶ LatchedUnacknowledged ──ack──▶ LatchedAcknowledged
 ///    └───────────────────────────────────── reset ──────────────────────┘
 /// ```
+///
+/// What nobody acknowledges is escalated after a while, held or not; that is no other state.
 ///
 /// Acknowledging never resets; a reset is refused while the condition holds. Any alarm may be set aside (shelved,
 /// suppressed by design, out of service): its life goes on underneath and its occurrences are recorded, but it is not
@@ -387,6 +454,20 @@ impl AlarmCause {
         AlarmCause::Reannounced,
     ];
 
+    /// Whether an alarm that comes to `state` by this is announced as something new. One that is held unacknowledged goes
+    /// on as it was: that its gas has gone says to nobody that somebody has heard it.
+    #[must_use]
+    pub fn is_announced_anew(self, state: AlarmState) -> bool {
+        self != AlarmCause::Escalated
+            && (self, state) != (AlarmCause::Cleared, AlarmState::LatchedUnacknowledged)
+    }
+
+    /// Whether an alarm is escalated after this has brought it to `state`.
+    #[must_use]
+    pub fn leaves_escalated(self, state: AlarmState, was: bool) -> bool {
+        self == AlarmCause::Escalated || was && !self.is_announced_anew(state)
+    }
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -402,5 +483,11 @@ impl AlarmCause {
             AlarmCause::Escalated => "escalated",
             AlarmCause::Reannounced => "reannounced",
         }
+    }
+
+    /// The cause written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<AlarmCause> {
+        AlarmCause::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 }

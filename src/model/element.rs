@@ -166,11 +166,16 @@ pub enum TestKind {
     Partial,
     /// Everything that a trip acts on, all the way.
     Interlock,
+    /// Nobody's test: a real demand that moved one element all the way in its time, and was measured as a test would be.
+    Demand,
 }
 
 impl TestKind {
     /// Every kind.
-    pub const ALL: [TestKind; 3] = [TestKind::Full, TestKind::Partial, TestKind::Interlock];
+    pub const ALL: [TestKind; 4] = [TestKind::Full, TestKind::Partial, TestKind::Interlock, TestKind::Demand];
+
+    /// Those that a person can order.
+    pub const ORDERED: [TestKind; 3] = [TestKind::Full, TestKind::Partial, TestKind::Interlock];
 
     /// As typed, and as written in payloads and the journal.
     #[must_use]
@@ -179,6 +184,16 @@ impl TestKind {
             TestKind::Full => "full",
             TestKind::Partial => "partial",
             TestKind::Interlock => "interlock",
+            TestKind::Demand => "demand",
+        }
+    }
+
+    /// Whether an element that passes one is proven to reach its safe state. A partial stroke proves that it moves.
+    #[must_use]
+    pub const fn proves(self) -> bool {
+        match self {
+            TestKind::Full | TestKind::Interlock | TestKind::Demand => true,
+            TestKind::Partial => false,
         }
     }
 
@@ -196,11 +211,14 @@ pub enum TestResult {
     Passed,
     /// Something did not.
     Failed,
-    /// Something more important came: a real demand, or a new site file.
+    /// Something came in between: a real demand, a new site file, a restart.
     Aborted,
 }
 
 impl TestResult {
+    /// Every result.
+    pub const ALL: [TestResult; 3] = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
+
     /// As written in payloads and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Permits: set-points that are tighter for a while, for work that makes less gas dangerous.
 
+use super::alarm::{Condition, Level};
 use super::point::Text;
 use super::record::Who;
 use super::time::Wall;
@@ -89,21 +90,64 @@ impl PermitKind {
     }
 }
 
-/// What becomes of the set-points of gas that is dangerous when there is much of it. Those of gas that is dangerous when
-/// there is little, as oxygen, stay as they are.
+/// What becomes of the set-points of gas.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tightening {
-    /// So many percent of what the site file says.
+    /// So many percent of what the site file says, for gas that is dangerous when there is much of it. What is dangerous
+    /// when there is little, as oxygen, stays as it is: a percentage of that says nothing.
     Percent(u8),
-    /// These, where they are given, in the unit of the point.
-    SetPoints {
-        /// At or above: early warning.
-        warning: Option<f64>,
-        /// At or above: alarm.
-        alarm: Option<f64>,
-        /// At or above: trip.
-        trip: Option<f64>,
-    },
+    /// These.
+    SetPoints(SetPoints),
+}
+
+/// Set-points that go for a while, where they are given, in the unit of the point.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct SetPoints {
+    /// At or above: early warning.
+    pub warning: Option<f64>,
+    /// At or above: alarm.
+    pub alarm: Option<f64>,
+    /// At or above: trip.
+    pub trip: Option<f64>,
+    /// At or below: early warning.
+    pub low_warning: Option<f64>,
+    /// At or below: alarm.
+    pub low_alarm: Option<f64>,
+    /// At or below: trip.
+    pub low_trip: Option<f64>,
+}
+
+impl SetPoints {
+    /// Out of what `number` says for each key, as `low_alarm`.
+    pub fn read(number: impl Fn(&'static str) -> Option<f64>) -> SetPoints {
+        SetPoints {
+            warning: number("warning"),
+            alarm: number("alarm"),
+            trip: number("trip"),
+            low_warning: number("low_warning"),
+            low_alarm: number("low_alarm"),
+            low_trip: number("low_trip"),
+        }
+    }
+
+    /// Each by its key, with the condition that it is a set-point of; the low ones last.
+    #[must_use]
+    pub const fn entries(&self) -> [(&'static str, Condition, Option<f64>); 6] {
+        [
+            ("warning", Condition::High(Level::Warning), self.warning),
+            ("alarm", Condition::High(Level::Alarm), self.alarm),
+            ("trip", Condition::High(Level::Trip), self.trip),
+            ("low_warning", Condition::Low(Level::Warning), self.low_warning),
+            ("low_alarm", Condition::Low(Level::Alarm), self.low_alarm),
+            ("low_trip", Condition::Low(Level::Trip), self.low_trip),
+        ]
+    }
+
+    /// What is given for a condition.
+    #[must_use]
+    pub fn of(&self, condition: Condition) -> Option<f64> {
+        self.entries().into_iter().find(|(_, of, _)| *of == condition).and_then(|(_, _, given)| given)
+    }
 }
 
 impl Tightening {
@@ -112,10 +156,11 @@ impl Tightening {
     pub fn words(self) -> String {
         match self {
             Tightening::Percent(percent) => format!("--percent {percent}"),
-            Tightening::SetPoints { warning, alarm, trip } => {
-                let given = [("--warning", warning), ("--alarm", alarm), ("--trip", trip)];
-                let given = given.into_iter().filter_map(|(key, value)| Some(format!("{key} {}", value?)));
-                given.collect::<Vec<_>>().join(" ")
+            Tightening::SetPoints(set_points) => {
+                let option = |(key, _, value): (&str, _, Option<f64>)| {
+                    Some(format!("--{} {}", key.replace('_', "-"), value?))
+                };
+                set_points.entries().into_iter().filter_map(option).collect::<Vec<_>>().join(" ")
             }
         }
     }

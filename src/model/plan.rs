@@ -297,8 +297,21 @@ pub struct Supervision {
     pub backup: Option<ElementId>,
     /// Whether gas falls behind it.
     pub leak: Option<LeakCheck>,
+    /// How often it has to be proven to reach its safe state.
+    pub proof: Option<Proof>,
     /// Its alarms besides "not confirmed".
     pub alarms: Vec<AlarmId>,
+}
+
+/// How often an element has to be proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// At the latest so long after the last time.
+    pub every: Span,
+    /// The last time before Davy kept the record.
+    pub last: Option<Wall>,
+    /// The alarm that says that it is due.
+    pub alarm: AlarmId,
 }
 
 /// After a valve is confirmed closed the gas behind it must not go on rising.
@@ -448,6 +461,8 @@ pub struct Destination {
     pub password_file: Option<String>,
     /// Keep-alive.
     pub keep_alive: Span,
+    /// It is told only of alarms that nobody acknowledged in time, and of what it must know to trust the silence.
+    pub escalated_only: bool,
 }
 
 /// How telemetry is kept.

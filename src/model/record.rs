@@ -1,15 +1,20 @@
 //! Records: what happened, as it will be kept and told. A record names things by their keys, never by row number,
 //! because it outlives the site file that it was made under. How it is written down is `record/`'s business.
 
+mod standing;
+
+pub use standing::{
+    AlarmStanding, BypassStanding, CalibrationStanding, Standing, TestStanding, TripStanding,
+};
+
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
 use super::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
 use super::grade::GradeChange;
-use super::incident::{IncidentChange, IncidentStanding, IncidentStep};
-use super::permit::{Permit, PermitChange, PermitStep};
+use super::incident::IncidentChange;
+use super::permit::PermitChange;
 use super::point::{Quality, Reading, Tag, Text, Unit};
-use super::sign::{Anomaly, CalibrationChange, Sign};
+use super::sign::{Anomaly, CalibrationChange};
 use super::time::{Now, Span, Wall};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Number of an entry in the journal, from 1, without gaps. With the gateway's id it names an event for ever.
@@ -81,6 +86,8 @@ pub enum Body {
     Grade(GradeChange),
     /// A permit began or ended.
     Permit(PermitChange),
+    /// A proof test began.
+    ProofTestBegun(ProofTestBegun),
 }
 
 impl Body {
@@ -106,6 +113,7 @@ impl Body {
             Body::Incident(_) => "incident",
             Body::Grade(_) => "grade",
             Body::Permit(_) => "permit",
+            Body::ProofTestBegun(_) => "proof-test-begun",
         }
     }
 }
@@ -192,6 +200,8 @@ pub struct AlarmChange {
     pub who: Option<Who>,
     /// How and why it is set aside, with the state that lies under that.
     pub aside: Option<(Aside, AlarmState)>,
+    /// It is escalated, or was until this change.
+    pub escalated: bool,
 }
 
 /// Alarms that are a nuisance (`ISA-18.2` / `EEMUA 191`).
@@ -304,7 +314,22 @@ pub struct ElementChange {
     pub backup: Option<String>,
 }
 
-/// A proof test is over: as it was found.
+/// A proof test began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofTestBegun {
+    /// The element's or trip's id.
+    pub target: String,
+    /// The area's id.
+    pub area: String,
+    /// What is done.
+    pub kind: TestKind,
+    /// Who ordered it.
+    pub who: Who,
+    /// What this means.
+    pub text: Text,
+}
+
+/// A proof test is over, or a real demand has proven as much: as it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProofTestDone {
     /// The element's or trip's id.
@@ -319,10 +344,18 @@ pub struct ProofTestDone {
     pub since: Wall,
     /// What was measured of each element.
     pub strokes: Vec<StrokeFound>,
-    /// Who ordered it.
+    /// Who ordered it; of a real demand the trip that made it.
     pub who: Who,
     /// What this means.
     pub text: Text,
+}
+
+impl ProofTestDone {
+    /// The elements that it has proven to reach their safe state.
+    pub fn proven(&self) -> impl Iterator<Item = &str> {
+        let counts = self.kind.proves() && self.result != TestResult::Aborted;
+        self.strokes.iter().filter(move |s| counts && s.passed == Some(true)).map(|s| s.tag.as_str())
+    }
 }
 
 /// What a proof test measured of one element.
@@ -496,198 +529,4 @@ pub struct Sample {
     pub reading: Reading,
     /// When it was read.
     pub wall: Wall,
-}
-
-/// What must survive a restart: the state of every alarm and trip, folded out of the journal.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Standing {
-    /// By alarm key.
-    pub alarms: BTreeMap<String, AlarmStanding>,
-    /// By trip id.
-    pub trips: BTreeMap<String, TripStanding>,
-    /// Bypasses that stand, by the cause's key.
-    pub bypasses: BTreeMap<String, BypassStanding>,
-    /// Signs that stand, by the id of what they are on and by sign: since when.
-    pub signs: BTreeMap<(String, Sign), Wall>,
-    /// Calibrations by point's id.
-    pub calibrations: BTreeMap<String, CalibrationStanding>,
-    /// Elements under demand that failed, so that their backup is demanded too.
-    pub failed: BTreeSet<String>,
-    /// By area id: its incidents.
-    pub incidents: BTreeMap<String, IncidentStanding>,
-    /// By area id: the colour that was told last.
-    pub grades: BTreeMap<String, Colour>,
-    /// By key: the permits that run.
-    pub permits: BTreeMap<String, Permit>,
-}
-
-/// A bypass that stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BypassStanding {
-    /// When it began.
-    pub since: Wall,
-    /// When it ends by the wall clock.
-    pub until: Wall,
-    /// What was left of it when it was last told: it never gets longer than that.
-    pub remaining: Span,
-    /// Whether its end was announced.
-    pub warned: bool,
-    /// Why it was bypassed.
-    pub reason: String,
-    /// Who bypassed it.
-    pub by: Who,
-    /// The second person who stood for it.
-    pub second: Option<String>,
-}
-
-/// The calibrations of a point.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct CalibrationStanding {
-    /// The planned time of the one that goes on.
-    pub planned: Option<Span>,
-    /// When the last ones began, oldest first.
-    pub begun: Vec<Wall>,
-}
-
-impl CalibrationStanding {
-    /// Most begins that are remembered.
-    pub const MAX_BEGUN: usize = 5;
-
-    /// Takes in a begin or an end.
-    pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
-        let again = self.planned.is_some();
-        self.planned = change.begun.then_some(change.planned);
-        if change.begun {
-            CalibrationStanding::begin(&mut self.begun, at, again);
-        }
-    }
-
-    /// One more begins. `again` where one went on: a person says what the device has said before, and it is one.
-    pub fn begin(begun: &mut Vec<Wall>, at: Wall, again: bool) {
-        if again {
-            begun.pop();
-        }
-        begun.push(at);
-        let spare = begun.len().saturating_sub(CalibrationStanding::MAX_BEGUN);
-        begun.drain(..spare);
-    }
-}
-
-/// Where an alarm stood.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct AlarmStanding {
-    /// Its last occurrence.
-    pub occurrence: u32,
-    /// Its last state, under what sets it aside.
-    pub state: AlarmState,
-    /// When it came into this state.
-    pub since: Wall,
-    /// How and why it was set aside.
-    pub aside: Option<Aside>,
-    /// When it last occurred.
-    pub occurred: Wall,
-    /// The worst value of that occurrence, as far as it was told.
-    pub peak: Option<f64>,
-}
-
-/// Where a trip stood.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct TripStanding {
-    /// Its last occurrence.
-    pub occurrence: u32,
-    /// Whether it is tripped.
-    pub tripped: bool,
-    /// The cause that was true first.
-    pub first_out: Option<String>,
-}
-
-impl Standing {
-    /// Takes in what `record` changes.
-    pub fn apply(&mut self, record: &Record) {
-        match &record.body {
-            Body::Alarm(a) => {
-                let (state, aside) = match &a.aside {
-                    Some((aside, under)) => (*under, Some(aside.clone())),
-                    None => (a.to, None),
-                };
-                let (at, is_new) = (record.at.wall, a.cause == AlarmCause::Occurred);
-                let standing = self.alarms.entry(a.key.clone()).or_default();
-                let occurred = if is_new { at } else { standing.occurred };
-                // Louder is no other state.
-                let since = if a.cause == AlarmCause::Escalated { standing.since } else { at };
-                let peak = a.peak.filter(|peak| peak.is_finite());
-                *standing = AlarmStanding { occurrence: a.occurrence, state, since, aside, occurred, peak };
-            }
-            Body::Trip(t) => {
-                let standing = TripStanding {
-                    occurrence: t.occurrence,
-                    tripped: t.tripped,
-                    first_out: t.first_out.clone(),
-                };
-                self.trips.insert(t.tag.clone(), standing);
-            }
-            Body::Bypass(b) if b.step.goes_on() => {
-                let warned = b.step == BypassStep::Warned
-                    || self.bypasses.get(&b.cause).is_some_and(|was| was.warned)
-                        && b.step != BypassStep::Started;
-                let standing = BypassStanding {
-                    since: b.since,
-                    until: b.until,
-                    remaining: b.remaining,
-                    warned,
-                    reason: b.reason.clone(),
-                    by: b.by.clone(),
-                    second: b.second.clone(),
-                };
-                self.bypasses.insert(b.cause.clone(), standing);
-            }
-            Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
-            Body::Anomaly(a) if a.raised => {
-                self.signs.insert((a.key.clone(), a.sign), record.at.wall);
-            }
-            Body::Anomaly(a) => drop(self.signs.remove(&(a.key.clone(), a.sign))),
-            Body::Calibration(c) => {
-                self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
-            }
-            Body::Element(e) if e.demand == Demand::Trip && e.backup.is_some() => {
-                self.failed.insert(e.tag.clone());
-            }
-            Body::Element(e) => drop(self.failed.remove(&e.tag)),
-            Body::Incident(change) => self.apply_incident(change),
-            Body::Grade(change) => {
-                self.grades.insert(change.area.clone(), change.grade.colour);
-            }
-            Body::Permit(change) => match change.step {
-                PermitStep::Started => {
-                    self.permits.insert(change.permit.key(), change.permit.clone());
-                }
-                PermitStep::Ended | PermitStep::Expired => {
-                    self.permits.remove(&change.permit.key());
-                }
-            },
-            Body::Started(_)
-            | Body::Ended { .. }
-            | Body::Config(_)
-            | Body::Command(_)
-            | Body::Trouble(_)
-            | Body::Gap(_)
-            | Body::Nuisance(_)
-            | Body::AlarmRates(_)
-            | Body::ProofTest(_) => {}
-        }
-    }
-
-    fn apply_incident(&mut self, change: &IncidentChange) {
-        let open = match change.step {
-            IncidentStep::Opened | IncidentStep::Updated => Some(change.incident.clone()),
-            IncidentStep::Closed => None,
-        };
-        let standing = IncidentStanding { number: change.incident.number, open };
-        self.incidents.insert(change.incident.area.clone(), standing);
-        for (key, peak) in &change.peaks {
-            if let Some(alarm) = self.alarms.get_mut(key) {
-                alarm.peak = Some(*peak);
-            }
-        }
-    }
 }

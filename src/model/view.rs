@@ -34,6 +34,8 @@ pub struct View {
     pub bypasses: Vec<BypassView>,
     /// What is under test: the element's or trip's id.
     pub testing: Option<String>,
+    /// What was under test when the last run ended; until the next test begins.
+    pub cut_off: Option<String>,
     /// How bad each area is, and why.
     pub grades: Table<AreaId, Grade>,
     /// The overlimit incidents that are open.

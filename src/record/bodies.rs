@@ -1,11 +1,14 @@
-//! Bodies of the entries about bypasses and proof tests, what is measured of elements, and what must survive of it. What all bodies have in common is in `entry`.
+//! Bodies of the entries about bypasses and proof tests, what is measured of elements, and what must survive of it. What
+//! all bodies have in common is in `entry`.
 //!
 //! What was added to an entry after its first version is left out where there is nothing to say, so that older readers
 //! meet the bytes that they know.
 
 use super::entry::{both, who};
+use crate::model::element::{TestKind, TestResult};
 use crate::model::record::{
-    BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestDone, Standing, StrokeFound, Who,
+    BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestBegun, ProofTestDone, Standing,
+    StrokeFound, TestStanding, Who,
 };
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
@@ -51,6 +54,62 @@ pub(super) fn proof_test(b: &ProofTestDone) -> Value {
     })
 }
 
+pub(super) fn proof_test_begun(b: &ProofTestBegun) -> Value {
+    json!({
+        "area": b.area,
+        "kind": b.kind.as_str(),
+        "target": b.target,
+        "text": both(&b.text),
+        "who": who(Some(&b.who)),
+    })
+}
+
+/// As [`Standing::apply`] does with the record that the body of an entry about a proof test was made from.
+pub(super) fn apply_proof_test(standing: &mut Standing, at: Wall, kind: &str, body: &Value) -> Option<()> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let test = TestKind::parse(text("kind")?)?;
+    if kind == "proof-test-begun" {
+        standing.test = read_test(body, at);
+        return Some(());
+    }
+    if test != TestKind::Demand {
+        standing.test = None;
+    }
+    let counts = test.proves() && text("result")? != TestResult::Aborted.as_str();
+    for stroke in body.get("strokes").and_then(Value::as_array).into_iter().flatten() {
+        let passed = stroke.get("passed").and_then(Value::as_bool) == Some(true);
+        if let Some(tag) = stroke.get("tag").and_then(Value::as_str).filter(|_| counts && passed) {
+            standing.proven.insert(tag.to_owned(), at);
+        }
+    }
+    Some(())
+}
+
+fn read_test(body: &Value, since: Wall) -> Option<TestStanding> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(TestStanding {
+        target: text("target")?,
+        area: text("area")?,
+        kind: TestKind::parse(&text("kind")?)?,
+        since,
+        who: read_who(body.get("who")?)?,
+    })
+}
+
+fn read_who(body: &Value) -> Option<Who> {
+    let name = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(Who { name: name("name")?, via: name("via")? })
+}
+
+/// What a `standing` entry says of proof tests.
+pub(super) fn read_proofs(body: &Value, standing: &mut Standing) {
+    let rows = |name| body.get(name).and_then(Value::as_object).into_iter().flatten();
+    let proven = rows("proven").filter_map(|(tag, at)| Some((tag.clone(), Wall::parse(at.as_str()?)?)));
+    standing.proven.extend(proven);
+    let test = |body: &Value| read_test(body, Wall::parse(body.get("since")?.as_str()?)?);
+    standing.test = rows("tests").find_map(|(_, body)| test(body));
+}
+
 /// The rows of a `standing` entry beyond alarms and trips: table, key and what stands. A table without rows is left
 /// out.
 pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'static str, String, Value)> {
@@ -66,7 +125,16 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
         })
     };
     let bypasses = standing.bypasses.iter().map(move |(key, b)| ("bypasses", key.clone(), bypass(b)));
-    bypasses.chain(standing.failed.iter().map(|tag| ("failed", tag.clone(), json!(true))))
+    let failed = standing.failed.iter().map(|tag| ("failed", tag.clone(), json!(true)));
+    let proven = standing.proven.iter().map(|(tag, at)| ("proven", tag.clone(), json!(at.to_string())));
+    let test = |t: &TestStanding| {
+        let body = json!({
+            "area": t.area, "kind": t.kind.as_str(), "since": t.since.to_string(), "target": t.target,
+            "who": who(Some(&t.who)),
+        });
+        ("tests", t.target.clone(), body)
+    };
+    bypasses.chain(failed).chain(proven).chain(standing.test.iter().map(test))
 }
 
 /// Adds to the body of an `element` entry what was measured of it.
@@ -114,15 +182,13 @@ pub(super) fn apply_bypass(standing: &mut Standing, body: &Value) {
 /// A bypass that stands, out of a `standing` entry or one of its own.
 pub(super) fn read_bypass(body: &Value) -> Option<BypassStanding> {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
-    let by = body.get("by")?;
-    let name = |key: &str| by.get(key).and_then(Value::as_str).map(str::to_owned);
     Some(BypassStanding {
         since: Wall::parse(text("since")?)?,
         until: Wall::parse(text("until")?)?,
         remaining: Span::from_us(body.get("remaining_us")?.as_u64()?),
         warned: body.get("warned").and_then(Value::as_bool).unwrap_or(false),
         reason: text("reason")?.to_owned(),
-        by: Who { name: name("name")?, via: name("via")? },
+        by: read_who(body.get("by")?)?,
         second: text("second").map(str::to_owned),
     })
 }

@@ -177,6 +177,7 @@ pub fn body(record: &Record) -> Value {
         Body::Incident(b) => graded::incident_change(b),
         Body::Grade(b) => graded::grade(b),
         Body::Permit(b) => graded::permit_change(b),
+        Body::ProofTestBegun(b) => bodies::proof_test_begun(b),
     }
 }
 
@@ -197,7 +198,7 @@ fn alarm(b: &AlarmChange) -> Value {
         Some((aside, under)) => (set_aside(aside), *under),
         None => (Value::Null, b.to),
     };
-    json!({
+    let mut body = json!({
         "action": both(&b.action),
         "area": b.area,
         "aside": aside,
@@ -215,7 +216,12 @@ fn alarm(b: &AlarmChange) -> Value {
         "unit": b.unit.as_str(),
         "value": b.value,
         "who": who(b.who.as_ref()),
-    })
+    });
+    // Few are, and older readers meet the bytes that they know.
+    if let Some(fields) = body.as_object_mut().filter(|_| b.escalated) {
+        fields.insert("escalated".to_owned(), json!(true));
+    }
+    body
 }
 
 fn set_aside(aside: &Aside) -> Value {
@@ -309,7 +315,8 @@ pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
     let alarm = |a: &AlarmStanding| {
         let aside = a.aside.as_ref().map(set_aside);
         json!({
-            "aside": aside, "occurred": a.occurred.to_string(), "occurrence": a.occurrence, "peak": a.peak,
+            "announced": a.announced.to_string(), "aside": aside, "escalated": a.escalated,
+            "occurred": a.occurred.to_string(), "occurrence": a.occurrence, "peak": a.peak,
             "since": a.since.to_string(), "state": a.state.as_str(),
         })
     };
@@ -358,11 +365,7 @@ pub fn standing_part(entry: &Entry) -> Option<(u64, u64)> {
 pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
     match entry.kind.as_str() {
         "alarm" => {
-            if let Some((key, mut state)) = read_alarm(entry, standing) {
-                let cause = entry.body.get("cause").and_then(Value::as_str);
-                if cause == Some(AlarmCause::Escalated.as_str()) {
-                    state.since = standing.alarms.get(&key).map(|was| was.since).unwrap_or_default();
-                }
+            if let Some((key, state)) = read_alarm(entry, standing) {
                 standing.alarms.insert(key, state);
             }
         }
@@ -373,6 +376,9 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
         }
         "bypass" => bodies::apply_bypass(standing, &entry.body),
         "element" => bodies::apply_element(standing, &entry.body),
+        kind @ ("proof-test" | "proof-test-begun") => {
+            bodies::apply_proof_test(standing, entry.at.wall, kind, &entry.body).unwrap_or_default();
+        }
         "anomaly" | "calibration" => signs::standing_apply(standing, entry),
         STANDING => {
             let read = read_standing(&entry.body);
@@ -385,6 +391,8 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.incidents.extend(read.incidents);
             standing.grades.extend(read.grades);
             standing.permits.extend(read.permits);
+            standing.proven.extend(read.proven);
+            standing.test = read.test.or(standing.test.take());
         }
         kind => drop(graded::standing_apply(standing, kind, &entry.body)),
     }
@@ -394,13 +402,22 @@ fn read_alarm(entry: &Entry, standing: &Standing) -> Option<(String, AlarmStandi
     let aside = entry.body.get("aside").and_then(read_aside);
     let state = entry.body.get("under").or_else(|| entry.body.get("to"))?;
     let (state, occurrence) = (AlarmState::parse(state.as_str()?)?, read_occurrence(&entry.body)?);
-    let (key, since) = (entry.key()?.to_owned(), entry.at.wall);
-    let occurred = match entry.body.get("cause").and_then(Value::as_str) {
-        Some(cause) if cause == AlarmCause::Occurred.as_str() => since,
-        Some(_) | None => standing.alarms.get(&key).map(|was| was.occurred).unwrap_or_default(),
+    let (key, at) = (entry.key()?.to_owned(), entry.at.wall);
+    let was = standing.alarms.get(&key).cloned().unwrap_or_default();
+    let cause = entry.body.get("cause").and_then(Value::as_str).and_then(AlarmCause::parse);
+    let louder = cause == Some(AlarmCause::Escalated);
+    let is_new = cause.is_none_or(|cause| cause.is_announced_anew(state));
+    let read = AlarmStanding {
+        occurrence,
+        state,
+        since: if louder { was.since } else { at },
+        aside,
+        occurred: if cause == Some(AlarmCause::Occurred) { at } else { was.occurred },
+        announced: if is_new { at } else { was.announced },
+        escalated: cause.is_some_and(|cause| cause.leaves_escalated(state, was.escalated)),
+        peak: entry.body.get("peak").and_then(Value::as_f64),
     };
-    let peak = entry.body.get("peak").and_then(Value::as_f64);
-    Some((key, AlarmStanding { occurrence, state, since, aside, occurred, peak }))
+    Some((key, read))
 }
 
 fn read_aside(body: &Value) -> Option<Aside> {
@@ -436,6 +453,8 @@ fn read_standing(body: &Value) -> Standing {
             since: Wall::parse(a.get("since")?.as_str()?)?,
             aside: a.get("aside").and_then(read_aside),
             occurred: Wall::parse(a.get("occurred").or_else(|| a.get("since"))?.as_str()?)?,
+            announced: Wall::parse(a.get("announced").or_else(|| a.get("since"))?.as_str()?)?,
+            escalated: a.get("escalated").and_then(Value::as_bool).unwrap_or(false),
             peak: a.get("peak").and_then(Value::as_f64),
         })
     };
@@ -454,6 +473,7 @@ fn read_standing(body: &Value) -> Standing {
         ..Standing::default()
     };
     graded::read_standing(body, &mut standing);
+    bodies::read_proofs(body, &mut standing);
     standing
 }
 

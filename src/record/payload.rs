@@ -3,7 +3,7 @@
 
 use crate::model::record::Seq;
 use crate::model::time::Wall;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Version of topics and payloads: second level of every topic, `v` of every payload.
 pub const VERSION: u32 = 1;
@@ -63,6 +63,21 @@ impl Topics {
     }
 }
 
+/// Whether an event is for a destination that is told of escalations only: alarms that are escalated, until they no longer
+/// are, and what tells that the gateway lives and lacks nothing. `line` is the journal's.
+#[must_use]
+pub fn is_of_escalation(kind: &str, line: &[u8]) -> bool {
+    match kind {
+        "alarm" => {
+            let read = serde_json::from_slice::<Value>(line).ok();
+            let escalated = read.as_ref().and_then(|line| line.get("body")?.get("escalated")?.as_bool());
+            escalated == Some(true)
+        }
+        "started" | "ended" | "gap" | "trouble" => true,
+        _ => false,
+    }
+}
+
 /// Whether the gateway is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -85,10 +100,11 @@ impl Status {
         }
     }
 
-    /// The payload: written at `utc`, when the journal's last entry was `last`.
+    /// The payload: written at `utc`, when the journal's last entry was `last`. `escalated_only` where the destination is
+    /// told of nothing else: it has to know that numbers are missing by design.
     #[must_use]
-    pub fn payload(self, identity: &Identity, utc: Wall, last: Seq) -> Vec<u8> {
-        let status = json!({
+    pub fn payload(self, identity: &Identity, utc: Wall, last: Seq, escalated_only: bool) -> Vec<u8> {
+        let mut status = json!({
             "v": VERSION,
             "online": self == Status::Online,
             "reason": self.as_str(),
@@ -99,6 +115,9 @@ impl Status {
             "utc": utc.to_string(),
             "seq": last.0,
         });
+        if let Some(fields) = status.as_object_mut().filter(|_| escalated_only) {
+            fields.insert("escalated_only".to_owned(), json!(true));
+        }
         status.to_string().into_bytes()
     }
 }
@@ -130,11 +149,23 @@ mod tests {
             config_hash: "ab".repeat(32),
             boot: "00ff00ff00ff00ff".to_owned(),
         };
-        let payload = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7));
+        let payload = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), false);
         let expected = format!(
             r#"{{"boot":"00ff00ff00ff00ff","config_hash":"{}","gateway":"gw-1","online":false,"reason":"lost","seq":7,"utc":"1970-01-01T00:00:00.000Z","v":1,"version":"0.1.0"}}"#,
             "ab".repeat(32)
         );
         assert_eq!(String::from_utf8(payload).unwrap(), expected);
+        let only = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), true);
+        assert!(String::from_utf8(only).unwrap().contains(r#""escalated_only":true"#));
+    }
+
+    #[test]
+    fn of_escalation_are_escalated_alarms_and_what_tells_that_the_gateway_lives() {
+        assert!(is_of_escalation("alarm", br#"{"body":{"escalated":true}}"#));
+        for line in [&br#"{"body":{"escalated":false}}"#[..], br#"{"body":{}}"#, b"", b"\"escalated\":true"] {
+            assert!(!is_of_escalation("alarm", line));
+        }
+        assert!(["started", "ended", "gap", "trouble"].iter().all(|kind| is_of_escalation(kind, b"")));
+        assert!(!["trip", "element", "standing", "command"].iter().any(|kind| is_of_escalation(kind, b"")));
     }
 }

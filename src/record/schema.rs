@@ -22,7 +22,8 @@ pub fn messages() -> Value {
         "$id": format!("urn:davy:messages:v{VERSION}"),
         "title": "What Davy tells over MQTT",
         "description": "Every payload is JSON in UTF-8. An event is named for ever by gateway and seq; it may come more \
-                        than once, and its first copies come in the order of seq, so a missing number is seen at once.",
+                        than once, and its first copies come in the order of seq, so a missing number is seen at once \
+                        (but see escalated_only in the status).",
         "oneOf": [reference("event"), reference("status"), reference("telemetry")],
         "$defs": definitions(),
     })
@@ -42,6 +43,7 @@ fn definitions() -> Value {
         ("standing_trip".to_owned(), standing_trip()),
         ("standing_bypass".to_owned(), standing_bypass()),
         ("standing_calibration".to_owned(), standing_calibration()),
+        ("standing_test".to_owned(), standing_test()),
     ]);
     all.extend(graded::parts());
     all.extend(bodies().into_iter().map(|(kind, body)| (body_name(kind), body)));
@@ -53,7 +55,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 19] {
+fn bodies() -> [(&'static str, Value); 20] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -74,6 +76,7 @@ fn bodies() -> [(&'static str, Value); 19] {
         ("standing", standing()),
         ("bypass", bypass()),
         ("proof-test", proof_test()),
+        ("proof-test-begun", proof_test_begun()),
     ]
 }
 
@@ -113,6 +116,9 @@ fn status() -> Value {
         "utc": reference("utc"),
         "seq": whole("The last number of the journal when this was written."),
     }));
+    let only = "This destination is told of escalated alarms only, with started, ended, gap and trouble: numbers are \
+                missing by design, and the chain can't be followed here.";
+    status = optional(status, json!({ "escalated_only": { "type": "boolean", "description": only } }));
     describe(
         &mut status,
         "Whether the gateway is there. On {prefix}/v1/{gateway}/status, retained. `lost` is the last will: the broker \
@@ -166,7 +172,7 @@ fn config() -> Value {
 
 fn alarm() -> Value {
     let states = AlarmState::ALL.map(AlarmState::as_str);
-    object(json!({
+    let alarm = object(json!({
         "key": string(),
         "area": string(),
         "occurrence": whole("Which occurrence of this alarm: 1 is the first ever."),
@@ -184,7 +190,9 @@ fn alarm() -> Value {
         "who": maybe_reference("who"),
         "aside": maybe_reference("aside"),
         "under": one_of(states),
-    }))
+    }));
+    let escalated = json!({ "type": "boolean", "description": "It is escalated, or was until this change." });
+    optional(alarm, json!({ "escalated": escalated }))
 }
 
 /// How and why an alarm is set aside.
@@ -310,6 +318,12 @@ fn standing() -> Value {
             "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
             "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
             "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
+            "proven": {
+                "type": "object",
+                "description": "Elements, each with when it was last proven to reach its safe state.",
+                "additionalProperties": reference("utc"),
+            },
+            "tests": { "type": "object", "additionalProperties": reference("standing_test") },
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),
@@ -334,7 +348,6 @@ fn bypass() -> Value {
 }
 
 fn proof_test() -> Value {
-    let results = [TestResult::Passed, TestResult::Failed, TestResult::Aborted];
     let stroke = object(json!({
         "tag": string(),
         "passed": maybe("boolean"),
@@ -347,11 +360,31 @@ fn proof_test() -> Value {
         "target": string(),
         "area": string(),
         "kind": one_of(TestKind::ALL.map(TestKind::as_str)),
-        "result": one_of(results.map(TestResult::as_str)),
+        "result": one_of(TestResult::ALL.map(TestResult::as_str)),
         "since": reference("utc"),
         "strokes": { "type": "array", "items": stroke },
         "who": reference("who"),
         "text": reference("text"),
+    }))
+}
+
+fn proof_test_begun() -> Value {
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ORDERED.map(TestKind::as_str)),
+        "who": reference("who"),
+        "text": reference("text"),
+    }))
+}
+
+fn standing_test() -> Value {
+    object(json!({
+        "target": string(),
+        "area": string(),
+        "kind": one_of(TestKind::ORDERED.map(TestKind::as_str)),
+        "since": reference("utc"),
+        "who": reference("who"),
     }))
 }
 
@@ -418,14 +451,16 @@ fn calibration() -> Value {
 }
 
 fn standing_alarm() -> Value {
-    object(json!({
+    let standing = object(json!({
         "occurrence": whole("Its last occurrence."),
         "since": reference("utc"),
         "state": one_of(AlarmState::ALL.map(AlarmState::as_str)),
         "aside": maybe_reference("aside"),
         "occurred": reference("utc"),
+        "announced": reference("utc"),
         "peak": maybe("number"),
-    }))
+    }));
+    optional(standing, json!({ "escalated": { "type": "boolean" } }))
 }
 
 fn standing_trip() -> Value {

@@ -39,8 +39,9 @@ pub(crate) struct AlarmLife {
     seen: (Mono, Span),
     /// Nobody acknowledged this occurrence in time.
     pub(crate) escalated: bool,
-    /// Since when it is announced as it is.
-    announced: Mono,
+    /// Since when it is announced as it is, and on this judge's clock, with how long it had been so before.
+    pub(crate) announced_at: Wall,
+    announced: (Mono, Span),
     /// The occurrences before the last, latest first.
     earlier: [Option<Mono>; CHATTER_COUNT - 1],
     breach_since: Option<Mono>,
@@ -57,8 +58,16 @@ pub(crate) struct Transition {
 impl AlarmLife {
     /// Goes on where the journal says it stopped.
     pub(crate) fn restored(standing: Option<&AlarmStanding>, now: Now) -> AlarmLife {
-        let AlarmStanding { occurrence, state, since, aside, occurred: occurred_at, peak } =
-            standing.cloned().unwrap_or_default();
+        let AlarmStanding {
+            occurrence,
+            state,
+            since,
+            aside,
+            occurred: occurred_at,
+            announced: announced_at,
+            escalated,
+            peak,
+        } = standing.cloned().unwrap_or_default();
         let left = |aside: &Aside| {
             let most = Span::from_secs(u64::from(aside.minutes.unwrap_or_default()).saturating_mul(60));
             aside.until.map(|until| until.since(now.wall).min(most))
@@ -76,8 +85,9 @@ impl AlarmLife {
             told_peak: peak,
             occurred_at,
             seen: (now.mono, now.wall.since(occurred_at)),
-            escalated: false,
-            announced: now.mono,
+            escalated,
+            announced_at,
+            announced: (now.mono, now.wall.since(announced_at)),
             earlier: [None; CHATTER_COUNT - 1],
             breach_since: None,
             clear_since: None,
@@ -209,9 +219,11 @@ impl AlarmLife {
 
     /// When it is to be announced louder or anew, and by which cause.
     fn next_announcement(&self, announcing: &Announcing) -> Option<(Mono, AlarmCause)> {
-        let after = |span: Option<Span>| span.map(|span| self.announced + span);
+        let (from, before) = self.announced;
+        let left = |span: Span| Span::from_us(span.us().saturating_sub(before.us()));
+        let after = |span: Option<Span>| span.map(|span| from + left(span));
         match self.state() {
-            AlarmState::Unacknowledged if !self.escalated => {
+            AlarmState::Unacknowledged | AlarmState::LatchedUnacknowledged if !self.escalated => {
                 after(announcing.escalate).map(|at| (at, AlarmCause::Escalated))
             }
             AlarmState::Acknowledged => after(announcing.again).map(|at| (at, AlarmCause::Reannounced)),
@@ -265,7 +277,7 @@ impl AlarmLife {
         }
         aside.count = self.set_aside;
         // What is not announced is not announced louder either.
-        self.escalated = false;
+        self.announce_anew(now);
         self.aside_ends = span.map(|span| now.mono + span);
         self.aside = Some(Box::new(aside));
         self.since = now.wall;
@@ -279,16 +291,23 @@ impl AlarmLife {
         if self.active() {
             self.under = AlarmState::Unacknowledged;
         }
-        (self.since, self.announced) = (now.wall, now.mono);
+        self.since = now.wall;
+        self.announce_anew(now);
         Some(Transition { from, cause })
+    }
+
+    fn announce_anew(&mut self, now: Now) {
+        (self.announced_at, self.announced) = (now.wall, (now.mono, Span::ZERO));
+        self.escalated = false;
     }
 
     fn enter(&mut self, now: Now, to: AlarmState, cause: AlarmCause) -> Transition {
         let from = self.state();
         self.under = to;
-        self.announced = now.mono;
-        self.escalated = false;
         self.since = now.wall;
+        if cause.is_announced_anew(to) {
+            self.announce_anew(now);
+        }
         Transition { from, cause }
     }
 }
@@ -506,7 +525,8 @@ mod tests {
                 prop_assert_eq!(moved.from, before);
                 prop_assert!(is_in_the_table(from, moved.cause, life.under(), latching), "{from:?} {moved:?} {:?}", life.under());
                 prop_assert_eq!(life.occurrence, occurrence + u32::from(moved.cause == AlarmCause::Occurred));
-                prop_assert!(!life.escalated || life.state() == AlarmState::Unacknowledged, "only what is announced");
+                let sounds = matches!(life.state(), AlarmState::Unacknowledged | AlarmState::LatchedUnacknowledged);
+                prop_assert!(!life.escalated || sounds, "only what is announced");
             }
             // One transition a step: in a few steps everything that is due has come.
             for _ in 0..5 {

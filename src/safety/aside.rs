@@ -65,7 +65,7 @@ impl Site {
     ) -> Vec<Text> {
         let key = &self.plan.alarms[id].key;
         let mut against = Vec::new();
-        if self.plan.alarms[id].condition == Condition::NotConfirmed {
+        if matches!(self.plan.alarms[id].condition, Condition::NotConfirmed | Condition::FeedLive) {
             against.push(Text::new(
                 format!("{key} 不允许搁置"),
                 format!("{key} may not be set aside: what was cut is perhaps still live"),
@@ -89,10 +89,7 @@ impl Site {
 
     /// Whether an alarm has to do with a trip: a cause of one, or of that level.
     fn is_of_trip(&self, id: AlarmId) -> bool {
-        matches!(
-            self.plan.alarms[id].condition,
-            Condition::High(Level::Trip) | Condition::Low(Level::Trip) | Condition::Contact(Level::Trip)
-        ) || self.causes_any(id)
+        self.plan.alarms[id].condition.level() == Some(Level::Trip) || self.causes_any(id)
     }
 
     /// Takes back what a person set aside. What is suppressed by design is not a person's to take back.

@@ -14,10 +14,10 @@ use crate::model::view::BypassView;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a bypass lasts where nobody says.
-const DEFAULT_MINUTES: u32 = 30;
+pub const DEFAULT_MINUTES: u32 = 30;
 
 /// Longest bypass: one shift.
-const MAX_MINUTES: u32 = 480;
+pub const MAX_MINUTES: u32 = 480;
 
 /// So long before its end it is announced, that somebody may finish or ask anew.
 const WARNING: Span = Span::from_secs(300);

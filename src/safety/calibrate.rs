@@ -3,7 +3,7 @@
 use super::orders::refuse;
 use super::signs::Out;
 use super::site::{Effects, Site};
-use crate::model::alarm::{Condition, Level};
+use crate::model::alarm::Level;
 use crate::model::command::Reply;
 use crate::model::plan::{Plan, Subject};
 use crate::model::point::{Text, Unit};
@@ -93,16 +93,17 @@ impl Site {
                 format!("{key} of the same trip is bypassed: one at a time"),
             ));
         }
-        let high = |id: &&crate::model::table::AlarmId| {
-            matches!(self.plan.alarms[**id].condition, Condition::High(Level::Alarm | Level::Trip))
-                && self.alarms[**id].active()
+        let over = |id: &&crate::model::table::AlarmId| {
+            let condition = self.plan.alarms[**id].condition;
+            let at_limit = condition.level().is_some_and(|level| level >= Level::Alarm);
+            at_limit && self.alarms[**id].active()
         };
-        let standing = self.plan.points[id].alarms.iter().filter(high).filter(|_| minutes.is_some());
+        let standing = self.plan.points[id].alarms.iter().filter(over).filter(|_| minutes.is_some());
         missing.extend(standing.map(|id| {
             let key = &self.plan.alarms[*id].key;
             Text::new(
                 format!("{key} 报警中, 不得标校"),
-                format!("{key} stands: no calibration while gas is over the limit"),
+                format!("{key} stands: no calibration while its limit is passed"),
             )
         }));
         missing

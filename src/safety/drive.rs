@@ -89,6 +89,7 @@ impl Site {
             effects.demands.push((id, demand));
         }
         let real = self.is_really_demanded(id);
+        let unmeasured = self.elements[id].stroke.travel.is_none();
         let mut news = moved | self.elements[id].watch(now.mono, element, position, real);
         if let Some(check) = &element.supervision.leak {
             let readings = &self.watch.readings;
@@ -96,6 +97,9 @@ impl Site {
         }
         if news {
             self.tell_element(now, id, effects);
+        }
+        if real && unmeasured && self.elements[id].proves_itself(element) {
+            self.proven_by_demand(now, id, effects);
         }
         // The alarms follow at once: "commanded, not confirmed" must not wait for a tick.
         let own = || element.supervision.alarms.iter().copied().chain([element.not_confirmed]);

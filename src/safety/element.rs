@@ -16,8 +16,9 @@ use crate::model::alarm::Condition;
 use crate::model::element::{Demand, ElementKind, Mode, Phase, Position};
 use crate::model::plan::{Contact, Element, LeakCheck};
 use crate::model::point::{Doubt, Quality, Reading, Text};
+use crate::model::record::Standing;
 use crate::model::table::PointId;
-use crate::model::time::{Mono, Span};
+use crate::model::time::{Mono, Span, Wall};
 
 /// Where one element stands.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,9 @@ pub(crate) struct ElementLife {
     pub(crate) calls_backup: bool,
     /// How its last proof test went.
     pub(crate) test_failed: Option<bool>,
+    /// When it was last proven to reach its safe state, and whether that is too long ago, once somebody has looked.
+    pub(crate) proven: Option<Wall>,
+    pub(crate) test_due: Option<bool>,
     pub(crate) stroke: Stroke,
     watched: Watched,
     leak: Leak,
@@ -85,9 +89,11 @@ struct Leak {
 }
 
 impl ElementLife {
-    /// Goes on where the journal says it stopped: whether it had failed under the demand that stands.
-    pub(crate) fn restored(failed: bool) -> ElementLife {
-        ElementLife { calls_backup: failed, ..ElementLife::default() }
+    /// Goes on where the journal says it stopped: whether it had failed under the demand that stands, and when it was
+    /// last proven.
+    pub(crate) fn restored(tag: &str, standing: &Standing) -> ElementLife {
+        let (calls_backup, proven) = (standing.failed.contains(tag), standing.proven.get(tag).copied());
+        ElementLife { calls_backup, proven, ..ElementLife::default() }
     }
 
     /// Takes in what is demanded; says whether that is news.
@@ -346,9 +352,18 @@ impl ElementLife {
             says(self.demand == Demand::None || self.leak.over, self.leak.found)
         } else if condition == Condition::ProofTestFailed {
             says(self.test_failed.is_some(), self.test_failed == Some(true))
+        } else if condition == Condition::ProofTestDue {
+            says(self.test_due.is_some(), self.test_due == Some(true))
         } else {
             Verdict::Unknown
         }
+    }
+
+    /// Whether the stroke that has just ended shows all that a full test would: seen from end to end, in its time.
+    pub(crate) fn proves_itself(&self, element: &Element) -> bool {
+        self.phase == Phase::Confirmed
+            && self.stroke.dead.is_some()
+            && self.stroke.travel.is_some_and(|travel| travel < element.fails_from())
     }
 
     /// Time since the demand, while one stands.

@@ -252,10 +252,7 @@ fn count(n: usize) -> Option<f64> {
 }
 
 fn is_trip(condition: Condition) -> bool {
-    matches!(
-        condition,
-        Condition::High(Level::Trip) | Condition::Low(Level::Trip) | Condition::Contact(Level::Trip)
-    )
+    condition.level() == Some(Level::Trip)
 }
 
 fn words(plan: &Plan, area: AreaId, from: Colour, grade: &Grade) -> Text {

@@ -153,8 +153,9 @@ pub(crate) fn is_of_gas(plan: &Plan, id: AlarmId) -> bool {
     at_limit && matches!(alarm.subject, Subject::Point(point) if plan.points[point].gas.is_some())
 }
 
-/// Whether it is the limit of its point: the alarm, or the trip where there is no alarm.
-fn is_limit(plan: &Plan, id: AlarmId) -> bool {
+/// Whether an alarm is the limit of its point, that an incident begins at: the alarm, or the trip where there is none.
+#[must_use]
+pub fn is_limit(plan: &Plan, id: AlarmId) -> bool {
     let first = |point| {
         let own: &Vec<AlarmId> = &plan.points[point].alarms;
         let is_low = |id: AlarmId| matches!(plan.alarms[id].condition, Condition::Low(_));
@@ -301,7 +302,8 @@ impl Life {
             | Body::Bypass(_)
             | Body::Anomaly(_)
             | Body::Calibration(_)
-            | Body::ProofTest(_) => return,
+            | Body::ProofTest(_)
+            | Body::ProofTestBegun(_) => return,
         };
         if is_ours {
             let action = Action { tag: tag.clone(), what, after: incident.lasted, at: record.at.wall };

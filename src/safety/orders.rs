@@ -2,9 +2,9 @@
 
 use super::bypass::Asked;
 use super::cause_effect::Missing;
-use super::rule;
+use super::rule::{self, Verdict};
 use super::site::{Effects, Site};
-use crate::model::alarm::{AlarmState, AsideHow, Condition};
+use crate::model::alarm::{AlarmState, AsideHow, Basis, Condition};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::plan::{Limit, Subject};
 use crate::model::point::{Displayed, Text};
@@ -37,7 +37,7 @@ impl Site {
                 let asked = Asked { target, minutes: *minutes, reason, second: second.as_deref() };
                 self.bypass(now, &asked, &order.who, &mut done)
             }
-            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who),
+            Verb::ProofTest { target, kind } => self.proof_test(now, target, *kind, &order.who, &mut done),
             Verb::Unbypass { target } => self.unbypass(now, target, &order.who, &mut done),
             Verb::Calibrate { point, minutes } => self.calibrate(now, point, *minutes, &order.who, &mut done),
             Verb::Permit { place, kind, minutes, tighten, second } => {
@@ -96,7 +96,10 @@ impl Site {
     fn acknowledge_all(&mut self, now: Now, who: &Who, effects: &mut Effects) -> Reply {
         let mut count: usize = 0;
         for id in Arc::clone(&self.plan).alarms.ids() {
-            if let Some(moved) = self.alarms[id].acknowledge(now) {
+            // What is set aside nobody is shown: it is acknowledged by its name only.
+            if self.alarms[id].aside().is_none()
+                && let Some(moved) = self.alarms[id].acknowledge(now)
+            {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
                 count = count.saturating_add(1);
             }
@@ -134,7 +137,9 @@ impl Site {
         self.trips[id].reset();
         self.tell_trip(now, id, Vec::new(), Some(who.clone()), effects);
         for alarm in self.held_with(id) {
-            if let Some(moved) = self.alarms[alarm].reset(now) {
+            if self.is_beyond_reset(alarm)
+                && let Some(moved) = self.alarms[alarm].reset(now)
+            {
                 self.tell_alarm(now, alarm, moved, Some(who.clone()), effects);
             }
         }
@@ -144,7 +149,51 @@ impl Site {
     /// Everything that a reset of this trip still lacks, in words.
     fn missing(&self, now: Now, id: TripId) -> Vec<Text> {
         let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.inputs(id));
-        missing.into_iter().map(|m| self.words_for(id, m)).collect()
+        let missing = missing.into_iter().map(|m| self.words_for(id, m));
+        missing.chain(self.over_range(id)).collect()
+    }
+
+    /// A sensor that has been over its range says nothing of use until a person has looked at it: what still stands of
+    /// that on the points that a reset needs. Where it is gone and acknowledged, the trip's reset lifts it too.
+    fn over_range(&self, id: TripId) -> Vec<Text> {
+        let trip = &self.plan.trips[id];
+        let inputs: Vec<AlarmId> = trip.inputs().collect();
+        let needed = trip.reset_needs.iter().filter_map(|n| inputs.get(*n));
+        let of_point = |input: &AlarmId| match self.plan.alarms[*input].subject {
+            Subject::Point(point) => self.plan.points[point].alarms.as_slice(),
+            Subject::Device(_) | Subject::Element(_) => &[],
+        };
+        let held: BTreeSet<AlarmId> = needed.flat_map(of_point).copied().collect();
+        let held = held.into_iter().filter(|alarm| {
+            self.plan.alarms[*alarm].condition == Condition::OverRange && !inputs.contains(alarm)
+        });
+        held.filter_map(|alarm| match self.alarms[alarm].under() {
+            AlarmState::LatchedUnacknowledged => Some(not_acknowledged(&self.plan.alarms[alarm].key)),
+            AlarmState::Unacknowledged | AlarmState::Acknowledged => Some(self.words_for_unsafe(alarm)),
+            AlarmState::LatchedAcknowledged if self.verdict(alarm) != Verdict::Clear => {
+                Some(self.words_for_unsafe(alarm))
+            }
+            AlarmState::Normal
+            | AlarmState::ReturnedUnacknowledged
+            | AlarmState::LatchedAcknowledged
+            | AlarmState::Shelved
+            | AlarmState::Suppressed
+            | AlarmState::OutOfService => None,
+        })
+        .collect()
+    }
+
+    /// Whether a value is beyond the reset value of its alarm's set-point: once it was, it may have come back between the
+    /// two, and then nothing is reset.
+    fn is_beyond_reset(&self, id: AlarmId) -> bool {
+        let alarm = &self.plan.alarms[id];
+        match (alarm.condition.basis(), alarm.subject) {
+            (Basis::Above | Basis::Below, Subject::Point(point)) => {
+                let (decimals, reading) = (self.plan.points[point].decimals, &self.watch.readings[point]);
+                rule::proves_safe(alarm.condition, alarm.limit, decimals, reading)
+            }
+            (_, _) => true,
+        }
     }
 
     /// A gateway that has just started knows too little of the world to let anything go.
@@ -175,19 +224,17 @@ impl Site {
     }
 
     fn words_for(&self, id: TripId, missing: Missing) -> Text {
-        let alarm = |n: usize| self.plan.trips[id].inputs().nth(n).map(|a| &self.plan.alarms[a]);
+        let input = |n: usize| self.plan.trips[id].inputs().nth(n);
+        let key = |n: usize| input(n).map_or("", |id| self.plan.alarms[id].key.as_str());
         match missing {
             Missing::Hold(left) => Text::new(
                 format!("条件已满足, 还须保持 {left}"),
                 format!("all conditions are met; they must hold for another {left}"),
             ),
-            Missing::NotAcknowledged(n) => {
-                let key = alarm(n).map_or("", |a| &a.key);
-                Text::new(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
-            }
-            Missing::NotSafe(n) => self.words_for_unsafe(alarm(n)),
+            Missing::NotAcknowledged(n) => not_acknowledged(key(n)),
+            Missing::NotSafe(n) => input(n).map(|id| self.words_for_unsafe(id)).unwrap_or_default(),
             Missing::Bypassed(n) => {
-                let key = alarm(n).map_or("", |a| &a.key);
+                let key = key(n);
                 Text::new(
                     format!("{key} 已旁路, 不能证明安全"),
                     format!("{key} is bypassed, and what is bypassed proves nothing: `davy unbypass {key}`"),
@@ -196,8 +243,8 @@ impl Site {
         }
     }
 
-    fn words_for_unsafe(&self, alarm: Option<&crate::model::plan::Alarm>) -> Text {
-        let Some(alarm) = alarm else { return Text::default() };
+    fn words_for_unsafe(&self, id: AlarmId) -> Text {
+        let alarm = &self.plan.alarms[id];
         let Subject::Point(point) = alarm.subject else {
             return Text::new(format!("{} 未恢复", alarm.key), format!("{} still stands", alarm.key));
         };
@@ -215,31 +262,12 @@ impl Site {
         }
         let limit = |l: Limit| format!("{} {unit}", Displayed::text(l.reset, decimals));
         let limit = alarm.limit.map(limit).unwrap_or_default();
-        let (wanted_zh, wanted_en) = match alarm.condition {
-            Condition::High(_) | Condition::Lock => {
-                (format!("须低于 {limit}"), format!("must be below {limit}"))
+        let (wanted_zh, wanted_en) = match alarm.condition.basis() {
+            Basis::Above => (format!("须低于 {limit}"), format!("must be below {limit}")),
+            Basis::Below => (format!("须高于 {limit}"), format!("must be above {limit}")),
+            Basis::Contact | Basis::Expected | Basis::Sensor | Basis::Range | Basis::More => {
+                ("须恢复正常".to_owned(), "must be normal again".to_owned())
             }
-            Condition::Low(_) => (format!("须高于 {limit}"), format!("must be above {limit}")),
-            Condition::Contact(_)
-            | Condition::SensorFault
-            | Condition::OverRange
-            | Condition::CommLost
-            | Condition::NotConfirmed
-            | Condition::Rising
-            | Condition::Forecast
-            | Condition::Deviation
-            | Condition::Differs
-            | Condition::Stale
-            | Condition::CalibrationDue
-            | Condition::BypassActive
-            | Condition::Anomaly
-            | Condition::MovedUncommanded
-            | Condition::FeedbackConflict
-            | Condition::FeedLive
-            | Condition::SlowTravel
-            | Condition::FailedToOpen
-            | Condition::LeakThrough
-            | Condition::ProofTestFailed => ("须恢复正常".to_owned(), "must be normal again".to_owned()),
         };
         let quality = reading.quality;
         Text::new(
@@ -275,6 +303,9 @@ impl Site {
 
     fn reset_alarm(&mut self, now: Now, id: AlarmId, who: &Who, effects: &mut Effects) -> Reply {
         let key = self.plan.alarms[id].key.clone();
+        if self.alarms[id].under() == AlarmState::LatchedAcknowledged && !self.is_beyond_reset(id) {
+            return Reply::Refused(vec![self.words_for_unsafe(id)]);
+        }
         match self.alarms[id].reset(now) {
             Some(moved) => {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
@@ -282,10 +313,10 @@ impl Site {
             }
             None => match self.alarms[id].under() {
                 AlarmState::Unacknowledged | AlarmState::Acknowledged => {
-                    Reply::Refused(vec![self.words_for_unsafe(Some(&self.plan.alarms[id]))])
+                    Reply::Refused(vec![self.words_for_unsafe(id)])
                 }
                 AlarmState::ReturnedUnacknowledged | AlarmState::LatchedUnacknowledged => {
-                    refuse(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
+                    Reply::Refused(vec![not_acknowledged(&key)])
                 }
                 AlarmState::LatchedAcknowledged => refuse(
                     format!("{key}: 当前状态未知"),
@@ -298,6 +329,10 @@ impl Site {
             },
         }
     }
+}
+
+fn not_acknowledged(key: &str) -> Text {
+    Text::new(format!("{key} 未确认"), format!("{key} is not acknowledged: `davy ack {key}`"))
 }
 
 pub(super) fn refuse(zh: String, en: String) -> Reply {

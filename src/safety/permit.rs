@@ -1,12 +1,13 @@
 //! Permits: for a while, for hot work or work in a confined space, the set-points of an area or a point are tighter than
 //! the site file's. The judge then works from a plan in which those numbers are others; nothing else differs. The
-//! lower of two numbers is taken, always: no permit can loosen anything.
+//! tighter of two numbers is taken, always: no permit can loosen anything.
 
+use super::bypass::lacks_second;
 use super::orders::refuse;
 use super::site::{Effects, Site};
-use crate::model::alarm::{Condition, Level};
+use crate::model::alarm::{Basis, Condition};
 use crate::model::command::Reply;
-use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, Tightening};
+use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
 use crate::model::plan::{Limit, Plan, Point};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, Standing, Who};
@@ -65,7 +66,8 @@ impl Permits {
         let mut plan = Plan::clone(&self.file);
         for running in self.running.values() {
             for (id, limit) in tightened(&self.file, &running.permit) {
-                plan.alarms[id].limit = plan.alarms[id].limit.map(|now| lower(now, limit));
+                let alarm = &mut plan.alarms[id];
+                alarm.limit = alarm.limit.map(|now| tighter(alarm.condition, now, limit));
             }
         }
         Arc::new(plan)
@@ -81,8 +83,28 @@ fn minutes(n: u32) -> Span {
     Span::from_secs(u64::from(n).saturating_mul(60))
 }
 
-fn lower(one: Limit, other: Limit) -> Limit {
-    Limit { set: one.set.min(other.set), reset: one.reset.min(other.reset) }
+fn tighter(condition: Condition, one: Limit, other: Limit) -> Limit {
+    match Side::of(condition) {
+        Some(Side::Low) => Limit { set: one.set.max(other.set), reset: one.reset.max(other.reset) },
+        Some(Side::High) | None => Limit { set: one.set.min(other.set), reset: one.reset.min(other.reset) },
+    }
+}
+
+/// On which side of its set-points a gas is dangerous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    High,
+    Low,
+}
+
+impl Side {
+    fn of(condition: Condition) -> Option<Side> {
+        match condition.basis() {
+            Basis::Above => condition.level().map(|_| Side::High),
+            Basis::Below => Some(Side::Low),
+            Basis::Contact | Basis::Expected | Basis::Sensor | Basis::Range | Basis::More => None,
+        }
+    }
 }
 
 /// The gas points that a place means: the point itself, or all of the area.
@@ -92,48 +114,71 @@ fn gas_points<'a>(plan: &'a Plan, place: &'a str) -> impl Iterator<Item = (Point
     })
 }
 
-/// The high set-points of a point, least severe first.
-fn highs(plan: &Plan, point: &Point) -> Vec<(AlarmId, Level, Limit)> {
-    let high = |id: &AlarmId| match (plan.alarms[*id].condition, plan.alarms[*id].limit) {
-        (Condition::High(level), Some(limit)) => Some((*id, level, limit)),
-        (_, _) => None,
+/// The set-points of a point on one side, least severe first.
+fn levels(plan: &Plan, point: &Point, side: Side) -> Vec<(AlarmId, Condition, Limit)> {
+    let level = |id: &AlarmId| {
+        let alarm = &plan.alarms[*id];
+        Some((*id, alarm.condition, alarm.limit?)).filter(|_| Side::of(alarm.condition) == Some(side))
     };
-    let mut highs: Vec<_> = point.alarms.iter().filter_map(high).collect();
-    highs.sort_by_key(|(_, level, _)| *level);
-    highs
+    let mut levels: Vec<_> = point.alarms.iter().filter_map(level).collect();
+    levels.sort_by_key(|(_, condition, _)| condition.level());
+    levels
 }
 
-/// What a permit makes of set-points: none above the file's, none above that of the next level.
+/// What a permit is about: points with the side of their set-points. Of gas that is dangerous when there is little, as
+/// oxygen, it is the low side, and the high one only where that very point is named: what is meant for methane would
+/// have its clean air in alarm.
+fn about<'a>(plan: &'a Plan, permit: &'a Permit) -> impl Iterator<Item = (&'a Point, Side)> {
+    let (high, low) = match permit.tighten {
+        Tightening::Percent(_) => (true, false),
+        Tightening::SetPoints(set_points) => {
+            let given = |side: Side| {
+                let of_side = |(_, condition, given): (_, Condition, Option<f64>)| {
+                    given.is_some() && Side::of(condition) == Some(side)
+                };
+                set_points.entries().into_iter().any(of_side)
+            };
+            (given(Side::High), given(Side::Low))
+        }
+    };
+    gas_points(plan, &permit.place).flat_map(move |(_, point)| {
+        let has_low = !levels(plan, point, Side::Low).is_empty();
+        let named = point.tag.as_str() == permit.place;
+        let high = (high && (named || !has_low)).then_some((point, Side::High));
+        let low = (low && has_low).then_some((point, Side::Low));
+        high.into_iter().chain(low)
+    })
+}
+
+/// What a permit makes of set-points: none laxer than the file's, none laxer than that of the next level.
 fn tightened(plan: &Plan, permit: &Permit) -> Vec<(AlarmId, Limit)> {
     let mut limits = Vec::new();
-    for (_, point) in gas_points(plan, &permit.place) {
+    for (point, side) in about(plan, permit) {
+        // Low set-points are high ones in a mirror.
+        let sign = if side == Side::Low { -1.0 } else { 1.0 };
+        let floor = point.field.range.map(|(bottom, top)| if side == Side::Low { -top } else { bottom });
+        let floor = floor.unwrap_or(if side == Side::Low { f64::NEG_INFINITY } else { 0.0 });
         let mut next = f64::INFINITY;
-        for (id, level, limit) in highs(plan, point).into_iter().rev() {
-            let set = wanted(permit.tighten, level, limit.set).unwrap_or(limit.set).min(limit.set).min(next);
-            let set = down(set, point.decimals);
+        for (id, condition, limit) in levels(plan, point, side).into_iter().rev() {
+            let file = Limit { set: sign * limit.set, reset: sign * limit.reset };
+            let (set, reset) = match permit.tighten {
+                Tightening::Percent(percent) => (part(file.set, percent), part(file.reset, percent)),
+                Tightening::SetPoints(given) => {
+                    (given.of(condition).map_or(file.set, |set| sign * set), file.reset)
+                }
+            };
+            let set = down(set.min(file.set).min(next), point.decimals);
             let reset = match permit.tighten {
-                Tightening::Percent(percent) => down(part(limit.reset, percent), point.decimals),
-                Tightening::SetPoints { .. } => limit.reset,
+                Tightening::Percent(_) => down(reset, point.decimals),
+                Tightening::SetPoints(_) => reset,
             };
             next = set;
-            let floor = point.field.range.map_or(0.0, |(bottom, _)| bottom);
             // A value that is never below its reset value could never be reset.
-            let reset = if reset > floor { reset.min(set).min(limit.reset) } else { set.min(limit.reset) };
-            limits.push((id, Limit { set, reset }));
+            let reset = if reset > floor { reset.min(set).min(file.reset) } else { set.min(file.reset) };
+            limits.push((id, Limit { set: sign * set, reset: sign * reset }));
         }
     }
     limits
-}
-
-fn wanted(tighten: Tightening, level: Level, set: f64) -> Option<f64> {
-    match tighten {
-        Tightening::Percent(percent) => Some(part(set, percent)),
-        Tightening::SetPoints { warning, alarm, trip } => match level {
-            Level::Warning => warning,
-            Level::Alarm => alarm,
-            Level::Trip => trip,
-        },
-    }
 }
 
 fn part(value: f64, percent: u8) -> f64 {
@@ -169,6 +214,9 @@ impl Site {
             tighten,
         };
         let mut against = against(&self.permits.file, &permit);
+        if against.is_empty() && second.is_some() {
+            against.extend(lacks_second(second, who));
+        }
         against.extend(self.against_running(&permit));
         if !against.is_empty() {
             return Reply::Refused(against);
@@ -256,10 +304,8 @@ impl Site {
         let areas = gas_points(plan, &permit.place).map(|(_, point)| plan.areas[point.area].tag.to_string());
         let area = areas.min().unwrap_or_default();
         let set_point = |id: &AlarmId| Some((plan.alarms[*id].key.clone(), plan.alarms[*id].limit?.set));
-        let affected: Vec<AlarmId> = gas_points(plan, &permit.place)
-            .flat_map(|(_, point)| highs(plan, point))
-            .map(|(id, _, _)| id)
-            .collect();
+        let affected: BTreeSet<AlarmId> =
+            tightened(&self.permits.file, &permit).into_iter().map(|(id, _)| id).collect();
         let set_points = affected.iter().filter_map(set_point).collect();
         let text = words(&permit, step);
         effects.record(now, Body::Permit(PermitChange { permit, area, step, set_points, who, text }));
@@ -281,7 +327,15 @@ pub fn against(plan: &Plan, permit: &Permit) -> Vec<Text> {
     if permit.second.as_ref().is_some_and(|second| second.trim() == permit.by.trim()) {
         against.push(Text::new("第二人须为另一人", "the second person has to be another one"));
     }
-    if gas_points(plan, &permit.place).all(|(_, point)| highs(plan, point).is_empty()) {
+    let given = match permit.tighten {
+        Tightening::Percent(_) => true,
+        Tightening::SetPoints(given) => given.entries().iter().any(|(_, _, given)| given.is_some()),
+    };
+    if !given {
+        against.push(Text::new("须给出限值或百分比", "say by how much: set-points or a percentage"));
+        return against;
+    }
+    if about(plan, permit).all(|(point, side)| levels(plan, point, side).is_empty()) {
         let place = &permit.place;
         against.push(Text::new(
             format!("{place} 没有可收紧的气体测点"),
@@ -295,7 +349,7 @@ pub fn against(plan: &Plan, permit: &Permit) -> Vec<Text> {
             format!("须为 {PERCENT_MIN} 至 99 %"),
             format!("a permit tightens to {PERCENT_MIN} to 99 percent of the site file's set-points"),
         )],
-        Tightening::SetPoints { .. } => looser(plan, permit),
+        Tightening::SetPoints(given) => looser(plan, permit, given),
     });
     if against.is_empty() {
         against.extend(always(plan, permit));
@@ -304,17 +358,15 @@ pub fn against(plan: &Plan, permit: &Permit) -> Vec<Text> {
 }
 
 /// What speaks against set-points that were given: looser ones, and those for what is not there.
-fn looser(plan: &Plan, permit: &Permit) -> Vec<Text> {
+fn looser(plan: &Plan, permit: &Permit, given: SetPoints) -> Vec<Text> {
     let mut against = Vec::new();
-    let Tightening::SetPoints { warning, alarm, trip } = permit.tighten else { return against };
-    if [warning, alarm, trip].iter().flatten().count() == 0 {
-        against.push(Text::new("须给出限值或百分比", "say by how much: set-points or a percentage"));
-    }
-    if [warning, alarm, trip].iter().flatten().any(|set| !set.is_finite()) {
+    let given = given.entries().into_iter().filter_map(|(_, condition, set)| Some((condition, set?)));
+    let given: Vec<(Condition, f64)> = given.collect();
+    if given.iter().any(|(_, set)| !set.is_finite()) {
         against.push(Text::new("限值须为数值", "a set-point has to be a number"));
         return against;
     }
-    let units: BTreeSet<_> = gas_points(plan, &permit.place).map(|(_, point)| point.unit).collect();
+    let units: BTreeSet<_> = about(plan, permit).map(|(point, _)| point.unit).collect();
     if units.len() > 1 {
         against.push(Text::new(
             format!("{} 的测点单位不同, 请按测点或百分比", permit.place),
@@ -322,21 +374,27 @@ fn looser(plan: &Plan, permit: &Permit) -> Vec<Text> {
         ));
         return against;
     }
-    for (level, given) in [(Level::Warning, warning), (Level::Alarm, alarm), (Level::Trip, trip)] {
-        let Some(given) = given else { continue };
-        let own: Vec<(AlarmId, Limit)> = gas_points(plan, &permit.place)
-            .flat_map(|(_, point)| highs(plan, point))
-            .filter(|(_, l, _)| *l == level)
+    for (condition, given) in given {
+        let own: Vec<(AlarmId, Limit)> = about(plan, permit)
+            .filter(|(_, side)| Side::of(condition) == Some(*side))
+            .flat_map(|(point, side)| levels(plan, point, side))
+            .filter(|(_, c, _)| *c == condition)
             .map(|(id, _, limit)| (id, limit))
             .collect();
         if own.is_empty() {
-            let (place, word) = (&permit.place, Condition::High(level));
+            let place = &permit.place;
             against.push(Text::new(
-                format!("{place} 没有 {word} 限值"),
-                format!("{place} has no {word} set-point"),
+                format!("{place} 没有 {condition} 限值"),
+                format!("{place} has no {condition} set-point"),
             ));
         }
-        for (id, limit) in own.into_iter().filter(|(_, limit)| given > limit.set) {
+        let is_looser = |limit: Limit| match condition.basis() {
+            Basis::Below => given < limit.set,
+            Basis::Above | Basis::Contact | Basis::Expected | Basis::Sensor | Basis::Range | Basis::More => {
+                given > limit.set
+            }
+        };
+        for (id, limit) in own.into_iter().filter(|(_, limit)| is_looser(*limit)) {
             let (key, set) = (&plan.alarms[id].key, limit.set);
             against.push(Text::new(
                 format!("{key}: {given} 比现用限值 {set} 宽松"),
@@ -347,20 +405,33 @@ fn looser(plan: &Plan, permit: &Permit) -> Vec<Text> {
     against
 }
 
-/// Set-points that would be reached by clean air.
+/// Set-points that would be reached by clean air: beyond the sensor's range, or beyond one of the other side.
 fn always(plan: &Plan, permit: &Permit) -> Vec<Text> {
+    let tight: BTreeMap<AlarmId, Limit> = tightened(plan, permit).into_iter().collect();
     let mut against = Vec::new();
-    for (id, limit) in tightened(plan, permit) {
-        let range = match plan.alarms[id].subject {
-            crate::model::plan::Subject::Point(point) => plan.points[point].field.range,
-            crate::model::plan::Subject::Device(_) | crate::model::plan::Subject::Element(_) => None,
-        };
-        if limit.set <= range.map_or(0.0, |(bottom, _)| bottom.max(0.0)) {
-            let key = &plan.alarms[id].key;
-            against.push(Text::new(
-                format!("{key}: 限值 {} 总是达到", limit.set),
-                format!("{key}: a set-point of {} is always reached", limit.set),
-            ));
+    for (point, side) in about(plan, permit) {
+        let other = if side == Side::Low { Side::High } else { Side::Low };
+        let set = |(id, _, limit): (AlarmId, Condition, Limit)| tight.get(&id).map_or(limit.set, |l| l.set);
+        let others = || levels(plan, point, other).into_iter().map(set);
+        for (id, _, limit) in levels(plan, point, side) {
+            let set = set((id, Condition::Lock, limit));
+            let is_always = match side {
+                Side::High => {
+                    let bottom = point.field.range.map_or(0.0, |(bottom, _)| bottom.max(0.0));
+                    set <= others().fold(bottom, f64::max)
+                }
+                Side::Low => {
+                    let top = point.field.range.map_or(f64::INFINITY, |(_, top)| top);
+                    set >= others().fold(top, f64::min)
+                }
+            };
+            if is_always {
+                let key = &plan.alarms[id].key;
+                against.push(Text::new(
+                    format!("{key}: 限值 {set} 总是达到"),
+                    format!("{key}: a set-point of {set} is always reached"),
+                ));
+            }
         }
     }
     against
@@ -393,7 +464,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn demo() -> Plan {
-        let text = include_str!("../../config/demo.toml").to_owned();
+        // With an oxygen point in the face.
+        let oxygen = "[[gas]]\nid = \"oxygen\"\n\n[[device]]\nid = \"face-o2\"\nbus = \"face\"\nunit = 77\n\
+                      profile = \"gas-float\"\narea = \"face\"\n\n[[point]]\nid = \"face.o2\"\ndevice = \"face-o2\"\nsignal = \"value\"\n\
+                      gas = \"oxygen\"\nset_points = { unit = \"%vol\", low_warning = 20.0, low_alarm = 19.5, \
+                      low_trip = 18.0, alarm = 23.5 }\n\n[[gas]]";
+        let text = include_str!("../../config/demo.toml").replacen("[[gas]]", oxygen, 1);
         let source = Source { name: "demo.toml".to_owned(), text };
         config::compile(&source, &Extras::default()).unwrap().plan
     }
@@ -402,11 +478,12 @@ mod tests {
         let set = || prop::option::of(prop_oneof![0.0f64..3.0, 0.0f64..300.0, any::<f64>()]);
         prop_oneof![
             any::<u8>().prop_map(Tightening::Percent),
-            (set(), set(), set()).prop_map(|(warning, alarm, trip)| Tightening::SetPoints {
-                warning,
-                alarm,
-                trip
-            }),
+            ((set(), set(), set()), (set(), set(), set())).prop_map(
+                |((warning, alarm, trip), (low_warning, low_alarm, low_trip))| {
+                    let given = SetPoints { warning, alarm, trip, low_warning, low_alarm, low_trip };
+                    Tightening::SetPoints(given)
+                }
+            ),
         ]
     }
 
@@ -431,12 +508,18 @@ mod tests {
                         prop_assert!(is.set <= was.set && is.reset <= was.reset, "{} {:?}", alarm.key, is);
                         prop_assert!(is.reset <= is.set, "{} {:?}", alarm.key, is);
                     }
+                    (Condition::Low(_), Some(was), Some(is)) => {
+                        prop_assert!(is.set >= was.set && is.reset >= was.reset, "{} {:?}", alarm.key, is);
+                        prop_assert!(is.reset >= is.set, "{} {:?}", alarm.key, is);
+                    }
                     (_, was, is) => prop_assert_eq!(was, is, "{}", &alarm.key),
                 }
             }
             for (_, point) in plan.points.iter() {
-                let highs = highs(&plan, point);
+                let highs = levels(&plan, point, Side::High);
                 prop_assert!(highs.is_sorted_by(|(_, _, a), (_, _, b)| a.set <= b.set));
+                let lows = levels(&plan, point, Side::Low);
+                prop_assert!(lows.is_sorted_by(|(_, _, a), (_, _, b)| a.set >= b.set));
             }
         }
 

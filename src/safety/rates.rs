@@ -150,7 +150,7 @@ impl Site {
         }
         if now.mono >= self.minute_due {
             for (id, life) in self.alarms.iter() {
-                let is_stale = life.active() && now.mono.since(life.occurred) >= STALE_AFTER;
+                let is_stale = life.active() && life.active_for(now.mono) >= STALE_AFTER;
                 let news = if is_stale { self.rates.stale.insert(id) } else { self.rates.stale.remove(&id) };
                 if news {
                     effects.record(now, Body::Nuisance(stale(key(id), is_stale)));

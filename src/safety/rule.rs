@@ -1,6 +1,6 @@
 //! What one reading says of one alarm's condition. Three-valued: what is not known is neither clear nor a breach.
 
-use crate::model::alarm::{Condition, Level};
+use crate::model::alarm::{Basis, Condition, Level};
 use crate::model::plan::Limit;
 use crate::model::point::{Displayed, Doubt, Fault, Quality, Reading};
 
@@ -15,8 +15,8 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// Judges a point's condition. `held` says whether the condition counts as true so far: between set-point and reset
-/// value it stays what it was.
+/// Judges a point's condition. `held` says whether its alarm is raised: between set-point and reset value that stays what
+/// it was. While an alarm's delay runs only the set-point itself counts.
 pub(crate) fn judge_point(
     condition: Condition,
     limit: Option<Limit>,
@@ -24,30 +24,15 @@ pub(crate) fn judge_point(
     reading: &Reading,
     held: bool,
 ) -> Verdict {
-    match condition {
-        Condition::High(_) | Condition::Lock => high(limit, decimals, reading, held),
-        Condition::Low(_) => low(limit, decimals, reading, held),
-        Condition::Contact(_) => contact(limit, reading),
-        Condition::SensorFault => sensor_fault(reading.quality),
-        Condition::OverRange => over_range(reading.quality),
-        Condition::Differs => differs(limit, decimals, reading),
-        // Not about one reading alone: judged where what they are about is known.
-        Condition::CommLost
-        | Condition::NotConfirmed
-        | Condition::Rising
-        | Condition::Forecast
-        | Condition::Deviation
-        | Condition::Stale
-        | Condition::CalibrationDue
-        | Condition::BypassActive
-        | Condition::Anomaly
-        | Condition::MovedUncommanded
-        | Condition::FeedbackConflict
-        | Condition::FeedLive
-        | Condition::SlowTravel
-        | Condition::FailedToOpen
-        | Condition::LeakThrough
-        | Condition::ProofTestFailed => Verdict::Unknown,
+    match condition.basis() {
+        Basis::Above => high(limit, decimals, reading, held),
+        Basis::Below => low(limit, decimals, reading, held),
+        Basis::Contact => contact(limit, reading),
+        Basis::Sensor => sensor_fault(reading.quality),
+        Basis::Range => over_range(reading.quality),
+        Basis::Expected => differs(limit, decimals, reading),
+        // Judged where what it is about is known.
+        Basis::More => Verdict::Unknown,
     }
 }
 
@@ -196,33 +181,12 @@ pub(crate) fn proves_safe(
     reading: &Reading,
 ) -> bool {
     reading.quality == Quality::Good
-        && match condition {
-            Condition::High(_) | Condition::Lock => {
-                sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value < reset)
-            }
-            Condition::Low(_) => {
-                sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value > reset)
-            }
-            Condition::Contact(_) => contact(limit, reading) == Verdict::Clear,
-            Condition::Differs => differs(limit, decimals, reading) == Verdict::Clear,
-            Condition::SensorFault
-            | Condition::OverRange
-            | Condition::CommLost
-            | Condition::NotConfirmed
-            | Condition::Rising
-            | Condition::Forecast
-            | Condition::Deviation
-            | Condition::Stale
-            | Condition::CalibrationDue
-            | Condition::BypassActive
-            | Condition::Anomaly
-            | Condition::MovedUncommanded
-            | Condition::FeedbackConflict
-            | Condition::FeedLive
-            | Condition::SlowTravel
-            | Condition::FailedToOpen
-            | Condition::LeakThrough
-            | Condition::ProofTestFailed => true,
+        && match condition.basis() {
+            Basis::Above => sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value < reset),
+            Basis::Below => sides(limit, decimals, reading).is_some_and(|(value, _, reset)| value > reset),
+            Basis::Contact => contact(limit, reading) == Verdict::Clear,
+            Basis::Expected => differs(limit, decimals, reading) == Verdict::Clear,
+            Basis::Sensor | Basis::Range | Basis::More => true,
         }
 }
 

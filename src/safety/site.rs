@@ -8,7 +8,7 @@ use super::element::ElementLife;
 use super::grade::Grades;
 use super::incident::Incidents;
 use super::permit::Permits;
-use super::proof_test::Test;
+use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
@@ -94,6 +94,7 @@ pub struct Site {
     pub(super) bypasses: Bypasses,
     pub(super) signs: Signs,
     pub(super) test: Option<Test>,
+    pub(super) cut_off: Option<CutOff>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
     caused_by: Table<AlarmId, Vec<TripId>>,
@@ -138,12 +139,11 @@ impl Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
             trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
-            elements: plan
-                .elements
-                .map(|_, e| ElementLife::restored(standing.failed.contains(e.tag.as_str()))),
+            elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
             test: None,
+            cut_off: standing.test.clone().map(CutOff::new),
             troubles: Vec::new(),
             caused_by: trips_by(&plan, &plan.alarms, |trip| trip.inputs().collect()),
             acting_on: trips_by(&plan, &plan.elements, |trip| trip.effects.clone()),
@@ -167,6 +167,7 @@ impl Site {
             started: now.mono,
             plan,
         };
+        site.note_escalated();
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
         site.demand_what_stands(now.mono);
         site.note_alarms();
@@ -224,7 +225,7 @@ impl Site {
                 for point in self.watch.not_heard(device, fault, now.mono) {
                     self.read(now, point, &mut touched, effects);
                 }
-                touched.insert(plan.devices[device].comm_alarm);
+                touched.extend([plan.devices[device].comm_alarm, plan.devices[device].stale_alarm]);
                 self.moved.extend(self.elements_at[device].iter().copied());
             }
             Input::Wrote { element, demand, outcome: Ok(()) } => {
@@ -264,6 +265,7 @@ impl Site {
                 if now.mono >= self.minute_due {
                     self.minute_due = now.mono + MINUTE;
                     self.calibrations(now, &mut touched);
+                    self.proofs(now, &mut touched);
                 }
             }
         }
@@ -366,7 +368,7 @@ impl Site {
 
     fn verdict_of_point(&self, id: AlarmId, point: PointId) -> Verdict {
         let (alarm, row) = (&self.plan.alarms[id], &self.plan.points[point]);
-        let (reading, held) = (&self.watch.readings[point], self.alarms[id].held());
+        let (reading, held) = (&self.watch.readings[point], self.alarms[id].active());
         if matches!(alarm.condition, Condition::Rising | Condition::Forecast) {
             let slope = self.trends.get(&point).and_then(Trend::per_minute);
             let ahead = |a: &AlarmId| {
@@ -445,6 +447,8 @@ impl Site {
                 since: life.since,
                 aside: life.aside().cloned(),
                 occurred: life.occurred_at,
+                announced: life.announced_at,
+                escalated: life.escalated,
                 peak: life.told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
@@ -460,6 +464,7 @@ impl Site {
         standing.bypasses = self.bypasses.standing(&self.plan);
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
+        self.standing_proofs(&mut standing);
         standing
     }
 
@@ -557,7 +562,7 @@ impl Site {
                 next.alarms[id] = self.alarms[was].clone();
             }
         }
-        next.escalated = next.alarms.iter().filter(|(_, life)| life.escalated).map(|(id, _)| id).collect();
+        next.note_escalated();
         for (id, trip) in plan.trips.iter() {
             let Some(was) = self.plan.trip(trip.tag.as_str()) else { continue };
             let old_inputs = self.plan.trips[was].inputs();
@@ -597,6 +602,7 @@ impl Site {
             rates: self.rates.figures(),
             bypasses: self.bypasses.view(now.mono),
             testing: self.test.as_ref().map(|test| test.target.clone()),
+            cut_off: self.cut_off.as_ref().map(|cut| cut.test.target.clone()),
             grades: self.grades.view(),
             incidents: self.incidents.open(now),
             permits: self.permits.standing().into_values().collect(),

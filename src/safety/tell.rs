@@ -54,6 +54,7 @@ impl Site {
         life.told_peak = life.peak;
         // The siren is silent for what is set aside.
         let sounds = life.escalated && life.aside().is_none();
+        let escalated = life.escalated || self.escalated.contains(&id);
         let news = if sounds { self.escalated.insert(id) } else { self.escalated.remove(&id) };
         if news {
             self.moved.extend(self.plan.announcing.siren);
@@ -79,8 +80,15 @@ impl Site {
             action: alarm.action.clone(),
             who,
             aside: life.aside().map(|aside| (aside.clone(), life.under())),
+            escalated,
         };
         effects.record(now, Body::Alarm(change));
+    }
+
+    /// Which alarms are escalated, where all of them are new to this judge.
+    pub(super) fn note_escalated(&mut self) {
+        let sounds = self.alarms.iter().filter(|(_, life)| life.escalated && life.aside().is_none());
+        self.escalated = sounds.map(|(id, _)| id).collect();
     }
 
     pub(super) fn tell_removed(&mut self, now: Now, id: AlarmId, moved: Transition, effects: &mut Effects) {

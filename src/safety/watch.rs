@@ -16,6 +16,8 @@ pub(crate) struct Watch {
     points_of: Table<DeviceId, Vec<PointId>>,
     pub(crate) readings: Table<PointId, Reading>,
     pub(crate) devices: Table<DeviceId, DeviceView>,
+    /// Devices that did not answer and have not given all their points since.
+    lost: Table<DeviceId, bool>,
     /// Before this moment no reading can go stale.
     sweep_due: Mono,
     /// Since when points are inhibited at their device.
@@ -30,6 +32,7 @@ impl Watch {
             points_of: plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
             readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
             devices: plan.devices.map(|_, _| DeviceView::default()),
+            lost: plan.devices.map(|_, _| false),
             sweep_due: Mono::START,
             inhibited: BTreeMap::new(),
             beats: BTreeMap::new(),
@@ -48,6 +51,7 @@ impl Watch {
             self.readings[*point] = *reading;
         }
         self.devices[device] = DeviceView::default();
+        self.lost[device] &= self.points_of[device].iter().any(|id| !is_believed(&self.readings[*id]));
     }
 
     /// An inhibit ends by itself: beyond its time it is no longer borne.
@@ -90,14 +94,14 @@ impl Watch {
         if state.failures < FAILURES_TO_LOSE {
             return Vec::new();
         }
+        self.lost[device] = true;
         self.lose(device, Fault::CommLost, now)
     }
 
     /// Marks the device's points that are still believed, and gives them.
     fn lose(&mut self, device: DeviceId, fault: Fault, now: Mono) -> Vec<PointId> {
-        let believed = |r: &Reading| !matches!(r.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
         let points = self.points_of[device].iter().copied();
-        let lost: Vec<PointId> = points.filter(|id| believed(&self.readings[*id])).collect();
+        let lost: Vec<PointId> = points.filter(|id| is_believed(&self.readings[*id])).collect();
         for id in &lost {
             self.readings[*id] = Reading::bad(fault, now);
         }
@@ -115,8 +119,7 @@ impl Watch {
         self.sweep_due = now + first;
         for (id, point) in plan.points.iter() {
             let reading = &mut self.readings[id];
-            let silent = Quality::Bad(Fault::NotHeard) == reading.quality
-                || matches!(reading.quality, Quality::Bad(Fault::CommLost | Fault::Stale));
+            let silent = Quality::Bad(Fault::NotHeard) == reading.quality || !is_believed(reading);
             if silent {
                 continue;
             }
@@ -131,20 +134,26 @@ impl Watch {
         stale
     }
 
-    /// Whether the device is lost: silent for two requests, or not asked in time.
+    /// Whether the device is lost: it was silent for two requests, and not all of its points are back.
     pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
-        match &self.devices[device] {
-            _ if self.staleness(device) == Verdict::Breach => Verdict::Breach,
-            state if state.failures >= FAILURES_TO_LOSE => Verdict::Breach,
-            state if state.fault.is_some() => Verdict::Unknown,
-            _ => Verdict::Clear,
+        if self.lost[device] {
+            Verdict::Breach
+        } else if self.devices[device].fault.is_some() || self.has_stale(device) {
+            // Of a device that is not asked nobody knows whether it would answer.
+            Verdict::Unknown
+        } else {
+            Verdict::Clear
         }
     }
 
-    /// Whether one of the device's points went stale although nothing failed: it is not asked in time.
+    /// Whether one of the device's points went stale although the device is not lost: it is not asked in time. A device
+    /// that is lost has one alarm, and that is the other one.
     pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
-        let is_stale = |id: &PointId| self.readings[*id].quality == Quality::Bad(Fault::Stale);
-        if self.points_of[device].iter().any(is_stale) { Verdict::Breach } else { Verdict::Clear }
+        if self.has_stale(device) && !self.lost[device] { Verdict::Breach } else { Verdict::Clear }
+    }
+
+    fn has_stale(&self, device: DeviceId) -> bool {
+        self.points_of[device].iter().any(|id| self.readings[*id].quality == Quality::Bad(Fault::Stale))
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.
@@ -167,9 +176,15 @@ impl Watch {
             {
                 self.devices[id] = old.devices[was].clone();
                 self.beats.extend(old.beats.get(&was).map(|beat| (id, *beat)));
+                self.lost[id] = old.lost[was];
             }
         }
     }
+}
+
+/// Whether a reading is still what its device said last.
+fn is_believed(reading: &Reading) -> bool {
+    !matches!(reading.quality, Quality::Bad(Fault::CommLost | Fault::Stale))
 }
 
 /// Two polls without a new value, and the old one is no longer believed. The time-outs are added so that a device that

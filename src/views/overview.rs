@@ -171,6 +171,10 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
     if let Some(target) = &view.testing {
         writeln!(out, "  {} {target}", paint.on("! 试验中 UNDER TEST", AnsiColor::Yellow))?;
     }
+    if let Some(target) = &view.cut_off {
+        let word = paint.on("! 试验中止 TEST ABORTED", AnsiColor::Yellow);
+        writeln!(out, "  {word} {target}  重启 / by a restart; test it again")?;
+    }
     for bypass in &view.bypasses {
         let word = paint.on("! 旁路 BYPASSED", AnsiColor::Yellow);
         let second = bypass.second.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
@@ -340,7 +344,7 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
         })
         .collect();
     json!({
-        "bypasses": bypasses, "testing": view.testing, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
+        "bypasses": bypasses, "testing": view.testing, "test_cut_off": view.cut_off, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
         "incidents": incidents, "permits": permits,
     })

@@ -264,3 +264,75 @@ proptest! {
         prop_assert_eq!(results(&bench).len(), begun);
     }
 }
+
+const YEARLY: (&str, &str) = (
+    "open = \"open\"\ntravel_s = 3",
+    "open = \"open\"\ntravel_s = 3\ncommissioned_s = 1\nproof_test_days = 365\nproof_tested = \"2025-12-01\"",
+);
+const DUE: &str = "bottle-room.valve:proof-test-due";
+
+#[test]
+fn a_real_trip_that_was_measured_counts_as_a_proof_test_and_one_that_was_slow_does_not() {
+    let mut bench = Bench::calm(&[YEARLY]);
+    assert!(!bench.is_active(DUE), "tested in December");
+    bench.now.wall = bench.now.wall.after(Span::from_secs(30 * 24 * 3_600));
+    bench.run(61);
+    assert!(bench.is_active(DUE));
+    bench.set(GAS, 60.0);
+    bench.run(3);
+    let done = results(&bench).pop().unwrap();
+    assert_eq!((done.kind, done.result, done.target.as_str()), (TestKind::Demand, TestResult::Passed, VALVE));
+    assert!(done.strokes[0].dead.is_some() && done.strokes[0].travel.unwrap() <= Span::from_secs(1));
+    assert_eq!(done.who.name, "bottle-room-shutoff");
+    assert!(!bench.is_active(DUE), "that is known at once");
+    assert_eq!(results(&bench).len(), 1);
+    bench.restart();
+    bench.run(122);
+    assert!(!bench.is_active(DUE), "and over a restart");
+    assert_eq!(results(&bench).len(), 1, "a valve found closed has moved for nobody");
+
+    let mut slow = Bench::calm(&[YEARLY]);
+    slow.drive(VALVE).travel = Span::from_secs(2);
+    slow.set(GAS, 60.0);
+    slow.run(5);
+    assert_eq!(results(&slow), [], "half as long again as when it was commissioned: failed");
+    let mut unasked = Bench::calm(&[]);
+    unasked.set(GAS, 60.0);
+    unasked.run(5);
+    assert_eq!(results(&unasked), [], "the file asks for no proof");
+}
+
+#[test]
+fn a_test_that_a_restart_cuts_off_is_told_to_be_aborted_once_and_seen_until_the_next() {
+    let mut bench = Bench::calm(&[]);
+    bench.drive(VALVE).travel = Span::from_secs(2);
+    begins(&mut bench, VALVE, TestKind::Full);
+    bench.run(1);
+    bench.restart();
+    assert_eq!(results(&bench), []);
+    bench.poll();
+    let done = results(&bench).pop().unwrap();
+    assert_eq!(
+        (done.result, done.target.as_str(), done.who.name.as_str()),
+        (TestResult::Aborted, VALVE, "li")
+    );
+    assert!(done.text.en.contains("a restart"));
+    assert_eq!(bench.site.view(bench.now).cut_off.as_deref(), Some(VALVE));
+    let seen = davy::views::overview::to_text(&bench.plan, &bench.site.view(bench.now), false);
+    assert!(seen.contains("TEST ABORTED bottle-room.valve"), "{seen}");
+    bench.restart();
+    bench.poll();
+    bench.run(62);
+    assert_eq!(results(&bench).len(), 1, "told once");
+    bench.acknowledge_and_reset(VALVE);
+    bench.drive(VALVE).at = 0.0;
+    bench.run(2);
+    begins(&mut bench, VALVE, TestKind::Full);
+    assert_eq!(bench.site.view(bench.now).cut_off, None);
+}
+
+#[test]
+fn nobody_orders_a_real_demand() {
+    let mut bench = Bench::calm(&[]);
+    assert!(refusal(&bench.order(test(VALVE, TestKind::Demand))).contains("not for a person to order"));
+}

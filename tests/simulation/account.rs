@@ -87,6 +87,9 @@ impl Account {
             let shown = alarm.aside.as_ref().map_or(alarm.state, |aside| aside.how.state());
             account.states.insert(key.clone(), (shown, alarm.occurrence));
             account.under.insert(key.clone(), alarm.state);
+            if alarm.escalated {
+                account.escalated.insert(key.clone());
+            }
             if let Some((until, minutes)) = alarm.aside.as_ref().and_then(|a| a.until.zip(a.minutes)) {
                 let left = until.since(now.wall).min(Span::from_secs(u64::from(minutes) * 60));
                 account.shelved.insert(key.clone(), now.mono + left);
@@ -326,9 +329,11 @@ impl Account {
             (Some(_), AlarmCause::SetAside) => drop(self.shelved.remove(&change.key)),
             (Some(_), _) => {}
         }
+        // That gas has gone is no sign that somebody heard of it: what is held unacknowledged stays as loud.
+        let as_loud = change.cause == AlarmCause::Cleared && under == AlarmState::LatchedUnacknowledged;
         if change.cause == AlarmCause::Escalated {
             self.escalated.insert(change.key.clone());
-        } else {
+        } else if !as_loud {
             self.escalated.remove(&change.key);
         }
         let next = if change.cause == AlarmCause::Occurred { occurrence + 1 } else { occurrence };

@@ -224,6 +224,7 @@ pub(crate) fn ended() -> Record {
 
 pub(crate) fn alarm(key: &str, occurrence: u32) -> Record {
     let change = AlarmChange {
+        escalated: false,
         key: key.to_owned(),
         area: "face".to_owned(),
         occurrence,

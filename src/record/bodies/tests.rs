@@ -125,12 +125,44 @@ fn any_change() -> impl Strategy<Value = Record> {
     )
 }
 
+fn any_proof_test() -> impl Strategy<Value = Record> {
+    let kind = || prop::sample::select(TestKind::ALL.as_slice());
+    let begun = (kind(), 0..3u8).prop_map(|(kind, n)| {
+        let (target, area) = (format!("e{n}"), "face".to_owned());
+        let who = Who { name: "li".to_owned(), via: "local".to_owned() };
+        record(Body::ProofTestBegun(ProofTestBegun { target, area, kind, who, text: Text::default() }))
+    });
+    let results = prop::sample::select(TestResult::ALL.as_slice());
+    let passed = || prop::option::of(any::<bool>());
+    let done = (kind(), results, passed(), passed()).prop_map(|(kind, result, one, other)| {
+        let stroke = |(n, passed): (u8, Option<bool>)| StrokeFound {
+            tag: format!("e{n}"),
+            passed,
+            position: Position::Safe,
+            dead: None,
+            travel: None,
+            attempts: 0,
+        };
+        record(Body::ProofTest(ProofTestDone {
+            target: "e0".to_owned(),
+            area: "face".to_owned(),
+            kind,
+            result,
+            since: Wall::from_ms(0),
+            strokes: [(0, one), (1, other)].map(stroke).into(),
+            who: Who { name: "li".to_owned(), via: "local".to_owned() },
+            text: Text::default(),
+        }))
+    });
+    prop_oneof![begun, done]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn folding_lines_gives_what_folding_records_gives(
-        records in prop::collection::vec(prop_oneof![any_change(), any_element()], 0..20), snapshot_at in 0..20usize,
+        records in prop::collection::vec(prop_oneof![any_change(), any_element(), any_proof_test()], 0..20), snapshot_at in 0..20usize,
     ) {
         let mut chain = Chain::start("mine-1", 1);
         let (mut by_record, mut by_line) = (Standing::default(), Standing::default());

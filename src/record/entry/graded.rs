@@ -6,7 +6,7 @@ use crate::model::grade::{GradeChange, Reason};
 use crate::model::incident::{
     Acknowledgement, Action, ActionWhat, Incident, IncidentChange, IncidentStanding, IncidentStep, OverPoint,
 };
-use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, Tightening};
+use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
 use crate::model::point::Unit;
 use crate::model::record::{Standing, Who};
 use crate::model::time::{Span, Wall};
@@ -105,8 +105,11 @@ pub(super) fn permit_change(b: &PermitChange) -> Value {
 fn permit(p: &Permit) -> Value {
     let tighten = match p.tighten {
         Tightening::Percent(percent) => json!({ "percent": percent }),
-        Tightening::SetPoints { warning, alarm, trip } => {
-            json!({ "alarm": alarm, "trip": trip, "warning": warning })
+        Tightening::SetPoints(given) => {
+            let (high, low) = (given.entries().into_iter().take(3), given.entries().into_iter().skip(3));
+            // What is dangerous when there is little is the exception, and left out where nothing is said of it.
+            let told = high.chain(low.filter(|(_, _, set)| set.is_some()));
+            told.map(|(key, _, set)| (key.to_owned(), json!(set))).collect::<Map<_, _>>().into()
         }
     };
     json!({
@@ -247,11 +250,7 @@ fn read_permit(body: &Value) -> Option<Permit> {
         until: wall(body, "until")?,
         tighten: match tighten.get("percent") {
             Some(percent) => Tightening::Percent(u8::try_from(percent.as_u64()?).ok()?),
-            None => Tightening::SetPoints {
-                warning: number("warning"),
-                alarm: number("alarm"),
-                trip: number("trip"),
-            },
+            None => Tightening::SetPoints(SetPoints::read(number)),
         },
     })
 }

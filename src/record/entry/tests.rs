@@ -45,6 +45,7 @@ fn assert_frozen(record_body: Body, body: &str) {
 
 fn alarm_change() -> AlarmChange {
     AlarmChange {
+        escalated: false,
         key: "face.t0:trip".to_owned(),
         area: "face".to_owned(),
         occurrence: 3,
@@ -205,10 +206,20 @@ fn standing_has_these_bytes() {
     standing.apply(&record(Body::Permit(graded::tests::permit_record())));
     assert_eq!(
         json!(standing_bodies(&standing)).to_string(),
-        r#"[{"alarms":{"face.t0:trip":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"grades":{"face":"orange"},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        r#"[{"alarms":{"face.t0:trip":{"announced":"2026-11-24T03:42:05.123Z","aside":null,"escalated":false,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"calibrations":{"face.t0":{"begun":["2026-11-24T03:42:05.123Z"],"planned_ms":600000}},"grades":{"face":"orange"},"permits":{"face:hot-work":{"by":"li","kind":"hot-work","minutes":120,"place":"face","second":null,"tighten":{"alarm":0.5,"trip":null,"warning":null},"until":"2026-11-24T14:00:00.000Z"}},"signs":{"face.t0":{"frozen":"2026-11-24T03:42:05.123Z"}},"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
     );
     let empty = standing_bodies(&Standing::default());
     assert_eq!(json!(empty).to_string(), r#"[{"alarms":{},"trips":{}}]"#);
+}
+
+#[test]
+fn a_row_that_does_not_say_since_when_it_is_announced_has_been_so_since_it_came_to_its_state() {
+    let row = json!({
+        "occurrence": 3, "state": "unacknowledged", "since": "2026-11-24T03:42:05.123Z", "aside": null, "peak": null,
+    });
+    let read = read_standing(&json!({ "alarms": { "face.t0:trip": row }, "trips": {} }));
+    let alarm = &read.alarms["face.t0:trip"];
+    assert_eq!((alarm.announced, alarm.escalated), (alarm.since, false));
 }
 
 #[test]
@@ -219,7 +230,7 @@ fn a_part_of_a_snapshot_has_these_bytes() {
     standing.apply(&record(Body::Trip(trip_change())));
     assert_eq!(
         json!(standing_bodies(&standing)).to_string().replace(&long, "long"),
-        r#"[{"alarms":{"long":{"aside":null,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
+        r#"[{"alarms":{"long":{"announced":"2026-11-24T03:42:05.123Z","aside":null,"escalated":false,"occurred":"2026-11-24T03:42:05.123Z","occurrence":3,"peak":null,"since":"2026-11-24T03:42:05.123Z","state":"unacknowledged"}},"part":1,"parts":2,"trips":{}},{"alarms":{},"part":2,"parts":2,"trips":{"cut":{"first_out":"face.t0:trip","occurrence":2,"tripped":true}}}]"#
     );
 }
 

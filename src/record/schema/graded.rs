@@ -1,6 +1,6 @@
 //! The schema of overlimit incidents, colours and permits.
 
-use super::{describe, maybe, maybe_reference, object, one_of, reference, string, whole};
+use super::{describe, maybe, maybe_reference, object, one_of, optional, reference, string, whole};
 use crate::model::alarm::Colour;
 use crate::model::grade::GradeRule;
 use crate::model::incident::{ActionWhat, IncidentStep};
@@ -162,6 +162,9 @@ fn permit_fields() -> Value {
         "alarm": maybe("number"),
         "trip": maybe("number"),
     }));
+    let number = || json!({ "type": "number" });
+    let low = json!({ "low_warning": number(), "low_alarm": number(), "low_trip": number() });
+    let set_points = optional(set_points, low);
     json!({
         "place": string(),
         "kind": one_of(PermitKind::ALL.map(PermitKind::as_str)),

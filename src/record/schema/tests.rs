@@ -7,14 +7,14 @@ use crate::model::grade::{Grade, GradeChange, GradeRule, Reason};
 use crate::model::incident::{
     Acknowledgement, Action, ActionWhat, Incident, IncidentChange, IncidentStep, OverPoint,
 };
-use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, Tightening};
+use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
 use crate::model::point::Fault;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
     CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind,
-    ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TripChange, TripStanding, Trouble,
-    Who,
+    ProofTestBegun, ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TestStanding,
+    TripChange, TripStanding, Trouble, Who,
 };
 use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -24,16 +24,20 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 15] = [
     "attempts",
     "backup",
     "bypasses",
     "calibrations",
     "dead_us",
+    "escalated",
+    "escalated_only",
     "failed",
     "grades",
     "incidents",
     "permits",
+    "proven",
+    "tests",
     "signs",
     "travel_us",
 ];
@@ -50,6 +54,7 @@ fn records() -> Vec<Record> {
     let text = Text::new("气体", "gas");
     let who = Who { name: "li".to_owned(), via: "local".to_owned() };
     let alarm = AlarmChange {
+        escalated: true,
         key: "bottle-room.lpg-1:trip".to_owned(),
         area: "bottle-room".to_owned(),
         occurrence: 1,
@@ -184,8 +189,16 @@ fn records() -> Vec<Record> {
         who: who.clone(),
         text: text.clone(),
     };
+    let begun = ProofTestBegun {
+        target: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        kind: TestKind::Partial,
+        who: who.clone(),
+        text: text.clone(),
+    };
     let mut bodies = graded();
     bodies.extend([
+        Body::ProofTestBegun(begun),
         Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -257,7 +270,7 @@ fn graded() -> Vec<Body> {
         second: None,
         minutes: 60,
         until: at,
-        tighten: Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None },
+        tighten: Tightening::SetPoints(SetPoints { alarm: Some(0.5), ..SetPoints::default() }),
     };
     let started = PermitChange {
         permit: permit.clone(),
@@ -299,6 +312,14 @@ fn standing() -> Standing {
             "face.t0".to_owned(),
             CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
         )]),
+        proven: BTreeMap::from([("valve".to_owned(), Wall::from_ms(0))]),
+        test: Some(TestStanding {
+            target: "valve".to_owned(),
+            area: "bottle-room".to_owned(),
+            kind: TestKind::Full,
+            since: Wall::from_ms(0),
+            who: Who { name: "li".to_owned(), via: "local".to_owned() },
+        }),
         ..Standing::default()
     };
     for body in graded() {
@@ -314,7 +335,7 @@ fn status_sample(status: Status) -> Value {
         config_hash: "ab".repeat(32),
         boot: "00ff00ff00ff00ff".to_owned(),
     };
-    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7))).unwrap()
+    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7), true)).unwrap()
 }
 
 fn telemetry_sample() -> Value {
@@ -369,7 +390,7 @@ fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
                 "{name} of {event}"
             );
             let mut distorted = event.clone();
-            distorted["body"][name] = json!({ "no": "such" });
+            distorted["body"][name] = json!({ "no": ["such"] });
             assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
         }
     }

@@ -147,6 +147,11 @@ pub(super) fn watched_for(condition: Condition) -> (&'static str, &'static str) 
             "gas still rises behind it although it is confirmed closed",
         ),
         (Condition::ProofTestFailed, "上次试验不合格", "it failed its last proof test"),
+        (
+            Condition::ProofTestDue,
+            "上次试验已过期, 或无试验记录",
+            "its last proof test is too long ago, or nobody knows of one",
+        ),
     ];
     let found = all.into_iter().find(|(one, _, _)| *one == condition);
     found.map_or(("", ""), |(_, zh, en)| (zh, en))

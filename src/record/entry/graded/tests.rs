@@ -84,7 +84,7 @@ pub(in crate::record::entry) fn permit_record() -> PermitChange {
         second: None,
         minutes: 120,
         until: noon(7_200),
-        tighten: Tightening::SetPoints { warning: None, alarm: Some(0.5), trip: None },
+        tighten: Tightening::SetPoints(SetPoints { alarm: Some(0.5), ..SetPoints::default() }),
     };
     PermitChange {
         permit,
@@ -145,7 +145,12 @@ pub(in crate::record::entry) fn any_body() -> impl Strategy<Value = Body> {
             change.permit.place = format!("a{place}");
             change.permit.tighten = match by_percent {
                 true => Tightening::Percent(percent),
-                false => Tightening::SetPoints { warning: Some(set), alarm: None, trip: Some(set) },
+                false => Tightening::SetPoints(SetPoints {
+                    warning: Some(set),
+                    trip: Some(set),
+                    low_alarm: Some(set),
+                    ..SetPoints::default()
+                }),
             };
             change.step = PermitStep::ALL[step];
             Body::Permit(change)
