@@ -14,6 +14,12 @@ pub enum LoadError {
     Faulty(Faults),
 }
 
+impl From<Faults> for LoadError {
+    fn from(faults: Faults) -> LoadError {
+        LoadError::Faulty(faults)
+    }
+}
+
 impl LoadError {
     /// In one line, for the record: the first fault stands for all.
     #[must_use]
@@ -36,10 +42,11 @@ impl LoadError {
 /// [`LoadError`].
 pub fn load(path: &Path) -> Result<Compiled, LoadError> {
     let site = read(path)?;
-    let own = config::own_folders(&site.text);
-    let profiles = read_folder(path, own.profiles.as_deref())?;
-    let standards = read_folder(path, own.standards.as_deref())?;
-    let mut compiled = config::compile(&site, &Extras { profiles, standards }).map_err(LoadError::Faulty)?;
+    let mut compiled = config::compile_with(&site, |own| {
+        let profiles = read_folder(path, own.profiles.as_deref())?;
+        let standards = read_folder(path, own.standards.as_deref())?;
+        Ok::<_, LoadError>(Extras { profiles, standards })
+    })?;
     let state = beside(path, &compiled.plan.state_dir).into_os_string().into_string();
     compiled.plan.state_dir = state.map_err(|state| {
         LoadError::Unreadable(format!("the state folder {} is no UTF-8: name it in full", state.display()))

@@ -74,9 +74,24 @@ impl Compiled {
 /// # Errors
 /// Everything that is wrong, in reading order, warnings after the errors.
 pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
+    compile_with(site, |_| Ok(extras.clone()))
+}
+
+/// Compiles the site file `site`, and asks for its own profiles and standards once it is known which folders it names.
+/// A site of thousands of points is parsed once, because that is what takes the most memory of all that Davy does.
+///
+/// # Errors
+/// As [`compile`]; and what `extras` fails with.
+pub fn compile_with<E: From<Faults>>(
+    site: &Source,
+    extras: impl FnOnce(&OwnFolders) -> Result<Extras, E>,
+) -> Result<Compiled, E> {
     let mut faults = Faults::default();
-    let library = Library::read(extras, &mut faults);
-    let root = read::read(&Arc::new(site.clone()), &shapes::SITE_FILE, &mut faults);
+    let source = Arc::new(site.clone());
+    let parsed = read::Parsed::new(&source);
+    let extras = extras(&folders(&parsed.table))?;
+    let library = Library::read(&extras, &mut faults);
+    let root = parsed.held_against(&shapes::SITE_FILE, &mut faults);
     let compiled = match (&root, &library) {
         (Some(root), Some(library)) => Some(Compiler::new(root, library, &mut faults).compile()),
         // What a broken syntax hides can't be told from what is not there.
@@ -89,7 +104,7 @@ pub fn compile(site: &Source, extras: &Extras) -> Result<Compiled, Faults> {
             plan.config_hash = hash(site, own.chain(used.iter().map(Arc::as_ref)));
             Ok(Compiled { plan, origins, warnings: faults, secrets })
         }
-        _ => Err(faults),
+        _ => Err(faults.into()),
     }
 }
 
@@ -111,8 +126,11 @@ pub fn own_folders(text: &str) -> OwnFolders {
     if text.len() > Source::MAX_BYTES {
         return OwnFolders::default();
     }
-    let (table, _) = DeTable::parse_recoverable(text);
-    let gateway = table.get_ref().get("gateway").and_then(|g| g.get_ref().as_table());
+    folders(DeTable::parse_recoverable(text).0.get_ref())
+}
+
+fn folders(table: &DeTable<'_>) -> OwnFolders {
+    let gateway = table.get("gateway").and_then(|g| g.get_ref().as_table());
     let folder = |key: &str| {
         let path = gateway?.get(key)?.get_ref().as_str()?;
         (!path.is_empty()).then(|| path.to_owned())

@@ -123,18 +123,39 @@ impl Row {
 
 /// The file in `source`, held against `shape`; `None` where what is missing can't be told because of its syntax.
 pub(super) fn read(source: &Arc<Source>, shape: &'static Shape, faults: &mut Faults) -> Option<Row> {
-    if let Some(fault) = source.size_fault() {
-        faults.push(fault);
-        return None;
+    Parsed::new(source).held_against(shape, faults)
+}
+
+/// A text as TOML, and not held against anything yet.
+pub(super) struct Parsed<'a> {
+    source: &'a Arc<Source>,
+    /// Empty where the text is too long to be looked at.
+    pub(super) table: DeTable<'a>,
+    errors: Vec<toml::de::Error>,
+}
+
+impl<'a> Parsed<'a> {
+    pub(super) fn new(source: &'a Arc<Source>) -> Parsed<'a> {
+        let text = if source.size_fault().is_none() { source.text.as_str() } else { "" };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        Parsed { source, table: table.into_inner(), errors }
     }
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        let place = Place::new(source, error.span().unwrap_or(0..0));
-        faults.push(syntax_fault(place, error.message()));
+
+    /// See [`read`].
+    pub(super) fn held_against(self, shape: &'static Shape, faults: &mut Faults) -> Option<Row> {
+        let Parsed { source, table, errors } = self;
+        if let Some(fault) = source.size_fault() {
+            faults.push(fault);
+            return None;
+        }
+        for error in &errors {
+            let place = Place::new(source, error.span().unwrap_or(0..0));
+            faults.push(syntax_fault(place, error.message()));
+        }
+        let mut reader = Reader { source, faults, sound: errors.is_empty() };
+        let row = reader.table(shape, &table, 0..0);
+        errors.is_empty().then_some(row)
     }
-    let mut reader = Reader { source, faults, sound: errors.is_empty() };
-    let row = reader.table(shape, table.get_ref(), 0..0);
-    errors.is_empty().then_some(row)
 }
 
 fn syntax_fault(place: Place, message: &str) -> Fault {

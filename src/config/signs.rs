@@ -93,7 +93,7 @@ impl Compiler<'_> {
             tells,
             neighbours: Vec::new(),
         };
-        self.plan.watched.points.insert(id, watched);
+        self.plan.watched.points.insert(id, Arc::new(watched));
     }
 
     /// The points that Davy has added by the profiles of devices.
@@ -188,7 +188,7 @@ impl Compiler<'_> {
     }
 
     fn join(&mut self, id: PointId, point: PointId, side: Side, lag: Span) {
-        if let Some(watched) = self.plan.watched.points.get_mut(&id) {
+        if let Some(watched) = self.plan.watched.points.get_mut(&id).map(Arc::make_mut) {
             let neighbours = &mut watched.neighbours;
             if neighbours.iter().all(|n| n.point != point) && neighbours.len() < WatchedPoint::MAX_NEIGHBOURS
             {

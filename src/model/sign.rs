@@ -335,8 +335,8 @@ impl Settings {
 pub struct Watched {
     /// What goes for the whole site.
     pub settings: Arc<Settings>,
-    /// Points.
-    pub points: BTreeMap<PointId, WatchedPoint>,
+    /// Points. Shared with the judge, which keeps each beside what it sees of that point.
+    pub points: BTreeMap<PointId, Arc<WatchedPoint>>,
     /// Elements, each with its alarm.
     pub elements: BTreeMap<ElementId, AlarmId>,
 }

@@ -118,6 +118,36 @@ impl<I, T> FromIterator<T> for Table<I, T> {
     }
 }
 
+/// For each row of a table a list of its own. They lie one behind the other, because most are short or empty.
+#[derive(Clone, Debug)]
+pub struct Lists<I, T> {
+    items: Vec<T>,
+    /// Where each list ends; the next begins there.
+    ends: Table<I, u32>,
+}
+
+impl<I: Row, T> Lists<I, T> {
+    /// The lists of `table`.
+    #[must_use]
+    pub fn of(table: Table<I, Vec<T>>) -> Lists<I, T> {
+        let mut end = 0_u32;
+        let ends = table.map(|_, list| {
+            end = end.saturating_add(u32::try_from(list.len()).unwrap_or(u32::MAX));
+            end
+        });
+        Lists { items: table.rows.into_iter().flatten().collect(), ends }
+    }
+}
+
+impl<I: Row, T> Index<I> for Lists<I, T> {
+    type Output = [T];
+    fn index(&self, id: I) -> &[T] {
+        let begin = id.to_usize().checked_sub(1).map_or(0, |n| self.ends[I::from_usize(n)]);
+        let place = |end: u32| usize::try_from(end).unwrap_or(usize::MAX);
+        self.items.get(place(begin)..place(self.ends[id])).unwrap_or_default()
+    }
+}
+
 impl<I: Row, T> Index<I> for Table<I, T> {
     type Output = T;
     /// Row numbers are only made by the table they number, so a miss is a mistake in Davy, not in its input.
@@ -131,5 +161,19 @@ impl<I: Row, T> IndexMut<I> for Table<I, T> {
     #[expect(clippy::indexing_slicing, reason = "the one place where typed row numbers are followed")]
     fn index_mut(&mut self, id: I) -> &mut T {
         &mut self.rows[id.to_usize()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_its_own_list() {
+        let table: Table<PointId, Vec<u8>> = [vec![], vec![1, 2], vec![], vec![3]].into_iter().collect();
+        let lists = Lists::of(table.clone());
+        for (id, list) in table.iter() {
+            assert_eq!(&lists[id], list.as_slice());
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! run the same code. Reading a clock is the job of `io/clock.rs`.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 
 /// A length of time in whole microseconds.
@@ -75,29 +76,38 @@ impl fmt::Display for Span {
 }
 
 /// A moment on the monotonic clock: microseconds since the program started. Never goes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Mono(u64);
+///
+/// It is kept as one more than that, so that a moment that may not have come takes no more room than one that has: the
+/// judge keeps dozens of those for every point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(NonZeroU64);
 
 impl Mono {
     /// The moment the program started.
-    pub const START: Mono = Mono(0);
+    pub const START: Mono = Mono(NonZeroU64::MIN);
 
     /// `us` microseconds after the start.
     #[must_use]
     pub const fn from_us(us: u64) -> Mono {
-        Mono(us)
+        Mono(NonZeroU64::MIN.saturating_add(us))
     }
 
     /// Microseconds after the start.
     #[must_use]
     pub const fn us(self) -> u64 {
-        self.0
+        self.0.get().saturating_sub(1)
     }
 
     /// The time gone by since `earlier`; zero where `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Mono) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+        Span(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Mono {
+    fn default() -> Mono {
+        Mono::START
     }
 }
 
@@ -111,7 +121,7 @@ impl Add<Span> for Mono {
 impl Sub<Span> for Mono {
     type Output = Mono;
     fn sub(self, span: Span) -> Mono {
-        Mono(self.0.saturating_sub(span.0))
+        Mono::from_us(self.us().saturating_sub(span.0))
     }
 }
 
@@ -202,6 +212,14 @@ mod tests {
             assert_eq!(Wall::parse(&Wall(ms).to_string()), Some(Wall(ms)), "{ms}");
         }
         assert_eq!(Wall::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_moment_that_may_not_have_come_takes_no_more_room_than_one_that_has() {
+        assert_eq!(size_of::<Option<Mono>>(), size_of::<Mono>());
+        assert_eq!((Mono::START.us(), Mono::default().us(), Mono::from_us(7).us()), (0, 0, 7));
+        assert_eq!(Mono::from_us(7) - Span::from_us(9), Mono::START);
+        assert_eq!(Mono::from_us(u64::MAX) + Span::from_us(1), Mono::from_us(u64::MAX));
     }
 
     #[test]

@@ -70,8 +70,8 @@ pub struct AlarmView {
     pub since: Wall,
     /// Worst value of this occurrence.
     pub peak: Option<f64>,
-    /// How and why it is set aside.
-    pub aside: Option<Aside>,
+    /// How and why it is set aside; boxed, because it is big and few alarms have one.
+    pub aside: Option<Box<Aside>>,
     /// Nobody acknowledged it in time: it counts as one colour worse.
     pub escalated: bool,
 }

@@ -13,22 +13,29 @@ const CHATTER_COUNT: usize = 3;
 /// See [`CHATTER_COUNT`].
 const CHATTER_SPAN: Span = Span::from_secs(60);
 
-/// Where one alarm stands.
-#[derive(Clone, Debug)]
+/// Where one alarm stands. 24 bytes: a site has thousands of them, and most are never heard of.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AlarmLife {
     /// The state that it has, or would have if it were not set aside.
     under: AlarmState,
-    /// Boxed, because it is big and few alarms have one.
-    aside: Option<Box<Aside>>,
-    /// When it stops being set aside.
-    aside_ends: Option<Mono>,
-    /// How often people set it aside.
-    set_aside: u32,
+    pub(crate) verdict: Verdict,
+    /// Nobody acknowledged this occurrence in time.
+    pub(crate) escalated: bool,
     pub(crate) occurrence: u32,
+    /// Since when its condition is seen to hold and not refuted; where the verdict is clear, since when an active one
+    /// is seen to be gone.
+    runs: Option<Mono>,
+    /// Kept apart, because it is big and most alarms have none.
+    past: Option<Box<Past>>,
+}
+
+/// What happened to an alarm: kept from its first occurrence, or from when it was first set aside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Past {
+    /// Since when it is in its state.
     pub(crate) since: Wall,
     /// When it last occurred, for first-out.
     pub(crate) occurred: Mono,
-    pub(crate) verdict: Verdict,
     /// Worst value of this occurrence.
     pub(crate) peak: Option<f64>,
     /// As the journal knows it.
@@ -37,16 +44,34 @@ pub(crate) struct AlarmLife {
     pub(crate) occurred_at: Wall,
     /// From when on this judge has seen it, and how long it had been active before.
     seen: (Mono, Span),
-    /// Nobody acknowledged this occurrence in time.
-    pub(crate) escalated: bool,
     /// Since when it is announced as it is, and on this judge's clock, with how long it had been so before.
     pub(crate) announced_at: Wall,
     announced: (Mono, Span),
     /// The occurrences before the last, latest first.
     earlier: [Option<Mono>; CHATTER_COUNT - 1],
-    breach_since: Option<Mono>,
-    clear_since: Option<Mono>,
+    /// Boxed, because it is big and few alarms have one.
+    aside: Option<Box<Aside>>,
+    /// When it stops being set aside.
+    aside_ends: Option<Mono>,
+    /// How often people set it aside.
+    set_aside: u32,
 }
+
+/// What happened to an alarm of which nothing was heard.
+static NOTHING: Past = Past {
+    since: Wall::from_ms(0),
+    occurred: Mono::START,
+    peak: None,
+    told_peak: None,
+    occurred_at: Wall::from_ms(0),
+    seen: (Mono::START, Span::ZERO),
+    announced_at: Wall::from_ms(0),
+    announced: (Mono::START, Span::ZERO),
+    earlier: [None; CHATTER_COUNT - 1],
+    aside: None,
+    aside_ends: None,
+    set_aside: 0,
+};
 
 /// A change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +83,7 @@ pub(crate) struct Transition {
 impl AlarmLife {
     /// Goes on where the journal says it stopped.
     pub(crate) fn restored(standing: Option<&AlarmStanding>, now: Now) -> AlarmLife {
+        let Some(standing) = standing.cloned() else { return AlarmLife::default() };
         let AlarmStanding {
             occurrence,
             state,
@@ -67,36 +93,39 @@ impl AlarmLife {
             announced: announced_at,
             escalated,
             peak,
-        } = standing.cloned().unwrap_or_default();
+        } = standing;
         let left = |aside: &Aside| {
             let most = Span::from_secs(u64::from(aside.minutes.unwrap_or_default()).saturating_mul(60));
             aside.until.map(|until| until.since(now.wall).min(most))
         };
-        AlarmLife {
-            under: state,
-            aside_ends: aside.as_ref().and_then(left).map(|left| now.mono + left),
-            set_aside: aside.as_ref().map_or(0, |a| a.count),
-            aside: aside.map(Box::new),
-            occurrence,
+        let past = Past {
             since,
-            occurred: Mono::START,
-            verdict: Verdict::Unknown,
             peak,
             told_peak: peak,
             occurred_at,
             seen: (now.mono, now.wall.since(occurred_at)),
-            escalated,
             announced_at,
             announced: (now.mono, now.wall.since(announced_at)),
-            earlier: [None; CHATTER_COUNT - 1],
-            breach_since: None,
-            clear_since: None,
-        }
+            aside_ends: aside.as_ref().and_then(left).map(|left| now.mono + left),
+            set_aside: aside.as_ref().map_or(0, |a| a.count),
+            aside: aside.map(Box::new),
+            ..Past::default()
+        };
+        AlarmLife { under: state, occurrence, escalated, past: Some(Box::new(past)), ..AlarmLife::default() }
+    }
+
+    /// What happened to it.
+    pub(crate) fn past(&self) -> &Past {
+        self.past.as_deref().unwrap_or(&NOTHING)
+    }
+
+    pub(crate) fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
     }
 
     /// The state that people see.
     pub(crate) fn state(&self) -> AlarmState {
-        self.aside.as_ref().map_or(self.under, |aside| aside.how.state())
+        self.aside().map_or(self.under, |aside| aside.how.state())
     }
 
     /// The state that it would have if it were not set aside.
@@ -106,7 +135,7 @@ impl AlarmLife {
 
     /// How and why it is set aside.
     pub(crate) fn aside(&self) -> Option<&Aside> {
-        self.aside.as_deref()
+        self.past().aside.as_deref()
     }
 
     /// Whether its condition holds, delays counted: what votes look at.
@@ -116,7 +145,7 @@ impl AlarmLife {
 
     /// For how long it has been active, if it is.
     pub(crate) fn active_for(&self, now: Mono) -> Span {
-        let (from, before) = self.seen;
+        let (from, before) = self.past().seen;
         now.since(from) + before
     }
 
@@ -127,22 +156,32 @@ impl AlarmLife {
 
     /// Whether the condition counts as true so far, delays left aside.
     pub(crate) fn held(&self) -> bool {
-        self.active() || self.breach_since.is_some()
+        self.active() || self.breach_since().is_some()
     }
 
     /// Whether something is running out, so that time alone can move it.
     pub(crate) fn is_timed(&self, announcing: &Announcing) -> bool {
-        self.breach_since.is_some() && !self.active()
-            || self.clear_since.is_some()
-            || self.aside_ends.is_some()
+        self.breach_since().is_some() && !self.active()
+            || self.clear_since().is_some()
+            || self.past().aside_ends.is_some()
             || self.next_announcement(announcing).is_some()
+    }
+
+    /// Since when its condition is seen to hold, and not refuted.
+    fn breach_since(&self) -> Option<Mono> {
+        self.runs.filter(|_| self.verdict != Verdict::Clear)
+    }
+
+    /// Since when it is seen to be gone.
+    fn clear_since(&self) -> Option<Mono> {
+        self.runs.filter(|_| self.verdict == Verdict::Clear)
     }
 
     /// Whether it has come so often of late that it is a nuisance.
     pub(crate) fn chatters(&self, now: Mono) -> bool {
-        let first = self.earlier[CHATTER_COUNT - 2];
-        first.is_some_and(|first| {
-            self.occurred.since(first) <= CHATTER_SPAN && now.since(self.occurred) <= CHATTER_SPAN
+        let Past { earlier, occurred, .. } = self.past();
+        earlier[CHATTER_COUNT - 2].is_some_and(|first| {
+            occurred.since(first) <= CHATTER_SPAN && now.since(*occurred) <= CHATTER_SPAN
         })
     }
 
@@ -154,50 +193,44 @@ impl AlarmLife {
         announcing: &Announcing,
         verdict: Verdict,
     ) -> Option<Transition> {
-        self.verdict = verdict;
-        match verdict {
-            Verdict::Breach => {
-                self.clear_since = None;
-                self.breach_since.get_or_insert(now.mono);
-            }
-            Verdict::Clear => {
-                self.breach_since = None;
-                if self.active() {
-                    self.clear_since.get_or_insert(now.mono);
-                }
-            }
-            // A breach that is no longer seen is not refuted; a return that is no longer seen is not proven.
-            Verdict::Unknown => self.clear_since = None,
+        // A breach that is no longer seen is not refuted; a return that is no longer seen is not proven.
+        if (self.verdict == Verdict::Clear) != (verdict == Verdict::Clear) {
+            self.runs = None;
         }
-        if let Some(since) = self.breach_since
+        self.verdict = verdict;
+        if verdict == Verdict::Breach || verdict == Verdict::Clear && self.active() {
+            self.runs.get_or_insert(now.mono);
+        }
+        if let Some(since) = self.breach_since()
             && !self.active()
             && now.mono.since(since) >= alarm.on_delay
         {
             return Some(self.occur_due_to_breach(now));
         }
-        if let Some(since) = self.clear_since
+        if let Some(since) = self.clear_since()
             && now.mono.since(since) >= alarm.off_delay
         {
             return self.return_due_to_clear(now, alarm.latching);
         }
-        if self.aside_ends.is_some_and(|ends| now.mono >= ends) {
+        if self.past().aside_ends.is_some_and(|ends| now.mono >= ends) {
             return self.take_back(now, AlarmCause::Expired);
         }
         self.announce(now, announcing)
     }
 
     fn occur_due_to_breach(&mut self, now: Now) -> Transition {
-        self.earlier.rotate_right(1);
-        self.earlier[0] = (self.occurred > Mono::START).then_some(self.occurred);
         self.occurrence = self.occurrence.saturating_add(1);
-        self.occurred = now.mono;
-        self.peak = None;
-        (self.occurred_at, self.seen) = (now.wall, (now.mono, Span::ZERO));
+        let past = self.past_mut();
+        past.earlier.rotate_right(1);
+        past.earlier[0] = (past.occurred > Mono::START).then_some(past.occurred);
+        past.occurred = now.mono;
+        past.peak = None;
+        (past.occurred_at, past.seen) = (now.wall, (now.mono, Span::ZERO));
         self.enter(now, AlarmState::Unacknowledged, AlarmCause::Occurred)
     }
 
     fn return_due_to_clear(&mut self, now: Now, latching: bool) -> Option<Transition> {
-        self.clear_since = None;
+        self.runs = None;
         let to = match (self.under, latching) {
             (AlarmState::Unacknowledged, true) => AlarmState::LatchedUnacknowledged,
             (AlarmState::Unacknowledged, false) => AlarmState::ReturnedUnacknowledged,
@@ -219,7 +252,7 @@ impl AlarmLife {
 
     /// When it is to be announced louder or anew, and by which cause.
     fn next_announcement(&self, announcing: &Announcing) -> Option<(Mono, AlarmCause)> {
-        let (from, before) = self.announced;
+        let (from, before) = self.past().announced;
         let left = |span: Span| Span::from_us(span.us().saturating_sub(before.us()));
         let after = |span: Option<Span>| span.map(|span| from + left(span));
         match self.state() {
@@ -272,39 +305,42 @@ impl AlarmLife {
     /// Sets it aside, for `span` if it ends by itself. Setting aside what is set aside replaces how and why.
     pub(crate) fn set_aside(&mut self, now: Now, mut aside: Aside, span: Option<Span>) -> Transition {
         let from = self.state();
-        if aside.how != AsideHow::Suppressed {
-            self.set_aside = self.set_aside.saturating_add(1);
-        }
-        aside.count = self.set_aside;
         // What is not announced is not announced louder either.
         self.announce_anew(now);
-        self.aside_ends = span.map(|span| now.mono + span);
-        self.aside = Some(Box::new(aside));
-        self.since = now.wall;
+        let past = self.past_mut();
+        if aside.how != AsideHow::Suppressed {
+            past.set_aside = past.set_aside.saturating_add(1);
+        }
+        aside.count = past.set_aside;
+        past.aside_ends = span.map(|span| now.mono + span);
+        past.aside = Some(Box::new(aside));
+        past.since = now.wall;
         Transition { from, cause: AlarmCause::SetAside }
     }
 
     /// Ends being set aside. A condition that holds is announced as if it were new.
     pub(crate) fn take_back(&mut self, now: Now, cause: AlarmCause) -> Option<Transition> {
-        let from = self.aside.take()?.how.state();
-        self.aside_ends = None;
+        let past = self.past.as_mut()?;
+        let from = past.aside.take()?.how.state();
+        past.aside_ends = None;
+        past.since = now.wall;
         if self.active() {
             self.under = AlarmState::Unacknowledged;
         }
-        self.since = now.wall;
         self.announce_anew(now);
         Some(Transition { from, cause })
     }
 
     fn announce_anew(&mut self, now: Now) {
-        (self.announced_at, self.announced) = (now.wall, (now.mono, Span::ZERO));
         self.escalated = false;
+        let past = self.past_mut();
+        (past.announced_at, past.announced) = (now.wall, (now.mono, Span::ZERO));
     }
 
     fn enter(&mut self, now: Now, to: AlarmState, cause: AlarmCause) -> Transition {
         let from = self.state();
         self.under = to;
-        self.since = now.wall;
+        self.past_mut().since = now.wall;
         if cause.is_announced_anew(to) {
             self.announce_anew(now);
         }
@@ -433,6 +469,13 @@ mod tests {
         assert!(life.step(at(61_001), &alarm, &QUIET, Verdict::Clear).is_some());
         assert_eq!(life.state(), AlarmState::Normal);
     }
+
+    #[test]
+    fn an_alarm_of_which_nothing_was_heard_takes_24_bytes() {
+        assert_eq!(size_of::<AlarmLife>(), 24);
+        assert!(AlarmLife::restored(None, at(5)).past.is_none());
+    }
+
     /// Something that happens to an alarm.
     #[derive(Clone, Debug)]
     enum Event {

@@ -6,24 +6,24 @@ use super::site::{Effects, Site};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
 use crate::model::record::{Body, ElementChange};
-use crate::model::table::{DeviceId, ElementId, Table, TripId};
+use crate::model::table::{DeviceId, ElementId, Lists, TripId};
 use crate::model::time::{Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// For each element those that it is the backup of.
-pub(super) fn backs_up(plan: &Plan) -> Table<ElementId, Vec<ElementId>> {
+pub(super) fn backs_up(plan: &Plan) -> Lists<ElementId, ElementId> {
     let mut table = plan.elements.map(|_, _| Vec::new());
     for (id, element) in plan.elements.iter() {
         if let Some(backup) = element.supervision.backup {
             table[backup].push(id);
         }
     }
-    table
+    Lists::of(table)
 }
 
 /// For each device the elements whose read-back or contacts it reads.
-pub(super) fn elements_at(plan: &Plan) -> Table<DeviceId, Vec<ElementId>> {
+pub(super) fn elements_at(plan: &Plan) -> Lists<DeviceId, ElementId> {
     let mut table = plan.devices.map(|_, _| Vec::new());
     for (id, element) in plan.elements.iter() {
         let contacts = element.safe_contact.into_iter().chain(element.unsafe_contact);
@@ -31,7 +31,7 @@ pub(super) fn elements_at(plan: &Plan) -> Table<DeviceId, Vec<ElementId>> {
         let devices: BTreeSet<DeviceId> = points.map(|point| plan.points[point].device).collect();
         devices.into_iter().for_each(|device| table[device].push(id));
     }
-    table
+    Lists::of(table)
 }
 
 impl Site {
@@ -94,6 +94,11 @@ impl Site {
         if let Some(check) = &element.supervision.leak {
             let readings = &self.watch.readings;
             news |= self.elements[id].check_leak(now.mono, check, |p| readings[p]);
+        }
+        if self.elements[id].is_timed() {
+            self.waiting.insert(id);
+        } else {
+            self.waiting.remove(&id);
         }
         if news {
             self.tell_element(now, id, effects);

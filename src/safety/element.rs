@@ -366,6 +366,11 @@ impl ElementLife {
             && self.stroke.travel.is_some_and(|travel| travel < element.fails_from())
     }
 
+    /// Whether something is running out, so that time alone can move it.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.demand == Demand::Trip || self.watched.between_since.is_some() || self.released.is_some()
+    }
+
     /// Time since the demand, while one stands.
     pub(crate) fn elapsed(&self, now: Mono) -> Option<Span> {
         (self.demand == Demand::Trip).then(|| now.since(self.demanded))

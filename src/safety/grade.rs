@@ -156,8 +156,8 @@ impl Site {
             colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
             active: life.active().then(|| life.active_for(now)),
             gas,
-            peak: life.peak,
-            pct_vol: gas.and_then(|point| self.pct_vol(point, alarm.condition, life.peak, limit)),
+            peak: life.past().peak,
+            pct_vol: gas.and_then(|point| self.pct_vol(point, alarm.condition, life.past().peak, limit)),
             limit,
         }
     }

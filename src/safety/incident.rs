@@ -451,8 +451,8 @@ impl Site {
         }) {
             for id in &plan.points[point].alarms {
                 let alarm = &mut self.alarms[*id];
-                if let Some(peak) = alarm.peak.filter(|_| alarm.active()) {
-                    alarm.told_peak = Some(peak);
+                if let Some(peak) = alarm.past().peak.filter(|_| alarm.active()) {
+                    alarm.past_mut().told_peak = Some(peak);
                     peaks.push((plan.alarms[*id].key.clone(), peak));
                 }
             }

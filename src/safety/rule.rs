@@ -5,13 +5,14 @@ use crate::model::plan::Limit;
 use crate::model::point::{Displayed, Doubt, Fault, Quality, Reading};
 
 /// What is known of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Verdict {
     /// It does not hold.
     Clear,
     /// It holds.
     Breach,
     /// Nobody can say. Never counts as clear.
+    #[default]
     Unknown,
 }
 

@@ -2,7 +2,8 @@
 //! is found raises one alarm per point or element and goes on record with its evidence, for somebody to check on site.
 //!
 //! Each reading costs a handful of additions; whatever looks back over an hour is done once a minute per point, spread
-//! over the minute's ticks. A point with its pairs takes at most 1 KiB, and 1.7 KiB of evidence (`signs/window.rs`, `signs/replay.rs`).
+//! over the minute's ticks. A point with its pairs takes at most 0.5 KiB, and 2 KiB of evidence, made as it is read
+//! (`signs/window.rs`, `signs/replay.rs`, and what `signs/spread.rs` keeps of two weeks).
 
 mod calibration;
 mod clamp;
@@ -117,8 +118,8 @@ impl Signs {
     /// Goes on where the journal says the last run stopped.
     pub(crate) fn new(plan: &Plan, standing: &Standing, now: Now) -> Signs {
         let track = |id: PointId| {
-            let of = plan.watched.points.get(&id)?;
-            Some(Box::new(Track::new(id, Arc::new(of.clone()), &plan.points[id], now.mono)))
+            let of = Arc::clone(plan.watched.points.get(&id)?);
+            Some(Box::new(Track::new(id, of, &plan.points[id])))
         };
         let mut signs = Signs {
             tracks: plan.points.map(|id, _| track(id)),
@@ -265,7 +266,7 @@ impl Signs {
         let (key, area, unit) = about(out.plan, finding.of);
         let evidence = match finding.of {
             Of::Point(id) => {
-                self.tracks[id].as_ref().map(|t| t.window.evidence(finding.from)).unwrap_or_default()
+                self.tracks[id].as_ref().map(|t| t.window().evidence(finding.from)).unwrap_or_default()
             }
             Of::Element(_) | Of::Gateway => Vec::new(),
         };
@@ -329,7 +330,7 @@ impl Signs {
                 && let Some(mut track) = old.tracks[was].take()
             {
                 track.id = id;
-                track.of = Arc::new(of.clone());
+                track.of = Arc::clone(of);
                 self.tracks[id] = Some(track);
             }
         }

@@ -21,7 +21,7 @@ use crate::model::line::LineFault;
 use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::Reading;
 use crate::model::record::{AlarmStanding, Body, Record, Sample, Standing, TripStanding, Trouble};
-use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, Row, Table, TripId};
+use crate::model::table::{AlarmId, DeviceId, ElementId, Lists, PointId, Row, Table, TripId};
 use crate::model::time::{Mono, Now, Span};
 use crate::model::view::{AlarmView, ElementView, TripView, View};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,17 +97,19 @@ pub struct Site {
     pub(super) cut_off: Option<CutOff>,
     troubles: Vec<Trouble>,
     /// The trips that look at each alarm.
-    caused_by: Table<AlarmId, Vec<TripId>>,
+    caused_by: Lists<AlarmId, TripId>,
     /// The trips that act on each element.
-    pub(super) acting_on: Table<ElementId, Vec<TripId>>,
+    pub(super) acting_on: Lists<ElementId, TripId>,
     /// The elements that each element is the backup of.
-    pub(super) backs_up: Table<ElementId, Vec<ElementId>>,
+    pub(super) backs_up: Lists<ElementId, ElementId>,
     /// Trips with a cause that was judged since they last took a step.
     stirred: BTreeSet<TripId>,
     /// Elements that a device says something of.
-    elements_at: Table<DeviceId, Vec<ElementId>>,
+    elements_at: Lists<DeviceId, ElementId>,
     /// Elements of which something was heard, or of which something else is demanded, since they last took a step.
     pub(super) moved: BTreeSet<ElementId>,
+    /// Elements with something running out: the only ones that time alone can move.
+    pub(super) waiting: BTreeSet<ElementId>,
     /// Trips with a cause that is active or not known: the only ones that time alone can move.
     restless: BTreeSet<TripId>,
     /// Alarms with something running out: the only ones that time alone can move.
@@ -151,6 +153,7 @@ impl Site {
             stirred: plan.trips.ids().collect(),
             elements_at: drive::elements_at(&plan),
             moved: plan.elements.ids().collect(),
+            waiting: BTreeSet::new(),
             restless: BTreeSet::new(),
             // Every alarm may have something to run out from before the start; those that haven't drop out at once.
             timed: plan.alarms.ids().collect(),
@@ -246,14 +249,16 @@ impl Site {
             Input::Tick => {
                 for point in self.watch.sweep(&plan, now.mono) {
                     self.read(now, point, &mut touched, effects);
-                    let device = &plan.devices[plan.points[point].device];
+                    let id = plan.points[point].device;
+                    let device = &plan.devices[id];
                     touched.extend([device.comm_alarm, device.stale_alarm]);
+                    self.moved.extend(self.elements_at[id].iter().copied());
                 }
                 touched.extend(self.timed.iter().copied());
                 touched.extend(plan.suppressed.keys());
                 self.step_bypasses(now, &mut touched, effects);
                 self.stirred.extend(self.restless.iter().copied());
-                self.moved.extend(plan.elements.ids());
+                self.moved.extend(self.waiting.iter().copied());
                 self.snapshot(now, effects);
                 let readings = &self.watch.readings;
                 let mut out = Out { now, plan: &plan, readings, effects, touched: &mut touched };
@@ -395,7 +400,8 @@ impl Site {
         if life.active() {
             let is_low = matches!(alarm.condition, Condition::Low(_));
             let worse = |peak: f64| if is_low { value.min(peak) } else { value.max(peak) };
-            life.peak = Some(life.peak.map_or(value, worse));
+            let peak = &mut life.past_mut().peak;
+            *peak = Some(peak.map_or(value, worse));
         }
     }
 
@@ -444,12 +450,12 @@ impl Site {
             let alarm = AlarmStanding {
                 occurrence: life.occurrence,
                 state: life.under(),
-                since: life.since,
+                since: life.past().since,
                 aside: life.aside().cloned(),
-                occurred: life.occurred_at,
-                announced: life.announced_at,
+                occurred: life.past().occurred_at,
+                announced: life.past().announced_at,
                 escalated: life.escalated,
-                peak: life.told_peak,
+                peak: life.past().told_peak,
             };
             standing.alarms.insert(self.plan.alarms[id].key.clone(), alarm);
         }
@@ -581,9 +587,9 @@ impl Site {
             alarms: self.alarms.map(|_, life| AlarmView {
                 state: life.state(),
                 occurrence: life.occurrence,
-                since: life.since,
-                peak: life.peak,
-                aside: life.aside().cloned(),
+                since: life.past().since,
+                peak: life.past().peak,
+                aside: life.aside().cloned().map(Box::new),
                 escalated: life.escalated,
             }),
             trips: self.trips.map(|_, life| TripView {
@@ -611,14 +617,10 @@ impl Site {
 }
 
 /// For each row of `table`, the trips that have it in their `list`.
-fn trips_by<I: Row, T>(
-    plan: &Plan,
-    table: &Table<I, T>,
-    list: impl Fn(&Trip) -> Vec<I>,
-) -> Table<I, Vec<TripId>> {
+fn trips_by<I: Row, T>(plan: &Plan, table: &Table<I, T>, list: impl Fn(&Trip) -> Vec<I>) -> Lists<I, TripId> {
     let mut trips = table.map(|_, _| Vec::new());
     for (id, trip) in plan.trips.iter() {
         list(trip).into_iter().for_each(|row| trips[row].push(id));
     }
-    trips
+    Lists::of(trips)
 }

@@ -51,7 +51,8 @@ impl Site {
         self.alarm_moved(now, id, moved.cause, who.as_ref());
         let alarm = &self.plan.alarms[id];
         let life = &mut self.alarms[id];
-        life.told_peak = life.peak;
+        let past = life.past_mut();
+        past.told_peak = past.peak;
         // The siren is silent for what is set aside.
         let sounds = life.escalated && life.aside().is_none();
         let escalated = life.escalated || self.escalated.contains(&id);
@@ -72,7 +73,7 @@ impl Site {
             cause: moved.cause,
             colour: if life.escalated { alarm.colour.worse() } else { alarm.colour },
             value: reading.and_then(|r| r.value),
-            peak: life.peak,
+            peak: life.past().peak,
             unit,
             quality: reading.map_or(Quality::Good, |r| r.quality),
             set_point: alarm.limit.map(|l| l.set),

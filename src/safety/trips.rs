@@ -22,7 +22,7 @@ impl Site {
                 Subject::Device(_) | Subject::Element(_) => self.verdict(alarm_id) == Verdict::Clear,
             };
             Cause {
-                active: life.active().then_some(life.occurred),
+                active: life.active().then_some(life.past().occurred),
                 known: self.verdict(alarm_id) != Verdict::Unknown,
                 safe,
                 unacknowledged: life.unacknowledged(),

@@ -4,7 +4,7 @@ use super::rule::Verdict;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Doubt, Fault, Quality, Reading};
-use crate::model::table::{DeviceId, PointId, Table};
+use crate::model::table::{DeviceId, Lists, PointId, Table};
 use crate::model::time::{Mono, Span};
 use crate::model::view::DeviceView;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     /// The points that each device feeds.
-    points_of: Table<DeviceId, Vec<PointId>>,
+    points_of: Lists<DeviceId, PointId>,
     pub(crate) readings: Table<PointId, Reading>,
     pub(crate) devices: Table<DeviceId, DeviceView>,
     /// Devices that did not answer and have not given all their points since.
@@ -29,7 +29,9 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         Watch {
-            points_of: plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
+            points_of: Lists::of(
+                plan.devices.map(|id, _| plan.points_of(id).map(|(point, _)| point).collect()),
+            ),
             readings: plan.points.map(|_, _| Reading::bad(Fault::NotHeard, Mono::START)),
             devices: plan.devices.map(|_, _| DeviceView::default()),
             lost: plan.devices.map(|_, _| false),

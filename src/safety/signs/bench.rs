@@ -295,7 +295,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
         let alarm = plan.alarms.push(alarm(Subject::Point(id), format!("{name}:anomaly")));
         plan.watched.points.insert(
             id,
-            WatchedPoint {
+            Arc::new(WatchedPoint {
                 alarm,
                 settings: Arc::clone(&settings),
                 off: Vec::new(),
@@ -305,7 +305,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
                 lasting: false,
                 tells: (n == MUTE).then_some(Tells::Mute),
                 neighbours: neighbours(n),
-            },
+            }),
         );
     }
     let at = Location { space: Space::Coil, address: 0 };

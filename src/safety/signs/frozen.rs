@@ -1,17 +1,17 @@
 //! The frozen value: a point that stands still for far longer than it ever does.
 
-use super::window::seconds;
+use super::window::{Seen, seconds};
 use crate::model::sign::{Knob, Settings};
 use crate::model::time::{Mono, Span};
 
 /// Lengths of runs are counted in powers of two of a second; the last is a year.
 const BUCKETS: usize = 25;
 
-/// How long one value has stood, and how long such runs usually are. 80 bytes.
+/// How long one value has stood, and how long such runs usually are. 72 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frozen {
-    value: Option<f64>,
-    since: Mono,
+    /// The present value, and since when it stands.
+    stands: Option<Seen>,
     runs: [u16; BUCKETS],
     changes: u32,
 }
@@ -19,15 +19,16 @@ pub(super) struct Frozen {
 impl Frozen {
     /// Takes in a good value; says whether it is another than the last.
     pub(super) fn heard(&mut self, now: Mono, value: f64, settings: &Settings) -> bool {
-        if self.value == Some(value) {
+        if self.stands.map(|seen| seen.value) == Some(value) {
             return false;
         }
         // A run that was a sign teaches nothing: who freezes a value for a day must not have a free day after it.
-        if self.value.is_some() && !self.is_frozen(now, settings) {
-            self.learn(now.since(self.since));
+        if let Some(seen) = self.stands
+            && !self.is_frozen(now, settings)
+        {
+            self.learn(now.since(seen.at));
         }
-        self.value = Some(value);
-        self.since = now;
+        self.stands = Some(Seen { at: now, value });
         self.changes = self.changes.saturating_add(1);
         true
     }
@@ -59,7 +60,7 @@ impl Frozen {
 
     /// How long the present value has stood.
     pub(super) fn stands(&self, now: Mono) -> Span {
-        if self.value.is_some() { now.since(self.since) } else { Span::ZERO }
+        self.stands.map_or(Span::ZERO, |seen| now.since(seen.at))
     }
 
     /// Whether the point is known to move.
@@ -79,13 +80,8 @@ impl Frozen {
         self.score(now, settings).is_some()
     }
 
-    /// Since when the present value stands.
-    pub(super) fn since(&self) -> Mono {
-        self.since
-    }
-
     /// A break that is no run: a calibration. What was learnt stays.
     pub(super) fn interrupt(&mut self) {
-        self.value = None;
+        self.stands = None;
     }
 }

@@ -37,8 +37,9 @@ impl Signs {
         if track.is_at_zero() && others.is_empty() {
             return;
         }
-        let seen = words::frozen(track.frozen.stands(now), track.frozen.usual());
-        found.push(Finding { others, ..track.finding(Sign::Frozen, score, track.frozen.since(), seen) });
+        let stands = track.frozen.stands(now);
+        let seen = words::frozen(stands, track.frozen.usual());
+        found.push(Finding { others, ..track.finding(Sign::Frozen, score, now - stands, seen) });
     }
 
     fn look_for_collapse(&self, track: &Track, now: Mono, found: &mut Vec<Finding>) {
@@ -53,8 +54,8 @@ impl Signs {
     pub(super) fn look_at_pair(&mut self, n: usize, out: &Out<'_>, found: &mut Vec<Finding>) {
         let Some(pair) = self.pairs.get_mut(n) else { return };
         for id in [pair.first, pair.second] {
-            if let Some(track) = &mut self.tracks[id] {
-                track.window.roll(out.now.mono);
+            if let Some(window) = self.tracks[id].as_mut().and_then(|t| t.window.as_mut()) {
+                window.roll(out.now.mono);
             }
         }
         let (Some(first), Some(second)) = (&self.tracks[pair.first], &self.tracks[pair.second]) else {
@@ -89,7 +90,7 @@ impl Signs {
         let ask = |side: Side| side != Side::Upstream;
         let others = track.of.neighbours.iter().filter(|n| ask(n.side)).filter_map(|n| {
             let other = self.tracks[n.point].as_ref().filter(|t| t.is_good())?;
-            other.window.lately().filter(|v| *v >= floor).map(|v| (n.point, v))
+            other.window().lately().filter(|v| *v >= floor).map(|v| (n.point, v))
         });
         let others = others.collect();
         if let Some(suspect) = self.tracks[id].as_mut().and_then(|t| t.fall.suspect.as_mut()) {
@@ -106,7 +107,7 @@ impl Signs {
             let mut next = suspect.next(out.now.mono, track.lag(), false, settings);
             let stayed = |(other, then): &&(PointId, f64)| {
                 let now =
-                    self.tracks[*other].as_ref().filter(|t| t.is_good()).and_then(|t| t.window.lately());
+                    self.tracks[*other].as_ref().filter(|t| t.is_good()).and_then(|t| t.window().lately());
                 let most = (then * settings.get(Knob::StepNeighbour)).max(track.step * 2.0);
                 now.is_some_and(|now| (now - then).abs() <= most)
             };
@@ -235,7 +236,7 @@ impl Signs {
             found.push(track.finding(Sign::CalibrationOnRise, score, from, seen));
         }
         let value = |other: PointId| {
-            self.tracks[other].as_ref().filter(|t| t.is_good())?.window.lately().map(|v| (other, v))
+            self.tracks[other].as_ref().filter(|t| t.is_good())?.window().lately().map(|v| (other, v))
         };
         let others = track.neighbours().filter_map(value).collect();
         let settings = std::sync::Arc::clone(&track.of.settings);

@@ -19,7 +19,7 @@ const RATIO_USUAL: f64 = 10_080.0;
 /// Minutes before a ratio is usual: a day.
 const RATIO_KNOWN: f64 = 1_440.0;
 
-/// A pair of points. 88 bytes; a point has one with each of two others of its area, and with each neighbour.
+/// A pair of points. 80 bytes; a point has one with each of two others of its area, and with each neighbour.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     /// Upstream, where there is a direction.
@@ -30,7 +30,7 @@ pub(super) struct Pair {
     link: Option<Box<Link>>,
 }
 
-/// What the air that passes both shows. 72 bytes.
+/// What the air that passes both shows. 56 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Link {
     /// Whether the air goes from the first to the second unmixed.
@@ -54,7 +54,7 @@ struct Ratio {
 #[derive(Clone, Debug, Default)]
 struct Alike {
     since: Option<Mono>,
-    minutes: f64,
+    minutes: u32,
     mean: [f64; 2],
     squares: [f64; 2],
     product: f64,
@@ -126,11 +126,11 @@ impl Pair {
     /// Once a minute.
     pub(super) fn minute(&mut self, now: Mono, first: &Track, second: &Track, seen: &mut Vec<Seen>) {
         let settings = &second.of.settings;
-        let (Some(one), Some(two)) = (first.window.mean(0), second.window.mean(0)) else { return };
+        let (Some(one), Some(two)) = (first.window().mean(0), second.window().mean(0)) else { return };
         let step = first.step.max(second.step);
         seen.extend(self.alike.minute(now, one, two, step, settings));
         let (Some(link), Some(scale)) = (&mut self.link, second.of.scale) else { return };
-        let before = if link.lag == 0 { Some(one) } else { first.window.mean(link.lag) };
+        let before = if link.lag == 0 { Some(one) } else { first.window().mean(link.lag) };
         let Some(before) = before else { return };
         if link.flows {
             let limit = scale * settings.get(Knob::AirflowOfAlarm);
@@ -175,12 +175,13 @@ impl Ratio {
 impl Alike {
     fn minute(&mut self, now: Mono, one: f64, two: f64, step: f64, settings: &Settings) -> Option<Seen> {
         let since = *self.since.get_or_insert(now);
-        self.minutes += 1.0;
+        self.minutes = self.minutes.saturating_add(1);
+        let n = f64::from(self.minutes);
         let off = [one - self.mean[0], two - self.mean[1]];
         for ((mean, squares), (off, value)) in
             self.mean.iter_mut().zip(&mut self.squares).zip(off.into_iter().zip([one, two]))
         {
-            *mean += off / self.minutes;
+            *mean += off / n;
             *squares += off * (value - *mean);
         }
         self.product += off[0] * (two - self.mean[1]);
@@ -192,10 +193,10 @@ impl Alike {
         let done = std::mem::take(self);
         let wanted = count(usize::try_from(minutes(span)).unwrap_or(0)) / 2.0;
         // Two that both stand still tell nothing of one another.
-        let moves = done.squares.iter().all(|s| (s / done.minutes).sqrt() > step);
+        let moves = done.squares.iter().all(|s| (s / n).sqrt() > step);
         let correlation = done.product / (done.squares[0] * done.squares[1]).sqrt();
-        let difference = done.difference / done.minutes;
-        let alike = done.minutes >= wanted
+        let difference = done.difference / n;
+        let alike = n >= wanted
             && moves
             && correlation > settings.get(Knob::IdenticalCorrelation)
             && difference < settings.get(Knob::IdenticalDifference);

@@ -25,7 +25,7 @@ const SHAPE: usize = 8;
 /// Changes that are no mere return to the value before: so many make chance repetition impossible.
 const TURNS_MIN: u16 = 24;
 
-/// The stretches of one point. 96 bytes without them.
+/// The stretches of one point. 80 bytes without them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replay {
     prints: VecDeque<u32>,
@@ -37,7 +37,7 @@ pub(super) struct Replay {
     /// Stretches in a row that were there before.
     again: u16,
     /// How many stretches back the one is that must come next.
-    back: Option<usize>,
+    back: Option<u8>,
 }
 
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
@@ -82,12 +82,12 @@ impl Replay {
 
     fn ended(&mut self, settings: &Settings) -> Option<u16> {
         let print = (self.hash >> 32) as u32;
-        let from_end = |back: usize| self.prints.iter().rev().nth(back).copied();
+        let from_end = |back: u8| self.prints.iter().rev().nth(usize::from(back)).copied();
         // With each stretch that is remembered, the old ones lie one further back: the next is just as far back.
         if self.back.is_some_and(|back| from_end(back) == Some(print)) {
             self.again = self.again.saturating_add(1);
         } else {
-            self.back = self.prints.iter().rev().position(|p| *p == print);
+            self.back = (0..).zip(self.prints.iter().rev()).find(|(_, p)| **p == print).map(|(back, _)| back);
             self.again = u16::from(self.back.is_some());
         }
         bounded(&mut self.prints, print, PRINTS);

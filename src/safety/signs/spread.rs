@@ -15,16 +15,17 @@ const SHIFT_MS: i64 = 8 * 3_600_000;
 /// Minutes of a shift that must have been seen for it to count: half of it.
 const SEEN_MIN: u32 = 240;
 
-/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 272 bytes.
+/// The spread of one point, hour by hour, and as it usually is at these hours of the day. 80 bytes, and 180 from the
+/// first shift on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
-    shifts: [Past; SHIFTS],
+    shifts: Option<Box<[Past; SHIFTS]>>,
     /// Which shift goes on.
     shift: Option<i64>,
     sum: f64,
     minutes: u32,
     now: Option<f64>,
-    usual: Option<f64>,
+    usual: Option<f32>,
     collapsed: Option<Mono>,
     lives: Option<Mono>,
 }
@@ -47,10 +48,10 @@ impl Past {
         self.len = self.len.saturating_add(1).min(14);
     }
 
-    fn median(&self) -> f64 {
+    fn median(&self) -> f32 {
         let mut days: Vec<f32> = self.days.iter().copied().take(usize::from(self.len)).collect();
         days.sort_by(f32::total_cmp);
-        days.get(days.len() / 2).copied().map_or(0.0, f64::from)
+        days.get(days.len() / 2).copied().unwrap_or_default()
     }
 }
 
@@ -62,7 +63,7 @@ impl Spread {
             self.change_shift(shift, settings);
         }
         // Below half a step of the display there is no noise that could collapse.
-        let usual = self.usual.filter(|u| *u >= step / 2.0);
+        let usual = self.usual().filter(|u| *u >= step / 2.0);
         let is_low = spread.zip(usual).is_some_and(|(s, u)| s < u * settings.get(Knob::NoiseFraction));
         if is_low {
             self.collapsed.get_or_insert(now.mono);
@@ -75,7 +76,7 @@ impl Spread {
             self.minutes = self.minutes.saturating_add(1);
         }
         let lives = spread
-            .zip(self.usual)
+            .zip(self.usual())
             .is_some_and(|(s, u)| u > 0.0 && s >= u * settings.get(Knob::NoiseNeighbour));
         self.lives = lives.then(|| self.lives.unwrap_or(now.mono));
         self.now = spread;
@@ -83,14 +84,18 @@ impl Spread {
 
     fn change_shift(&mut self, shift: i64, settings: &Settings) {
         let of = |shift: i64| usize::try_from(shift.rem_euclid(3)).unwrap_or(0);
-        if let Some(past) = self.shift.and_then(|old| self.shifts.get_mut(of(old)))
-            && self.minutes >= SEEN_MIN
+        if let Some(old) = self.shift.filter(|_| self.minutes >= SEEN_MIN)
+            && let Some(past) = self.shifts.get_or_insert_default().get_mut(of(old))
         {
             past.push(self.sum / f64::from(self.minutes));
         }
         (self.sum, self.minutes, self.shift) = (0.0, 0, Some(shift));
         let known = |past: &&Past| f64::from(past.len) >= settings.get(Knob::NoiseShifts);
-        self.usual = self.shifts.get(of(shift)).filter(known).map(Past::median);
+        self.usual = self.shifts.as_ref().and_then(|s| s.get(of(shift))).filter(known).map(Past::median);
+    }
+
+    fn usual(&self) -> Option<f64> {
+        self.usual.map(f64::from)
     }
 
     /// Whether its air has lived for as long as a neighbour's must for a collapse to be a sign: a surge that has come
@@ -102,13 +107,13 @@ impl Spread {
     /// How far below its limit the spread is, where it was so for long enough; since when.
     pub(super) fn collapsed(&self, now: Mono, settings: &Settings) -> Option<(f64, Mono)> {
         let since = self.collapsed.filter(|since| now.since(*since) >= settings.span(Knob::NoiseFor))?;
-        let limit = self.usual? * settings.get(Knob::NoiseFraction);
+        let limit = self.usual()? * settings.get(Knob::NoiseFraction);
         Some((limit / self.now?.max(limit / 100.0), since))
     }
 
     /// Spread of the last hour and as usual.
     pub(super) fn both(&self) -> (f64, f64) {
-        (self.now.unwrap_or(0.0), self.usual.unwrap_or(0.0))
+        (self.now.unwrap_or(0.0), self.usual().unwrap_or(0.0))
     }
 
     /// A break: what follows is compared anew.
@@ -136,7 +141,7 @@ mod tests {
             assert_eq!(spread.collapsed(at(minute).mono, &settings), None, "{minute}");
         }
         spread.minute(at(4 * 1_440), Some(0.03), 0.001, &settings);
-        assert!((spread.usual.unwrap() - 0.03).abs() < 1e-6);
+        assert!((spread.usual().unwrap() - 0.03).abs() < 1e-6);
         assert!(spread.lives(at(4 * 1_440).mono, &settings));
         spread.minute(at(4 * 1_440 + 1), Some(0.01), 0.001, &settings);
         for minute in 4 * 1_440 + 2..4 * 1_440 + 32 {

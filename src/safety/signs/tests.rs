@@ -111,7 +111,7 @@ fn a_drop_that_the_return_does_not_see_is_seen() {
 fn a_step_to_zero_or_to_a_constant_is_seen_without_any_neighbour() {
     for (to, within) in [(0.0, 60), (0.1, 600)] {
         let mut alone = plan(&Settings::default());
-        alone.watched.points.values_mut().for_each(|p| p.neighbours.clear());
+        alone.watched.points.values_mut().for_each(|p| Arc::make_mut(p).neighbours.clear());
         let mut bench = Bench::with(3, alone);
         bench.honest(2 * HOUR);
         bench.run(within, &mut |_, n, value| good(if n == T1 { to } else { value }));
@@ -425,7 +425,7 @@ fn a_feed_contact_that_never_moves_is_seen_after_a_month() {
 #[test]
 fn a_sign_that_is_turned_off_at_a_point_is_not_told_there() {
     let mut deaf = plan(&Settings::default());
-    deaf.watched.points.values_mut().for_each(|p| p.off = vec![Sign::Frozen]);
+    deaf.watched.points.values_mut().for_each(|p| Arc::make_mut(p).off = vec![Sign::Frozen]);
     let mut bench = Bench::with(1, deaf);
     bench.honest(6 * HOUR);
     bench.run(2 * HOUR, &mut |_, n, value| good(if n == T2 { 0.37 } else { value }));

@@ -6,7 +6,7 @@ use super::frozen::Frozen;
 use super::replay::Replay;
 use super::spread::Spread;
 use super::step::Step;
-use super::window::{Seen, Window, seconds};
+use super::window::{self, Seen, Window, seconds};
 use super::{Finding, Of, words};
 use crate::model::plan::Point;
 use crate::model::point::{Doubt, Fault, Quality, Reading, Text, Unit};
@@ -21,7 +21,7 @@ const FOLDED_SHARE: f64 = 0.8;
 /// Beyond this no instrument reads, and sums of squares lose their sense. What is beyond it is not looked at.
 const VALUE_MAX: f64 = 1e9;
 
-/// One point: 744 bytes beside its evidence.
+/// One point. What was read of it is its evidence, made with its first good reading and kept apart.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: PointId,
@@ -29,11 +29,11 @@ pub(super) struct Track {
     unit: Unit,
     /// One step of its display.
     pub(super) step: f64,
-    pub(super) window: Window,
+    pub(super) window: Option<Box<Window>>,
+    replay: Option<Box<Replay>>,
     pub(super) frozen: Frozen,
     pub(super) spread: Spread,
     pub(super) fall: Step,
-    replay: Replay,
     clamp: Clamp,
     pub(super) calibration: Option<Box<Calibration>>,
     /// Its last good reading.
@@ -61,17 +61,17 @@ pub(super) struct Events {
 }
 
 impl Track {
-    pub(super) fn new(id: PointId, of: Arc<WatchedPoint>, point: &Point, now: Mono) -> Track {
+    pub(super) fn new(id: PointId, of: Arc<WatchedPoint>, point: &Point) -> Track {
         Track {
             id,
             of,
             unit: point.unit,
             step: 10f64.powi(i32::from(point.decimals).saturating_neg()),
-            window: Window::new(now),
+            window: None,
+            replay: None,
             frozen: Frozen::default(),
             spread: Spread::default(),
             fall: Step::default(),
-            replay: Replay::default(),
             clamp: Clamp::default(),
             calibration: None,
             last: None,
@@ -132,9 +132,9 @@ impl Track {
             return false;
         }
         let settings = Arc::clone(&self.of.settings);
-        self.window.push(now, value);
+        self.window.get_or_insert_with(|| Box::new(Window::new(now))).push(now, value);
         if self.frozen.heard(now, value, &settings)
-            && let Some(again) = self.replay.changed(value, self.step, &settings)
+            && let Some(again) = self.replay.get_or_insert_default().changed(value, self.step, &settings)
         {
             let score = f64::from(again) / settings.get(Knob::ReplayChunks);
             found.push(self.finding(Sign::Replayed, score, now, words::replayed(again)));
@@ -184,7 +184,7 @@ impl Track {
         let (scale, last) = (self.of.scale?, self.last?);
         let settings = &self.of.settings;
         let high = last.value / (scale * settings.get(Knob::GapOfAlarm));
-        let slope = self.window.slope().unwrap_or(0.0);
+        let slope = self.window().slope().unwrap_or(0.0);
         let rises = slope / (scale * settings.get(Knob::GapSlope));
         let score = high.max(rises);
         (score >= 1.0).then(|| (score, words::high_or_rising(last.value, slope, self.unit)))
@@ -206,9 +206,12 @@ impl Track {
 
     /// Once a minute: what lasts.
     pub(super) fn minute(&mut self, now: Now, found: &mut Vec<Finding>) {
-        self.window.roll(now.mono);
+        if let Some(window) = &mut self.window {
+            window.roll(now.mono);
+        }
         let settings = Arc::clone(&self.of.settings);
-        self.spread.minute(now, self.window.spread(), self.step, &settings);
+        let spread = self.window().spread();
+        self.spread.minute(now, spread, self.step, &settings);
         if let Some(since) = self.gap {
             let seen = words::still_away(now.mono.since(since));
             found.push(self.finding(Sign::GapOnRise, 1.0, since, seen));
@@ -239,6 +242,11 @@ impl Track {
                 ));
             }
         }
+    }
+
+    /// What was read of it lately.
+    pub(super) fn window(&self) -> &Window {
+        self.window.as_deref().unwrap_or(&window::EMPTY)
     }
 
     pub(super) fn finding(&self, sign: Sign, score: f64, from: Mono, seen: Text) -> Finding {

@@ -59,18 +59,21 @@ pub(super) struct Window {
     open: Welford,
 }
 
+/// The window of a point of which nothing was read.
+pub(super) static EMPTY: Window = Window {
+    recent: VecDeque::new(),
+    minutes: VecDeque::new(),
+    number: 0,
+    open: Welford { count: 0, mean: 0.0, squares: 0.0 },
+};
+
 impl Window {
     /// Bytes of the evidence of one point, at most.
     #[cfg(test)]
     pub(super) const BYTES: usize = RECENT * size_of::<Seen>() + MINUTES * size_of::<Minute>();
 
     pub(super) fn new(now: Mono) -> Window {
-        Window {
-            recent: VecDeque::with_capacity(RECENT),
-            minutes: VecDeque::with_capacity(MINUTES),
-            number: number(now),
-            open: Welford::default(),
-        }
+        Window { number: number(now), ..Window::default() }
     }
 
     /// Takes in a good reading.
