@@ -117,7 +117,7 @@ impl Compiler<'_> {
                 tells: by_profile.tells.get(&id).copied(),
                 neighbours: Vec::new(),
             };
-            self.plan.watched.points.insert(id, watched);
+            self.plan.watched.points.insert(id, Arc::new(watched));
         }
     }
 
