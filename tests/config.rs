@@ -9,7 +9,9 @@
     reason = "a test stops where it is wrong"
 )]
 
-use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
+use davy::config::{
+    Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders, profile_schema,
+};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
 use davy::model::grade::Grading;
@@ -109,6 +111,16 @@ fn the_schema_knows_every_key_of_the_demo_and_no_other() {
     broken["gateway"].as_object_mut().unwrap().remove("id");
     let problems = misfits(&schema, &schema, &broken, "");
     assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn the_schema_of_profiles_knows_every_key_of_those_that_are_built_in() {
+    let schema = profile_schema();
+    for path in files("config/profiles") {
+        let profile: toml::Value = toml::from_str(&read(&path).text).unwrap();
+        let problems = misfits(&schema, &schema, &serde_json::to_value(&profile).unwrap(), "");
+        assert!(problems.is_empty(), "{path}: {problems:?}");
+    }
 }
 
 /// Where `value` does not fit `schema`: the few words of JSON Schema that ours is written in.

@@ -2,7 +2,6 @@
 //! line may bring is never taken for a good reading. What profiles ask Davy to look at of itself is looked at.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     clippy::arithmetic_side_effects,
@@ -10,7 +9,7 @@
 )]
 
 use davy::config::{Extras, Severity, Source, compile};
-use davy::field::codec::{Cells, decode};
+use davy::field::codec::{Cells, decode, encode, encode_amiss, encode_beside, pack};
 use davy::model::alarm::Condition;
 use davy::model::plan::Plan;
 use davy::model::point::{Doubt, Fault, Quality, Reading, Unit};
@@ -405,6 +404,55 @@ fn an_answer_that_was_cut_short_gives_no_good_reading_of_what_it_lacks() {
             }
         }
     }
+}
+
+/// What a pretended device puts into its registers reads as what it pretends: the plant and the agent are two readers of
+/// one profile.
+#[test]
+fn what_a_pretended_device_holds_reads_as_what_it_pretends() {
+    let mut said = BTreeSet::new();
+    for (name, plan) in PLANS.iter() {
+        for (id, point) in plan.points.iter() {
+            let (device, field) = (&plan.devices[point.device], &point.field);
+            let block = device.blocks[point.block];
+            let middle = field.range.map_or(12.0, |(lo, hi)| (lo + (hi - lo) / 4.0).round());
+            let value = if point.unit == Unit::State { 1.0 } else { middle };
+            for quality in Quality::ALL {
+                let beside = encode_beside(field, point.unit, quality);
+                let raw = match (&beside, encode_amiss(field, quality)) {
+                    (Some(_), _) => encode(field, value),
+                    (None, Some(raw)) => raw,
+                    (None, None) => continue,
+                };
+                let well = || encode_beside(field, point.unit, Quality::Good).unwrap();
+                let mut words = vec![0; usize::from(block.count)];
+                let mut store = |at: Location, encoding: Encoding, raw| {
+                    let first = usize::from(at.address - block.at.address);
+                    let packed = pack(encoding, raw, words[first]);
+                    words[first..first + packed.len()].copy_from_slice(&packed);
+                };
+                for (at, encoding, raw) in beside.unwrap_or_else(well) {
+                    store(at, encoding, raw);
+                }
+                // A contact within its own status word is part of what that says.
+                if point.unit != Unit::State || field.statuses.is_empty() {
+                    store(field.at, field.encoding, raw);
+                }
+                let cells = match block.at.space.is_bits() {
+                    true => Cells::Bits(words.iter().map(|w| *w != 0).collect()),
+                    false => Cells::Words(words),
+                };
+                let readings = decode(device, point.block, &cells, plan.points_of(point.device), Mono::START);
+                let read = readings.iter().find(|(of, _)| *of == id).unwrap().1;
+                assert_eq!(read.quality, quality, "{name} {}", point.tag);
+                if quality == Quality::Good && point.unit != Unit::State {
+                    assert!((read.value.unwrap() - value).abs() < 0.01, "{name} {}: {read:?}", point.tag);
+                }
+                said.insert(quality);
+            }
+        }
+    }
+    assert!(said.len() >= 9, "{said:?}");
 }
 
 // --- What Davy looks at of itself -----------------------------------------------------------------------------------------

@@ -148,6 +148,12 @@ pub fn json_schema() -> serde_json::Value {
     shapes::SITE_FILE.document("Davy site file")
 }
 
+/// The JSON Schema (2020-12) of a profile, for editors.
+#[must_use]
+pub fn profile_schema() -> serde_json::Value {
+    shapes::PROFILE_FILE.document("Davy profile")
+}
+
 /// SHA-256 of the site file and of all that it draws in, hexadecimal. A built-in limit that an upgrade changes is no longer
 /// the same configuration either.
 fn hash<'a>(site: &'a Source, drawn_in: impl Iterator<Item = &'a Source>) -> String {
