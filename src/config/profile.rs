@@ -14,7 +14,7 @@ use super::names::Names;
 use super::read::{Row, Value};
 use super::site::seconds;
 use crate::model::point::{Doubt, Quality, Text, Unit};
-use crate::model::register::{Command, Field, Space, StatusField, StatusMeaning, Watchdog};
+use crate::model::register::{Command, Current, Field, Space, StatusField, StatusMeaning, Watchdog};
 use cells::{Cells, one_bit, overlaps, place, quality, sayable, scan, torn};
 use std::sync::Arc;
 
@@ -276,7 +276,7 @@ impl Signals<'_> {
     }
 
     /// What is said by currents outside the measuring range, of a signal that is a current.
-    fn current(&mut self, row: &Row, unit: Unit) -> Option<crate::model::register::Current> {
+    fn current(&mut self, row: &Row, unit: Unit) -> Option<Current> {
         let is_loop = unit == Unit::MilliAmpere;
         let wrong = match is_loop {
             true => row.has("range").then_some((
@@ -292,6 +292,15 @@ impl Signals<'_> {
         };
         if let Some((key, message, help)) = wrong {
             self.faults.push(Fault::error("misplaced-loop", row.at(key), message).help(help));
+        }
+        for step in row.tables("steps") {
+            if let Some(ma) = step.number("ma").filter(|ma| Current::MEASURES.contains(ma)) {
+                let message = format!("a current of {ma} mA measures something, or is a failure after NE 43");
+                self.faults.push(
+                    Fault::error("misplaced-loop", step.at("ma"), message)
+                        .help("steps lie below 3.6 mA or above 21 mA"),
+                );
+            }
         }
         is_loop.then(|| status::current(row))
     }

@@ -224,6 +224,11 @@ pub struct Current {
     pub steps: Vec<(f64, Quality)>,
 }
 
+impl Current {
+    /// What no step may be: from where a wire counts as broken to where a transmitter has failed, in mA.
+    pub const MEASURES: std::ops::RangeInclusive<f64> = 3.6..=21.0;
+}
+
 /// A status word and what it says of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusField {
