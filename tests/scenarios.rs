@@ -13,7 +13,9 @@ mod world;
 
 use davy::config::{self, Extras, Source};
 use davy::model::command::{Order, Verb};
+use davy::model::element::TestKind;
 use davy::model::line::LineFault;
+use davy::model::permit::{PermitKind, SetPoints, Tightening};
 use davy::model::plan::Plan;
 use davy::model::point::Quality;
 use davy::model::record::{Standing, Who};
@@ -21,13 +23,14 @@ use davy::model::sign::Watched;
 use davy::model::table::{DeviceId, ElementId, PointId};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use world::kept::Journal;
 use world::plant::{Line, Plant, is_polled, quality};
 use world::site::SiteText;
-use world::told;
+use world::told::{self, Show};
 
 /// The wall clock at the start: 2026-11-24, noon.
 const NOON: i64 = 1_795_521_600_000;
@@ -40,6 +43,7 @@ struct Script {
     site: String,
     events: Vec<(Mono, String)>,
     until: Mono,
+    show: Show,
 }
 
 type Wrong = String;
@@ -47,7 +51,7 @@ type Wrong = String;
 impl Script {
     fn read(text: &str) -> Result<Script, Wrong> {
         let (mut words, mut demo, mut changes) = (SiteText::default(), false, Vec::new());
-        let (mut events, mut until) = (Vec::new(), None);
+        let (mut events, mut until, mut show) = (Vec::new(), None, Show::default());
         for line in text.lines().map(str::trim) {
             let bad = || format!("not understood: {line}");
             if line.is_empty() || line.starts_with('#') || line == "site" {
@@ -57,6 +61,8 @@ impl Script {
             } else if let Some(rest) = line.strip_prefix("change ") {
                 let (from, to) = rest.split_once(" => ").ok_or_else(bad)?;
                 changes.push((from.to_owned(), to.to_owned()));
+            } else if let Some(words) = line.strip_prefix("show ") {
+                words.split_whitespace().try_for_each(|word| show.word(word)).ok_or_else(bad)?;
             } else if let Some(rest) = line.strip_prefix("at ") {
                 let (at, what) = rest.split_once(' ').ok_or_else(bad)?;
                 events.push((time(at).ok_or_else(bad)?, what.trim().to_owned()));
@@ -72,7 +78,7 @@ impl Script {
         }
         let until = until.ok_or("there is no `until`")?;
         events.sort_by_key(|(at, _)| *at);
-        Ok(Script { site, events, until })
+        Ok(Script { site, events, until, show })
     }
 }
 
@@ -124,6 +130,7 @@ struct Stage {
     now: Now,
     started: Mono,
     timeline: String,
+    show: Show,
     /// The gateway is without power until then.
     off_until: Option<Mono>,
 }
@@ -141,6 +148,7 @@ impl Stage {
             now,
             started: now.mono,
             timeline: String::new(),
+            show: script.show,
             off_until: None,
         };
         let mut events = script.events.iter().peekable();
@@ -189,7 +197,7 @@ impl Stage {
             if told::is_ordinary(record) && self.now.mono.since(self.started) < Span::from_secs(1) {
                 continue;
             }
-            for line in told::lines(record) {
+            for line in told::lines(record, self.show) {
                 writeln!(self.timeline, "{}", line.trim_end()).unwrap();
             }
         }
@@ -254,7 +262,17 @@ impl Stage {
                 let (value, over) = (value.parse().ok()?, span(n, unit)?);
                 self.points(names, |plant, now, point| plant.ramp(now, point, value, over))
             }
+            ["the", "output", "of", element, "is", "switched", how @ ("on" | "off"), "on", "site"] => {
+                let on = *how == "on";
+                self.drive(element, |plant, id| plant.switch_on_site(id, Some(on)))
+            }
+            ["the", "output", "of", element, "is", "left", "to", "Davy"] => {
+                self.drive(element, |plant, id| plant.switch_on_site(id, None))
+            }
             [element, "sticks"] => self.drive(element, |plant, id| plant.drive[id].stuck = true),
+            [element, "opens", "again", "when", "let", "go"] => {
+                self.drive(element, |plant, id| plant.drive[id].springs_back = true)
+            }
             [element, "comes", "loose"] => self.drive(element, |plant, id| plant.drive[id].stuck = false),
             [element, "is", "opened" | "re-powered", "by", "hand"] => self.by_hand(element),
             [names @ .., "is" | "are", word] if quality(word).is_some() => {
@@ -340,6 +358,39 @@ impl Stage {
             ["takes", key, "out", "of", "service", ..] => {
                 Verb::TakeOut { key: (*key).to_owned(), reason, second }
             }
+            ["bypasses", target, "for", minutes, "min", ..] => Verb::Bypass {
+                target: (*target).to_owned(),
+                minutes: Some(minutes.parse().ok()?),
+                reason,
+                second,
+            },
+            ["bypasses", target, ..] => {
+                Verb::Bypass { target: (*target).to_owned(), minutes: None, reason, second }
+            }
+            ["ends", "the", "bypass", "of", key] => Verb::Unbypass { target: (*key).to_owned() },
+            ["calibrates", point, "for", minutes, "min"] => {
+                Verb::Calibrate { point: (*point).to_owned(), minutes: Some(minutes.parse().ok()?) }
+            }
+            ["ends", "the", "calibration", "of", point] => {
+                Verb::Calibrate { point: (*point).to_owned(), minutes: None }
+            }
+            ["tests", target, kind] => {
+                Verb::ProofTest { target: (*target).to_owned(), kind: TestKind::parse(kind)? }
+            }
+            ["permits", kind, "at", place, "for", minutes, "min", "with", tighten @ ..] => {
+                let (tighten, second) = match tighten {
+                    [tighten @ .., "and", second] => (tighten, Some((*second).to_owned())),
+                    _ => (tighten, None),
+                };
+                Verb::Permit {
+                    place: (*place).to_owned(),
+                    kind: PermitKind::parse(kind)?,
+                    minutes: minutes.parse().ok()?,
+                    tighten: tightening(tighten)?,
+                    second,
+                }
+            }
+            ["ends", "the", "permit", key] => Verb::EndPermit { key: (*key).to_owned() },
             ["takes", key, "back"] => Verb::TakeBack { key: (*key).to_owned() },
             _ => return None,
         };
@@ -347,6 +398,25 @@ impl Stage {
         self.input(Input::Order(Order { who, verb }));
         Some(())
     }
+}
+
+/// `50 percent`, or `alarm 0.5 trip 0.75`.
+fn tightening(words: &[&str]) -> Option<Tightening> {
+    if let [percent, "percent"] = words {
+        return Some(Tightening::Percent(percent.parse().ok()?));
+    }
+    let (mut warning, mut alarm, mut trip) = (None, None, None);
+    for pair in words.chunks(2) {
+        let [level, value] = pair else { return None };
+        let place = match *level {
+            "warning" => &mut warning,
+            "alarm" => &mut alarm,
+            "trip" => &mut trip,
+            _ => return None,
+        };
+        *place = Some(value.parse().ok()?);
+    }
+    Some(Tightening::SetPoints(SetPoints { warning, alarm, trip, ..SetPoints::default() }))
 }
 
 fn span(n: &str, unit: &str) -> Option<Span> {
@@ -446,6 +516,54 @@ fn each_file_is_one_promise_named_as_a_sentence() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with('#'), "{name} does not open with what it promises and by which rule");
     }
+}
+
+#[test]
+fn each_row_of_a_standard_that_a_site_can_choose_has_a_timeline() {
+    let scripts: Vec<String> = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let shown: BTreeSet<[String; 3]> = scripts.iter().flat_map(|script| places_of(script)).collect();
+    let standards = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/standards");
+    let (mut rows, mut missing) = (0, Vec::new());
+    for file in std::fs::read_dir(standards).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for kind in text.split("\n[[kind]]\n").skip(1) {
+            let quoted = |text: &str, key: &str| {
+                let line =
+                    text.lines().find_map(|l| l.strip_prefix(&format!("{key} = \""))?.split('"').next());
+                line.unwrap_or_default().to_owned()
+            };
+            let id = quoted(kind, "id");
+            for row in kind.split("[[kind.set_points]]").skip(1) {
+                let wanted = [id.clone(), quoted(row, "place"), quoted(row, "gas")];
+                rows += 1;
+                if !shown.contains(&wanted) {
+                    missing.push(wanted);
+                }
+            }
+        }
+    }
+    assert!(rows > 35, "only {rows} rows were found");
+    assert!(missing.is_empty(), "no scenario has a head for {missing:?} (kind, place, gas)");
+}
+
+/// The heads of a script: in what kind of area, at which place, for which gas; and the same for any gas.
+fn places_of(script: &str) -> Vec<[String; 3]> {
+    let mut kinds = BTreeMap::new();
+    let mut places = Vec::new();
+    let mut head = |kind: &String, place: &str, gas: &str| {
+        places.extend([gas, ""].map(|gas| [kind.clone(), place.to_owned(), gas.to_owned()]));
+    };
+    for line in script.split(RULE).next().unwrap().lines() {
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["area", id, "is", "a" | "an", kind, ..] => {
+                drop(kinds.insert((*id).to_owned(), (*kind).to_owned()))
+            }
+            ["head", _, "in", area, "at", place, "measures", gas, ..] => head(&kinds[*area], place, gas),
+            ["head", _, "in", area, "measures", gas, ..] => head(&kinds[*area], "", gas),
+            _ => {}
+        }
+    }
+    places
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::orders::refuse;
 use super::site::{Effects, Site};
 use crate::model::command::Reply;
 use crate::model::plan::{Plan, Subject};
-use crate::model::point::Text;
+use crate::model::point::{Tag, Text};
 use crate::model::record::{Body, BypassChange, BypassStanding, BypassStep, Standing, Who};
 use crate::model::table::{AlarmId, PointId, TripId};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -223,11 +223,7 @@ impl Site {
         let others = voting.iter().flat_map(|trip| self.plan.trips[*trip].causes.iter());
         let points = others.filter_map(|other| point_of(*other)).filter(|p| Some(*p) != point_of(cause));
         let point = points.into_iter().find(|point| self.signs.is_excused(*point))?;
-        let tag = &self.plan.points[point].tag;
-        Some(Text::new(
-            format!("同组的 {tag} 正在标校, 一次只许退出一个"),
-            format!("{tag} of the same trip is being calibrated: one at a time"),
-        ))
+        Some(one_calibrated(&self.plan.points[point].tag))
     }
 
     /// The bypassed causes of the trips that a point votes in, its own left aside.
@@ -309,6 +305,14 @@ impl Site {
         };
         effects.record(now, Body::Bypass(change));
     }
+}
+
+/// Says that `tag` is out of a vote already.
+pub(super) fn one_calibrated(tag: &Tag) -> Text {
+    Text::new(
+        format!("同组的 {tag} 正在标校, 一次只许退出一个"),
+        format!("{tag} of the same trip is being calibrated: one at a time"),
+    )
 }
 
 /// What is wrong with the second person who has to stand for something.

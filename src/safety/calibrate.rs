@@ -1,14 +1,15 @@
 //! The orders that begin and end a calibration: a named person, a planned time, and neighbours that go on guarding.
 
+use super::bypass::one_calibrated;
 use super::orders::refuse;
 use super::signs::Out;
 use super::site::{Effects, Site};
 use crate::model::alarm::Level;
 use crate::model::command::Reply;
-use crate::model::plan::{Plan, Subject};
+use crate::model::plan::{Plan, Subject, Trip};
 use crate::model::point::{Text, Unit};
 use crate::model::record::Who;
-use crate::model::table::PointId;
+use crate::model::table::{AlarmId, PointId};
 use crate::model::time::{Now, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,7 +94,10 @@ impl Site {
                 format!("{key} of the same trip is bypassed: one at a time"),
             ));
         }
-        let over = |id: &&crate::model::table::AlarmId| {
+        if let Some(other) = self.calibrated_with(id).filter(|_| minutes.is_some()) {
+            missing.push(one_calibrated(&self.plan.points[other].tag));
+        }
+        let over = |id: &&AlarmId| {
             let condition = self.plan.alarms[**id].condition;
             let at_limit = condition.level().is_some_and(|level| level >= Level::Alarm);
             at_limit && self.alarms[**id].active()
@@ -109,9 +113,20 @@ impl Site {
         missing
     }
 
+    /// Another point that votes in a trip of this one, and is being calibrated by order.
+    fn calibrated_with(&self, id: PointId) -> Option<PointId> {
+        let point_of = |alarm: &AlarmId| match self.plan.alarms[*alarm].subject {
+            Subject::Point(point) => Some(point),
+            Subject::Device(_) | Subject::Element(_) => None,
+        };
+        let points = |trip: &Trip| trip.causes.iter().filter_map(point_of).collect::<Vec<_>>();
+        let voting = self.plan.trips.values().map(points).filter(|points| points.contains(&id));
+        voting.flatten().find(|other| *other != id && self.signs.is_excused(*other))
+    }
+
     /// What is said where no other guard of a trip is good: there, the point goes on counting as a vote.
     fn left_alone(&self, id: PointId) -> (String, String) {
-        let of_point = |a: &crate::model::table::AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
+        let of_point = |a: &AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
         let alone = self.plan.trips.iter().filter(|(_, trip)| trip.causes.iter().any(of_point)).filter(
             |(t, trip)| {
                 let causes = self.inputs(*t);

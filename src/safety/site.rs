@@ -130,6 +130,33 @@ pub struct Site {
     pub(super) snapshot_due: Mono,
     /// When the first judge of this run began; a reload is no start.
     pub(super) started: Mono,
+    /// How often what this plan does not have had occurred: if it comes back, its numbers go on.
+    absent: Absent,
+}
+
+/// Occurrences of alarms and trips that are in no plan now, by key: no two may ever have the same number.
+#[derive(Clone, Debug, Default)]
+struct Absent {
+    alarms: BTreeMap<String, AlarmStanding>,
+    trips: BTreeMap<String, TripStanding>,
+}
+
+impl Absent {
+    fn from(plan: &Plan, standing: &Standing) -> Absent {
+        let alarms = standing.alarms.iter().filter(|(key, _)| plan.alarm(key).is_none());
+        let trips = standing.trips.iter().filter(|(tag, _)| plan.trip(tag).is_none());
+        Absent {
+            alarms: alarms.map(|(key, was)| (key.clone(), was.clone())).collect(),
+            trips: trips.map(|(tag, was)| (tag.clone(), was.clone())).collect(),
+        }
+    }
+
+    /// Takes in what was told of alarms that the new file does not have.
+    fn note<'a>(&mut self, removed: impl Iterator<Item = &'a Record>) {
+        let mut told = Standing { alarms: std::mem::take(&mut self.alarms), ..Standing::default() };
+        removed.for_each(|record| told.apply(record));
+        self.alarms = told.alarms;
+    }
 }
 
 impl Site {
@@ -168,6 +195,7 @@ impl Site {
             told: plan.points.map(|_, _| None),
             snapshot_due: now.mono + plan.telemetry.snapshot,
             started: now.mono,
+            absent: Absent::from(&plan, standing),
             plan,
         };
         site.note_escalated();
@@ -443,6 +471,8 @@ impl Site {
             incidents: self.incidents.standing(&self.plan),
             grades: self.grades.standing(&self.plan),
             permits: self.permits.standing(),
+            alarms: self.absent.alarms.clone(),
+            trips: self.absent.trips.clone(),
             ..Standing::default()
         };
         for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
@@ -545,12 +575,14 @@ impl Site {
                 next.elements[id].found_tripped = self.elements[was].found_tripped;
             }
         }
+        let first = effects.records.len();
         for id in self.plan.alarms.ids().collect::<Vec<_>>() {
             let (from, gone) = (self.alarms[id].state(), plan.alarm(&self.plan.alarms[id].key).is_none());
             if gone && from != AlarmState::Normal {
                 self.tell_removed(now, id, Transition { from, cause: AlarmCause::Removed }, effects);
             }
         }
+        next.absent.note(effects.records.iter().skip(first));
         self.close_removed(now, &plan, effects);
         *self = next;
         let (all, first) = (self.plan.alarms.ids().collect(), effects.records.len());

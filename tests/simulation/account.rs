@@ -1,10 +1,19 @@
 //! The second account: what was read, and what follows from it by the promises, kept without a look at the judge. It
 //! says less than the judge may know, and never more.
+//!
+//! It knows of bypasses, calibrations, permits and tests what was ordered and answered with "done", and what the
+//! records say of their end.
 
-use davy::model::alarm::{AlarmCause, AlarmState, AsideHow, Condition};
+use crate::permits;
+use davy::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour, Condition};
+use davy::model::command::Verb;
+use davy::model::grade::GradeChange;
+use davy::model::incident::{IncidentChange, IncidentStep};
+use davy::model::permit::{Permit, PermitChange, PermitStep};
 use davy::model::plan::{Member, OnBad, Plan, Subject, Trip};
 use davy::model::point::{Displayed, Doubt, Quality, Reading};
-use davy::model::record::{AlarmChange, Standing, TripChange};
+use davy::model::record::{AlarmChange, BypassChange, BypassStep, Standing, TripChange};
+use davy::model::sign::{Anomaly, CalibrationChange, Sign};
 use davy::model::table::{AlarmId, DeviceId, ElementId, PointId, Table, TripId};
 use davy::model::time::{Mono, Now, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +21,9 @@ use std::sync::Arc;
 
 /// The judge may take a tick to act on time.
 pub(crate) const TICK: Span = Span::from_ms(100);
+
+/// That a calibration is over its planned time is looked at once a second.
+const CALIBRATION_SLACK: Span = Span::from_ms(1_200);
 
 /// What one reading says of one alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +41,8 @@ enum Says {
 /// What was read, and since when it says what it says.
 #[derive(Debug)]
 pub(crate) struct Account {
+    /// The file's plan, and the same with the set-points that permits make of it.
+    file: Arc<Plan>,
     plan: Arc<Plan>,
     /// The last reading of every point since the start.
     pub(crate) told: Table<PointId, Option<Reading>>,
@@ -55,6 +69,29 @@ pub(crate) struct Account {
     read_back: BTreeSet<ElementId>,
     /// Another file was taken since the start: what was heard under the old one may count or not.
     changed: bool,
+    /// When the gateway started.
+    pub(crate) started: Mono,
+    /// By alarm key, until when a cause is out of the votes at most.
+    pub(crate) bypassed: BTreeMap<String, Mono>,
+    /// By point, until when its calibration excuses it at most.
+    pub(crate) calibrating: BTreeMap<String, Mono>,
+    /// By point, when its last calibration ended.
+    pub(crate) calibrated: BTreeMap<String, Mono>,
+    /// Bypasses and calibrations that nobody begins now: those that were over, and by a wall clock that was set back are
+    /// not, since nobody has another clock over a power failure; and those that another file has put into one trip.
+    pub(crate) revived: BTreeSet<String>,
+    /// Alarms whose silence began while their point was calibrated: when it counts is the judge's business.
+    excused: Table<AlarmId, bool>,
+    /// Permits in force, by key, and until when at most.
+    pub(crate) permits: BTreeMap<String, (Permit, Mono)>,
+    /// What is under test, and until when at most.
+    pub(crate) testing: Option<(Vec<ElementId>, Mono)>,
+    /// By area: the number of its last incident, and whether that is open.
+    incidents: BTreeMap<String, (u32, bool)>,
+    /// By area: the colour that was told last.
+    grades: BTreeMap<String, Colour>,
+    /// Signs that stand.
+    signs: BTreeSet<(String, Sign)>,
 }
 
 impl Account {
@@ -76,6 +113,18 @@ impl Account {
             found: BTreeSet::new(),
             read_back: BTreeSet::new(),
             changed: false,
+            started: Mono::START,
+            bypassed: BTreeMap::new(),
+            calibrating: BTreeMap::new(),
+            calibrated: BTreeMap::new(),
+            revived: BTreeSet::new(),
+            excused: plan.alarms.map(|_, _| false),
+            permits: BTreeMap::new(),
+            testing: None,
+            incidents: BTreeMap::new(),
+            grades: BTreeMap::new(),
+            signs: BTreeSet::new(),
+            file: Arc::clone(plan),
             plan: Arc::clone(plan),
         }
     }
@@ -97,15 +146,50 @@ impl Account {
         }
         account.tripped =
             standing.trips.iter().filter(|(_, t)| t.tripped).map(|(tag, _)| tag.clone()).collect();
+        account.started = now.mono;
+        account.goes_on_with(standing, now);
         account
+    }
+
+    /// What people have begun goes on for what the wall clock says is left, and never for longer than was said.
+    fn goes_on_with(&mut self, standing: &Standing, now: Now) {
+        let minutes = |n: u32| Span::from_secs(u64::from(n) * 60);
+        for (key, bypass) in &standing.bypasses {
+            let may = self.file.alarm(key).is_some_and(|id| self.file.bypassable.contains_key(&id));
+            let left = bypass.until.since(now.wall).min(bypass.remaining);
+            if may {
+                self.bypassed.insert(key.clone(), now.mono + left);
+            }
+        }
+        for (tag, calibrations) in &standing.calibrations {
+            let ordered = calibrations.planned.filter(|planned| *planned > Span::ZERO);
+            if let Some((planned, begun)) = ordered.zip(calibrations.begun.last()) {
+                let is_before = now.wall < *begun;
+                let left =
+                    if is_before { Span::ZERO } else { begun.after(planned).since(now.wall).min(planned) };
+                self.calibrating.insert(tag.clone(), now.mono + left);
+            }
+        }
+        for (key, permit) in &standing.permits {
+            let left = permit.until.since(now.wall).min(minutes(permit.minutes));
+            self.permits.insert(key.clone(), (permit.clone(), now.mono + left));
+        }
+        for (area, incident) in &standing.incidents {
+            self.incidents.insert(area.clone(), (incident.number, incident.open.is_some()));
+        }
+        self.grades.clone_from(&standing.grades);
+        self.signs = standing.signs.keys().cloned().collect();
+        self.plan = permits::tightened(&self.file, self.permits.values().map(|(permit, _)| permit));
     }
 
     /// The site goes on under another file. What is about things that kept their name and meaning goes on; of the
     /// rest nothing is held against the judge.
     pub(crate) fn replanned(&self, plan: &Arc<Plan>, now: Now) -> Account {
         let mut next = Account::new(plan);
-        let same_file = *plan == self.plan;
+        let same_file = *plan == self.file;
         next.changed = self.changed || !same_file;
+        next.plan = permits::tightened(&next.file, self.permits.values().map(|(permit, _)| permit));
+        let plan = &Arc::clone(&next.plan);
         for (id, alarm) in plan.alarms.iter() {
             let Some(was) = self.plan.alarm(&alarm.key) else { continue };
             if same_file {
@@ -113,6 +197,7 @@ impl Account {
                 next.held[id] = self.held[was];
                 next.heard[id] = self.heard[was];
             }
+            next.excused[id] = self.excused[was];
             if self.plan.alarms[was].limit == alarm.limit {
                 next.safe[id] = self.safe[was];
             }
@@ -129,6 +214,20 @@ impl Account {
         for id in &self.found {
             next.found.extend(plan.elements.find(|e| e.tag == self.plan.elements[*id].tag));
         }
+        next.started = self.started;
+        next.bypassed.clone_from(&self.bypassed);
+        next.calibrating.clone_from(&self.calibrating);
+        next.calibrated.clone_from(&self.calibrated);
+        next.revived.clone_from(&self.revived);
+        if !same_file {
+            next.revived.extend(self.bypassed.keys().chain(self.calibrating.keys()).cloned());
+        }
+        // It is told to be aborted at once.
+        next.testing.clone_from(&self.testing);
+        next.permits.clone_from(&self.permits);
+        next.incidents.clone_from(&self.incidents);
+        next.grades.clone_from(&self.grades);
+        next.signs.clone_from(&self.signs);
         let has = |key: &str| plan.alarm(key).is_some();
         next.states.clone_from(&self.states);
         next.under.clone_from(&self.under);
@@ -145,10 +244,7 @@ impl Account {
         self.failures[device] = 0;
         for (point, reading) in readings {
             self.told[*point] = Some(*reading);
-            for alarm in &plan.points[*point].alarms {
-                let says = says(&plan, *alarm, reading);
-                self.note(*alarm, says, now);
-            }
+            self.read(*point, now);
         }
         for (id, element) in plan.elements.iter() {
             let read = readings.iter().find(|(point, _)| *point == element.readback);
@@ -191,6 +287,42 @@ impl Account {
         self.note_safety(now);
     }
 
+    /// Looks at what a point read last.
+    fn read(&mut self, point: PointId, now: Mono) {
+        let plan = Arc::clone(&self.plan);
+        let Some(mut reading) = self.told[point] else { return };
+        let until = self.calibrating.get(plan.points[point].tag.as_str()).copied();
+        if until.is_some_and(|until| now < until) && is_taken_for_calibration(reading.quality) {
+            reading.quality = Quality::Uncertain(Doubt::Calibrating);
+        }
+        let just_over = until.filter(|until| now >= *until && now < *until + CALIBRATION_SLACK);
+        for alarm in &plan.points[point].alarms {
+            let says = says(&plan, *alarm, &reading);
+            match just_over.filter(|_| is_taken_for_calibration(reading.quality)) {
+                Some(since) => self.note_perhaps(*alarm, says, since),
+                None => self.note(*alarm, says, now),
+            }
+            if until.is_some_and(|until| now < until + CALIBRATION_SLACK) {
+                self.excused[*alarm] = true;
+            } else if says != Says::Nothing {
+                self.excused[*alarm] = false;
+            }
+        }
+    }
+
+    /// The judge may count this reading since `since`, or not at all.
+    fn note_perhaps(&mut self, alarm: AlarmId, says: Says, since: Mono) {
+        match says {
+            Says::Breach => {
+                self.held[alarm].get_or_insert(since);
+                self.safe[alarm] = None;
+            }
+            Says::Safe => drop(self.safe[alarm].get_or_insert(since)),
+            Says::Between | Says::Nothing => self.safe[alarm] = None,
+        }
+        (self.breach[alarm], self.nothing[alarm]) = (None, None);
+    }
+
     fn note(&mut self, alarm: AlarmId, says: Says, now: Mono) {
         self.heard[alarm] |= says != Says::Nothing;
         match says {
@@ -225,24 +357,41 @@ impl Account {
     pub(crate) fn must_trip(&self, id: TripId, now: Mono) -> bool {
         let trip = &self.plan.trips[id];
         let lasts = |since: Option<Mono>, span: Span| since.is_some_and(|s| now.since(s) >= span);
+        // `None`: a bypassed cause is out of every vote.
         let counts = |cause: AlarmId, on_bad: OnBad| {
+            if self.is_bypassed(cause) {
+                return None;
+            }
             let delay = self.plan.alarms[cause].on_delay;
             let slack = if delay == Span::ZERO { Span::ZERO } else { TICK };
             let bad = on_bad == OnBad::Vote
                 && self.heard[cause]
+                && !self.excused[cause]
                 && lasts(self.nothing[cause], trip.bad_delay + TICK);
-            is_of_a_value(&self.plan, cause) && (lasts(self.breach[cause], delay + slack) || bad)
+            Some(is_of_a_value(&self.plan, cause) && (lasts(self.breach[cause], delay + slack) || bad))
         };
-        let mut outcomes: Vec<bool> = Vec::new();
+        let mut outcomes: Vec<Option<bool>> = Vec::new();
         for group in &trip.groups {
-            let holds = |member: &&Member| match member {
+            let votes = group.members.iter().filter_map(|member| match member {
                 Member::Cause(n) => counts(trip.causes[*n], group.on_bad),
                 Member::Group(n) => outcomes[*n],
-            };
-            let yes = group.members.iter().filter(holds).count();
-            outcomes.push(yes >= group.votes);
+            });
+            let votes: Vec<bool> = votes.collect();
+            let yes = votes.iter().filter(|yes| **yes).count();
+            outcomes.push((!votes.is_empty()).then(|| yes >= group.votes.min(votes.len())));
         }
-        trip.delay == Span::ZERO && outcomes.last() == Some(&true)
+        trip.delay == Span::ZERO && outcomes.last() == Some(&Some(true))
+    }
+
+    /// Whether its point is being calibrated by order, or was until a moment ago: one vote fewer may be needed then.
+    fn is_calibrated(&self, cause: AlarmId, now: Mono) -> bool {
+        let Subject::Point(point) = self.plan.alarms[cause].subject else { return false };
+        let until = self.calibrating.get(self.plan.points[point].tag.as_str());
+        until.is_some_and(|until| now < *until + CALIBRATION_SLACK)
+    }
+
+    fn is_bypassed(&self, cause: AlarmId) -> bool {
+        self.bypassed.contains_key(&self.plan.alarms[cause].key)
     }
 
     /// An alarm of a value that must stand by now, and does not by the records.
@@ -273,13 +422,17 @@ impl Account {
             self.under.get(&self.plan.alarms[*cause].key).is_some_and(|under| under.is_active())
         };
         let is_safe = |cause: &AlarmId| self.nothing[*cause].is_none() && !is_active(cause);
-        let none_safe = !trip.causes.iter().any(is_safe);
         let [vote] = trip.groups.as_slice() else { return None };
-        let may = |cause: &&AlarmId| {
+        let voting: Vec<&AlarmId> = trip.causes.iter().filter(|cause| !self.is_bypassed(**cause)).collect();
+        let none_safe = !voting.iter().any(|cause| is_safe(cause));
+        let may = |cause: &&&AlarmId| {
             is_active(cause) || (is_bad(cause) && (vote.on_bad == OnBad::Vote || none_safe))
         };
-        let can_tell = !self.changed && trip.causes.iter().all(|cause| is_of_a_value(&self.plan, *cause));
-        can_tell.then(|| (trip.causes.iter().filter(may).count(), vote.votes))
+        let tells = |cause: &AlarmId| {
+            is_of_a_value(&self.plan, *cause) && !self.excused[*cause] && !self.is_calibrated(*cause, now)
+        };
+        let can_tell = !self.changed && trip.causes.iter().all(tells);
+        can_tell.then(|| (voting.iter().filter(may).count(), vote.votes.min(voting.len()).max(1)))
     }
 
     /// What stands against a reset of a trip by this account; `None` where nothing does.
@@ -289,6 +442,9 @@ impl Account {
             |alarm: AlarmId| self.under.get(&self.plan.alarms[alarm].key).copied().unwrap_or_default();
         for alarm in needs(trip) {
             let key = &self.plan.alarms[alarm].key;
+            if self.is_bypassed(alarm) {
+                return Some(format!("{key} is bypassed"));
+            }
             if self.safe[alarm].is_none() || under(alarm).is_active() {
                 return Some(format!("{key} is not proven safe: {:?}", self.last_of(alarm)));
             }
@@ -349,6 +505,159 @@ impl Account {
             .then(|| format!("{}: occurrence {} follows upon {occurrence}", change.key, change.occurrence))
     }
 
+    /// Somebody's order was done; says what is wrong with that.
+    pub(crate) fn ordered(&mut self, verb: &Verb, now: Mono) -> Option<String> {
+        let minutes = |n: u32| Span::from_secs(u64::from(n) * 60);
+        match verb {
+            Verb::Bypass { target, minutes: asked, .. } => {
+                self.bypassed.insert(target.clone(), now + minutes(asked.unwrap_or(30)));
+            }
+            Verb::Calibrate { point, minutes: Some(asked) } => {
+                self.calibrating.insert(point.clone(), now + minutes(*asked));
+            }
+            Verb::Permit { place, kind, minutes: asked, .. } => {
+                let until = now + minutes(*asked);
+                let permit = self.permits.get_mut(&format!("{place}:{}", kind.as_str()));
+                let Some((_, ends)) = permit else {
+                    return Some(format!("no record of a permit at {place}"));
+                };
+                *ends = until;
+            }
+            Verb::ProofTest { target, .. } => {
+                let element = self.plan.elements.find(|e| e.tag.as_str() == target);
+                let trip = self.plan.trip(target).map(|id| self.plan.trips[id].effects.clone());
+                let subjects = element.map(|id| vec![id]).or(trip).unwrap_or_default();
+                let longest = subjects.iter().map(|id| self.plan.elements[*id].travel_limit).max();
+                let until = now + longest.unwrap_or_default() + Span::from_secs(1);
+                self.testing = Some((subjects, until));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Takes in that a bypass moved; says what is wrong with the record.
+    pub(crate) fn bypass_moved(&mut self, change: &BypassChange, now: Mono) -> Option<String> {
+        let key = &change.cause;
+        let was = self.bypassed.get(key).copied();
+        match change.step {
+            BypassStep::Started => {
+                self.revived.remove(key);
+                self.bypassed.insert(key.clone(), now + change.remaining);
+                was.is_some().then(|| format!("{key} is bypassed a second time"))
+            }
+            BypassStep::Warned | BypassStep::Reckoned => {
+                let longer = was.is_none_or(|until| now + change.remaining > until);
+                longer.then(|| format!("{key}: its bypass got longer"))
+            }
+            BypassStep::Lifted | BypassStep::Expired | BypassStep::Removed => {
+                self.bypassed.remove(key);
+                was.is_none().then(|| format!("{key}: a bypass that nobody knows of has ended"))
+            }
+        }
+    }
+
+    /// Takes in that a permit began or ended; says what is wrong with the record.
+    pub(crate) fn permit_moved(&mut self, change: &PermitChange, now: Mono) -> Option<String> {
+        let key = change.permit.key();
+        let was = match change.step {
+            PermitStep::Started => {
+                let minutes = Span::from_secs(u64::from(change.permit.minutes) * 60);
+                self.permits.insert(key.clone(), (change.permit.clone(), now + minutes)).is_some()
+            }
+            PermitStep::Ended | PermitStep::Expired => self.permits.remove(&key).is_none(),
+        };
+        self.plan = permits::tightened(&self.file, self.permits.values().map(|(permit, _)| permit));
+        let told = |(key, set): &&(String, f64)| {
+            let limit = self.plan.alarm(key).and_then(|id| self.plan.alarms[id].limit);
+            limit.is_none_or(|limit| (limit.set - set).abs() > 1e-9)
+        };
+        let wrong = change.set_points.iter().find(told);
+        for point in self.plan.points.ids() {
+            self.read_under_other_limits(point, now);
+        }
+        if let Some((alarm, set)) = wrong {
+            return Some(format!("{key}: {alarm} is told to be {set}"));
+        }
+        was.then(|| format!("{key}: the permit {:?} twice", change.step))
+    }
+
+    fn read_under_other_limits(&mut self, point: PointId, now: Mono) {
+        if self.failures[self.plan.points[point].device] < 2 {
+            self.read(point, now);
+        }
+    }
+
+    /// Takes in that a calibration began or ended.
+    pub(crate) fn calibration_moved(&mut self, change: &CalibrationChange, now: Mono) {
+        if change.begun && change.planned > Span::ZERO {
+            self.calibrating.insert(change.point.clone(), now + change.planned);
+            self.revived.remove(&change.point);
+        } else if !change.begun {
+            self.calibrating.remove(&change.point);
+            self.calibrated.insert(change.point.clone(), now);
+        }
+    }
+
+    /// The causes of a trip that are out of its vote, by a bypass or a calibration; one point counts once.
+    pub(crate) fn out_of(&self, trip: &Trip, now: Mono) -> Vec<Subject> {
+        let out = |cause: &&AlarmId| {
+            let alarm = &self.plan.alarms[**cause];
+            let calibrated = match alarm.subject {
+                Subject::Point(point) => {
+                    let tag = self.plan.points[point].tag.as_str();
+                    let until = self.calibrating.get(tag).filter(|_| !self.revived.contains(tag));
+                    until.is_some_and(|until| now < *until)
+                }
+                Subject::Device(_) | Subject::Element(_) => false,
+            };
+            calibrated || self.is_bypassed(**cause) && !self.revived.contains(&alarm.key)
+        };
+        let mut subjects = Vec::new();
+        for subject in trip.causes.iter().filter(out).map(|cause| self.plan.alarms[*cause].subject) {
+            if !subjects.contains(&subject) {
+                subjects.push(subject);
+            }
+        }
+        subjects
+    }
+
+    /// Takes in what became of an incident; says what is wrong with the record.
+    pub(crate) fn incident_moved(&mut self, change: &IncidentChange) -> Option<String> {
+        let (area, number) = (&change.incident.area, change.incident.number);
+        let (last, open) = self.incidents.get(area).copied().unwrap_or_default();
+        let opens = change.step == IncidentStep::Opened;
+        self.incidents.insert(area.clone(), (number, change.step != IncidentStep::Closed));
+        let follows = if opens { !open && number == last + 1 } else { open && number == last };
+        (!follows).then(|| {
+            format!("incident #{number} of {area} is {:?} after #{last} (open: {open})", change.step)
+        })
+    }
+
+    /// Takes in that an area has another colour; says what is wrong with the record.
+    pub(crate) fn grade_moved(&mut self, change: &GradeChange) -> Option<String> {
+        let risk = self.plan.areas.find(|a| a.tag.as_str() == change.area).map(|id| self.plan.areas[id].risk);
+        let was =
+            self.grades.insert(change.area.clone(), change.grade.colour).or(risk).unwrap_or(Colour::Blue);
+        // The worst colour is the least.
+        let better = risk.is_some_and(|risk| change.grade.colour > risk);
+        let wrong = was != change.from || change.grade.colour == change.from || better;
+        wrong.then(|| {
+            format!(
+                "{} goes from {:?} (was {was:?}, floor {risk:?}): {:?}",
+                change.area, change.from, change.grade
+            )
+        })
+    }
+
+    /// Takes in that a sign was seen or is over; says what is wrong with the record.
+    pub(crate) fn sign_moved(&mut self, anomaly: &Anomaly) -> Option<String> {
+        let of = (anomaly.key.clone(), anomaly.sign);
+        let news = if anomaly.raised { self.signs.insert(of) } else { self.signs.remove(&of) };
+        (!news)
+            .then(|| format!("sign {} of {} is told to be what it was", anomaly.sign.as_str(), anomaly.key))
+    }
+
     /// Takes in that a trip moved; says what is wrong with the record.
     pub(crate) fn trip_moved(&mut self, change: &TripChange) -> Option<String> {
         let news = if change.tripped {
@@ -358,6 +667,11 @@ impl Account {
         };
         (!news).then(|| format!("{} is told to be what it was", change.tag))
     }
+}
+
+/// Whether a reading is taken for one of a calibration while one goes on by order.
+fn is_taken_for_calibration(quality: Quality) -> bool {
+    !matches!(quality, Quality::Uncertain(Doubt::OverRange) | Quality::Bad(_))
 }
 
 /// What a reset of a trip must see proven safe.

@@ -9,11 +9,15 @@ use crate::uplink::Uplink;
 use crate::world::kept::Journal;
 use crate::world::plant::{Line, Plant, is_polled};
 use crate::world::told;
+use davy::model::alarm::Condition;
 use davy::model::command::{Order, Reply, Verb};
+use davy::model::element::{TestKind, TestResult};
+use davy::model::incident::IncidentStep;
 use davy::model::line::LineFault;
-use davy::model::plan::Plan;
-use davy::model::point::{Doubt, Fault, Quality, Text};
-use davy::model::record::{Body, Record, Standing, Trouble, Who};
+use davy::model::permit::{PermitKind, PermitStep, SetPoints, Tightening};
+use davy::model::plan::{Plan, Subject};
+use davy::model::point::{Doubt, Fault, Quality, Tag, Text};
+use davy::model::record::{Body, BypassStep, Record, Standing, Trouble, Who};
 use davy::model::table::{PointId, Row};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
@@ -43,6 +47,13 @@ pub(crate) struct Summary {
     pub(crate) lost: u64,
     pub(crate) reloads: u64,
     pub(crate) shelved: u64,
+    pub(crate) bypasses: u64,
+    pub(crate) calibrations: u64,
+    pub(crate) permits: u64,
+    pub(crate) tests: u64,
+    pub(crate) aborted: u64,
+    pub(crate) incidents: u64,
+    pub(crate) signs: u64,
     pub(crate) digest: String,
 }
 
@@ -139,6 +150,9 @@ impl Day {
         promises::s1_what_is_in_breach_is_under_demand(&self.site, &self.plan, &self.account, self.now)?;
         promises::s1_what_is_in_breach_is_in_alarm(&self.account, self.now)?;
         promises::s5_every_shelf_ends_by_its_expiry(&self.account, self.now)?;
+        promises::s5_every_bypass_is_alarmed_and_ends_by_its_expiry(&self.account, &self.plan, self.now)?;
+        promises::s5_every_permit_ends_by_its_expiry(&self.account, self.now)?;
+        promises::never_two_voters_of_a_trip_are_out(&self.account, &self.plan, self.now)?;
         self.people()?;
         if self.mischief {
             self.gateway_troubles()?;
@@ -153,6 +167,7 @@ impl Day {
                 return Err("the journal's lines fold to something else than the records".to_owned());
             }
             let view = self.site.view(self.now);
+            promises::s5_every_calibration_ends_by_its_expiry(&self.account, &view, &self.plan)?;
             promises::s6_the_records_say_what_the_judge_holds(&self.folded, &self.site, &view, &self.plan)?;
         }
         Ok(())
@@ -286,6 +301,10 @@ impl Day {
             let verb = self.some_verb();
             self.order(verb)?;
         }
+        if self.dice.one_in(100) {
+            let verb = self.some_work();
+            self.order(verb)?;
+        }
         for id in self.plan.elements.ids() {
             if self.dice.one_in(100) && self.plant.by_hand(self.now.mono, id) {
                 let tag = self.plan.elements[id].tag.clone();
@@ -321,14 +340,79 @@ impl Day {
         }
     }
 
+    /// Work at detectors, valves and places: what takes a voter out, tightens, or tests.
+    fn some_work(&mut self) -> Verb {
+        let plan = Arc::clone(&self.plan);
+        let minutes = u32::try_from(self.dice.below(4)).unwrap_or(0);
+        let second = (!self.dice.one_in(4)).then(|| "wang".to_owned());
+        let reason = if self.dice.one_in(8) { String::new() } else { "work".to_owned() };
+        let causes: Vec<&String> =
+            plan.trips.values().flat_map(|t| t.causes.iter()).map(|a| &plan.alarms[*a].key).collect();
+        let cause = causes.get(self.dice.below(causes.len())).map(|key| (*key).clone()).unwrap_or_default();
+        let points: Vec<String> =
+            plan.points.values().filter(|p| p.gas.is_some()).map(|p| p.tag.to_string()).collect();
+        let point = points.get(self.dice.below(points.len())).cloned().unwrap_or_default();
+        match self.dice.below(10) {
+            0..=2 => Verb::Bypass { target: cause, minutes: Some(minutes), reason, second },
+            3 => Verb::Unbypass { target: cause },
+            4 => Verb::Calibrate { point, minutes: Some(minutes) },
+            5 => Verb::Calibrate { point, minutes: None },
+            6 => {
+                let areas: Vec<String> = plan.areas.values().map(|a| a.tag.to_string()).collect();
+                let place = if self.dice.one_in(2) { point } else { self.dice.pick(&areas).clone() };
+                let kind = *self.dice.pick(&PermitKind::ALL);
+                let tighten = if self.dice.one_in(3) {
+                    Tightening::SetPoints(SetPoints { alarm: Some(self.dice.unit()), ..SetPoints::default() })
+                } else {
+                    Tightening::Percent(*self.dice.pick(&[50, 75, 99]))
+                };
+                Verb::Permit { place, kind, minutes, tighten, second }
+            }
+            7 => {
+                let kind = *self.dice.pick(&PermitKind::ALL);
+                Verb::EndPermit { key: format!("{point}:{}", kind.as_str()) }
+            }
+            _ => {
+                let kind = *self.dice.pick(&[TestKind::Full, TestKind::Partial, TestKind::Interlock]);
+                let trips = plan.trips.values().map(|t| t.tag.to_string());
+                let elements = plan.elements.values().map(|e| e.tag.to_string());
+                let of: Vec<String> =
+                    if kind == TestKind::Interlock { trips.collect() } else { elements.collect() };
+                let target = of.get(self.dice.below(of.len())).cloned().unwrap_or_default();
+                Verb::ProofTest { target, kind }
+            }
+        }
+    }
+
     /// Somebody goes through the list and does what each line asks for.
     fn a_round(&mut self) -> Broken {
         let plan = Arc::clone(&self.plan);
         self.order(Verb::AcknowledgeAll)?;
         let view = self.site.view(self.now);
+        for bypass in &view.bypasses {
+            self.order(Verb::Unbypass { target: plan.alarms[bypass.cause].key.clone() })?;
+        }
+        for permit in &view.permits {
+            self.order(Verb::EndPermit { key: permit.key() })?;
+        }
+        let calibrated: Vec<String> = self.account.calibrating.keys().cloned().collect();
+        for point in calibrated {
+            self.order(Verb::Calibrate { point, minutes: None })?;
+        }
         for (id, alarm) in view.alarms.iter().filter(|(_, a)| a.aside.is_some()) {
             if alarm.aside.as_ref().is_some_and(|a| a.how != davy::model::alarm::AsideHow::Suppressed) {
                 self.order(Verb::TakeBack { key: plan.alarms[id].key.clone() })?;
+            }
+        }
+        // What has failed its test is well again when it has passed one.
+        let failed = |id: &davy::model::table::AlarmId| {
+            plan.alarms[*id].condition == Condition::ProofTestFailed
+                && view.alarms[*id].state != davy::model::alarm::AlarmState::Normal
+        };
+        for alarm in plan.alarms.ids().filter(failed) {
+            if let Subject::Element(id) = plan.alarms[alarm].subject {
+                let target = plan.elements[id].tag.to_string();
+                self.order(Verb::ProofTest { target, kind: TestKind::Full })?;
             }
         }
         for (id, _) in view.trips.iter().filter(|(_, t)| t.tripped) {
@@ -369,7 +453,16 @@ impl Day {
 
     fn gateway_troubles(&mut self) -> Broken {
         if self.dice.one_in(900) {
+            // Somebody has just begun something, and perhaps it is not on disk.
+            if self.dice.one_in(2) {
+                let verb = self.some_work();
+                self.order(verb)?;
+            }
             self.crash()?;
+            if self.dice.one_in(3) {
+                let verb = self.some_work();
+                self.order(verb)?;
+            }
         }
         if self.dice.one_in(400) {
             self.reload()?;
@@ -391,7 +484,9 @@ impl Day {
         self.tell(|| format!("the power fails, and {lost} records with it"));
         self.now.mono = self.now.mono + Span::from_ms(500);
         self.site = Site::new(Arc::clone(&self.plan), &standing, self.now);
-        self.account = Account::restarted(&self.plan, &standing, self.now);
+        let was = std::mem::replace(&mut self.account, Account::restarted(&self.plan, &standing, self.now));
+        let over = was.calibrating.into_iter().filter(|(_, until)| *until <= self.now.mono);
+        self.account.revived = over.map(|(point, _)| point).chain(was.revived).collect();
         self.uplink.breaks(&mut self.dice);
         self.plant.gateway_started();
         let view = self.site.view(self.now);
@@ -411,7 +506,10 @@ impl Day {
         self.summary.reloads += 1;
         let same = *plan == *self.plan;
         self.tell(|| format!("a new file is taken (the same: {same})"));
-        let before: Vec<_> = self.demanded();
+        // A test ends with the file that it was begun under.
+        let tested = self.account.testing.as_ref().map(|(subjects, _)| subjects.clone()).unwrap_or_default();
+        let of_test = |tag: &Tag| tested.iter().any(|id| self.plan.elements[*id].tag == *tag);
+        let before: Vec<_> = self.demanded().into_iter().filter(|tag| !of_test(tag)).collect();
         let mut effects = Effects::default();
         self.site.replan(self.now, Arc::clone(&plan), &mut effects);
         self.plant = self.plant.replanned(&plan);
@@ -429,7 +527,7 @@ impl Day {
         Ok(())
     }
 
-    fn demanded(&self) -> Vec<davy::model::point::Tag> {
+    fn demanded(&self) -> Vec<Tag> {
         let demands = self.site.demands();
         let all = self.plan.elements.iter();
         all.filter(|(id, _)| demands.get(id.to_usize()) == Some(&davy::model::element::Demand::Trip))
@@ -452,6 +550,10 @@ impl Day {
             Input::Tick => self.account.sweep(self.now.mono),
             _ => {}
         }
+        let verb = match &input {
+            Input::Order(order) => Some(order.verb.clone()),
+            _ => None,
+        };
         let reset = match &input {
             Input::Order(Order { verb: Verb::Reset { target }, .. }) => Some(target.clone()),
             _ => None,
@@ -462,10 +564,14 @@ impl Day {
         if ordered != effects.reply.is_some() {
             return Err("an order has exactly one answer".to_owned());
         }
-        if let (Some(target), Some(Reply::Done(_))) = (&reset, &effects.reply)
-            && let Some(id) = self.plan.elements.find(|e| e.tag.as_str() == target)
-        {
-            self.account.found.remove(&id);
+        if let (Some(target), Some(Reply::Done(_))) = (&reset, &effects.reply) {
+            let element = self.plan.elements.find(|e| e.tag.as_str() == target);
+            if let Some(id) = element {
+                self.account.found.remove(&id);
+            }
+            if element.is_some() || self.plan.trip(target).is_some() {
+                promises::nothing_is_reset_in_the_start_hold(&self.account, &self.plan, self.now)?;
+            }
         }
         match &effects.reply {
             Some(Reply::Refused(why)) if why.is_empty() => return Err("refused without a reason".to_owned()),
@@ -473,13 +579,26 @@ impl Day {
             Some(Reply::Done(_)) | None => {}
         }
         promises::s8_every_queue_is_bounded(&effects, &self.plan, &self.uplink)?;
+        // A test has no record of its begin, and may end with the order that began it.
+        if let (Some(verb @ Verb::ProofTest { .. }), Some(Reply::Done(_))) = (&verb, &effects.reply) {
+            self.account.ordered(verb, self.now.mono);
+        }
         self.take(&effects, reset.is_some())?;
+        if let (Some(verb), Some(Reply::Done(_))) = (&verb, &effects.reply) {
+            self.summary.tests += u64::from(matches!(verb, Verb::ProofTest { .. }));
+            let wrong = match verb {
+                Verb::ProofTest { .. } => None,
+                _ => self.account.ordered(verb, self.now.mono),
+            };
+            wrong.map_or(Ok(()), Err)?;
+        }
+        promises::a_test_gives_way_to_a_real_demand(&self.account, &self.plan, self.now)?;
         promises::s2_a_demand_has_a_reason_and_a_reason_has_its_demand(&self.site, &self.plan, &self.account)
     }
 
     fn take(&mut self, effects: &Effects, is_reset: bool) -> Broken {
         for record in &effects.records {
-            for line in told::lines(record) {
+            for line in told::lines(record, told::Show::default()) {
                 self.tell(|| line);
             }
             self.keep(record);
@@ -506,13 +625,51 @@ impl Day {
                         return Err(wrong);
                     }
                 }
-                _ => {}
+                _ => self.take_rest(record)?,
             }
         }
         let view = if effects.records.is_empty() { None } else { Some(self.site.view(self.now)) };
         view.map_or(Ok(()), |view| {
             promises::s6_the_records_say_what_the_judge_holds(&self.folded, &self.site, &view, &self.plan)
         })
+    }
+
+    fn take_rest(&mut self, record: &Record) -> Broken {
+        let (account, sum, now) = (&mut self.account, &mut self.summary, self.now.mono);
+        let wrong = match &record.body {
+            Body::Bypass(change) => {
+                sum.bypasses += u64::from(change.step == BypassStep::Started);
+                account.bypass_moved(change, now)
+            }
+            Body::Permit(change) => {
+                sum.permits += u64::from(change.step == PermitStep::Started);
+                account.permit_moved(change, now)
+            }
+            Body::Calibration(change) => {
+                sum.calibrations += u64::from(change.begun);
+                account.calibration_moved(change, now);
+                None
+            }
+            Body::ProofTest(done) => {
+                sum.aborted += u64::from(done.result == TestResult::Aborted);
+                account
+                    .testing
+                    .take()
+                    .is_none()
+                    .then(|| format!("a test of {} that nobody began", done.target))
+            }
+            Body::Incident(change) => {
+                sum.incidents += u64::from(change.step == IncidentStep::Opened);
+                account.incident_moved(change)
+            }
+            Body::Grade(change) => account.grade_moved(change),
+            Body::Anomaly(anomaly) => {
+                sum.signs += u64::from(anomaly.raised);
+                account.sign_moved(anomaly)
+            }
+            _ => None,
+        };
+        wrong.map_or(Ok(()), Err)
     }
 
     fn keep(&mut self, record: &Record) {

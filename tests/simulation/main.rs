@@ -19,6 +19,7 @@
 mod account;
 mod day;
 mod dice;
+mod permits;
 mod promises;
 mod sites;
 mod uplink;
@@ -101,6 +102,11 @@ fn the_promises_hold_over_seeded_days_of_mischief() {
         ("crashes", sum.crashes),
         ("reloads", sum.reloads),
         ("shelves", sum.shelved),
+        ("bypasses", sum.bypasses),
+        ("calibrations", sum.calibrations),
+        ("permits", sum.permits),
+        ("tests", sum.tests),
+        ("incidents", sum.incidents),
     ] {
         assert!(count >= seeds / 4, "only {count} {what} in {seeds} days");
     }
@@ -117,6 +123,13 @@ fn add(sum: &mut Summary, day: &Summary) {
     sum.lost += day.lost;
     sum.reloads += day.reloads;
     sum.shelved += day.shelved;
+    sum.bypasses += day.bypasses;
+    sum.calibrations += day.calibrations;
+    sum.permits += day.permits;
+    sum.tests += day.tests;
+    sum.aborted += day.aborted;
+    sum.incidents += day.incidents;
+    sum.signs += day.signs;
 }
 
 /// S10: the same seed gives the same journal, to the byte.

@@ -7,9 +7,11 @@ use crate::world::kept::Journal;
 use davy::model::alarm::{AlarmCause, Condition};
 use davy::model::element::{Demand, ElementKind, Mode};
 use davy::model::plan::{Plan, Subject};
-use davy::model::record::{AlarmChange, Standing, TripChange};
+use davy::model::point::{Doubt, Quality};
+use davy::model::record::{AlarmChange, BypassStanding, Standing, TripChange};
+use davy::model::sign::Sign;
 use davy::model::table::{AlarmId, Row};
-use davy::model::time::Now;
+use davy::model::time::{Now, Span};
 use davy::model::view::View;
 use davy::record::outbox::{EVENTS_WINDOW, EXTRAS_MAX, PACKETS_MAX, TELEMETRY_WINDOW};
 use davy::safety::{Effects, Site};
@@ -65,7 +67,7 @@ pub(crate) fn an_alarm_has_a_breach(
 }
 
 /// S2: an element is asked for its safe state or for nothing, and is asked exactly while a trip stands that acts on it,
-/// while an alarm is escalated that it is the siren of, or since it was found tripped. Nobody can ask for "open".
+/// while an alarm is escalated that it is the siren of, while it is tested, or since it was found tripped. Nobody can ask for "open".
 pub(crate) fn s2_a_demand_has_a_reason_and_a_reason_has_its_demand(
     site: &Site,
     plan: &Plan,
@@ -76,7 +78,8 @@ pub(crate) fn s2_a_demand_has_a_reason_and_a_reason_has_its_demand(
         let trips = acting.any(|t| account.tripped.contains(t.tag.as_str()));
         let sounds = plan.announcing.siren == Some(id) && !account.escalated.is_empty();
         let found = account.found.contains(&id) && element.mode == Mode::Act;
-        let wanted = trips || sounds;
+        let tested = account.testing.as_ref().is_some_and(|(subjects, _)| subjects.contains(&id));
+        let wanted = trips || sounds || tested;
         hold(!wanted || demand == Demand::Trip, || {
             format!("{} is not demanded, and should be", element.tag)
         })?;
@@ -142,6 +145,78 @@ pub(crate) fn s5_every_shelf_ends_by_its_expiry(account: &Account, now: Now) -> 
     Ok(())
 }
 
+/// S5: a bypass ends by its expiry, is alarmed as long as it lasts, and takes one voter of a trip out at a time: no other
+/// beside it is bypassed or calibrated.
+pub(crate) fn s5_every_bypass_is_alarmed_and_ends_by_its_expiry(
+    account: &Account,
+    plan: &Plan,
+    now: Now,
+) -> Broken {
+    for (key, until) in &account.bypassed {
+        hold(now.mono <= *until + TICK, || format!("{key} is bypassed beyond its time"))?;
+        let tells = plan.alarm(key).and_then(|id| plan.bypassable.get(&id));
+        let told = tells.is_some_and(|b| {
+            account.under.get(&plan.alarms[b.alarm].key).is_some_and(|under| under.is_active())
+        });
+        hold(told, || format!("{key} is bypassed and nobody is told"))?;
+    }
+    Ok(())
+}
+
+/// Never are two voters of one trip out of its vote at once, by bypasses or by calibrations. A new file may put two into
+/// one trip that were in two.
+pub(crate) fn never_two_voters_of_a_trip_are_out(account: &Account, plan: &Plan, now: Now) -> Broken {
+    for trip in plan.trips.values() {
+        let out = account.out_of(trip, now.mono);
+        hold(out.len() <= 1, || {
+            format!("{}: {out:?} are out of its vote at once ({:?})", trip.tag, account.calibrating)
+        })?;
+    }
+    Ok(())
+}
+
+/// S5: a permit ends by its expiry, and so does what a calibration excuses.
+pub(crate) fn s5_every_permit_ends_by_its_expiry(account: &Account, now: Now) -> Broken {
+    for (key, (_, until)) in &account.permits {
+        hold(now.mono <= *until + TICK, || format!("the permit {key} is in force beyond its time"))?;
+    }
+    Ok(())
+}
+
+/// S5: what is measured while a calibration goes on by order is marked, and no longer than was planned: after that a good
+/// reading is a good reading.
+pub(crate) fn s5_every_calibration_ends_by_its_expiry(account: &Account, view: &View, plan: &Plan) -> Broken {
+    let second = Span::from_ms(1_200);
+    for (id, point) in plan.points.iter() {
+        let (shown, told) = (view.points[id], account.told[id]);
+        let tag = point.tag.as_str();
+        let until = account.calibrating.get(tag).or_else(|| account.calibrated.get(tag)).copied();
+        let Some(told) = told.filter(|told| told.quality == Quality::Good && shown.at == told.at) else {
+            continue;
+        };
+        let marked = shown.quality == Quality::Uncertain(Doubt::Calibrating);
+        hold(!marked || until.is_some_and(|until| told.at < until + second), || {
+            format!("{} is marked as being calibrated beyond its time", point.tag)
+        })?;
+    }
+    Ok(())
+}
+
+/// A proof test ends in its time, and at once where a real demand comes for what it tests; that demand stands.
+pub(crate) fn a_test_gives_way_to_a_real_demand(account: &Account, plan: &Plan, now: Now) -> Broken {
+    let Some((subjects, until)) = &account.testing else { return Ok(()) };
+    hold(now.mono <= *until + TICK, || "a test goes on beyond its time".to_owned())?;
+    let trips = plan.trips.values().filter(|t| account.tripped.contains(t.tag.as_str()));
+    let taken = trips.flat_map(|t| t.effects.iter()).find(|e| subjects.contains(e));
+    hold(taken.is_none(), || format!("the test of {subjects:?} goes on under a real demand"))
+}
+
+/// A gateway that has just started lets nothing go.
+pub(crate) fn nothing_is_reset_in_the_start_hold(account: &Account, plan: &Plan, now: Now) -> Broken {
+    let since = now.mono.since(account.started);
+    hold(since >= plan.start_hold, || format!("a reset was taken {since} after the start"))
+}
+
 /// S6: every change of state has exactly one record, in order: what the records fold to is what the judge holds, and
 /// what people see of it. (The chain itself is checked where the journal is flushed.)
 pub(crate) fn s6_the_records_say_what_the_judge_holds(
@@ -158,6 +233,21 @@ pub(crate) fn s6_the_records_say_what_the_judge_holds(
     hold(held.trips.iter().all(|(tag, trip)| folded.trips.get(tag) == Some(trip)), || {
         format!("the judge holds {:?}, the records say {:?}", held.trips, folded.trips)
     })?;
+    hold(held.bypasses == known(&folded.bypasses, plan), || {
+        format!("the judge holds {:?}, the records say {:?}", held.bypasses, folded.bypasses)
+    })?;
+    hold(held.permits == folded.permits, || {
+        format!("the judge holds {:?}, the records say {:?}", held.permits, folded.permits)
+    })?;
+    hold(held.grades.iter().all(|(area, colour)| folded.grades.get(area) == Some(colour)), || {
+        format!("the judge holds {:?}, the records say {:?}", held.grades, folded.grades)
+    })?;
+    hold(held.incidents.iter().all(|(area, was)| folded.incidents.get(area) == Some(was)), || {
+        format!("the judge holds {:?}, the records say {:?}", held.incidents, folded.incidents)
+    })?;
+    hold(held.signs.keys().all(|sign| folded.signs.contains_key(sign)), || {
+        format!("the judge holds {:?}, the records say {:?}", held.signs, folded.signs)
+    })?;
     for (id, shown) in view.alarms.iter() {
         let told = folded.alarms.get(&plan.alarms[id].key);
         let state = told.map_or(Default::default(), |a| a.aside.as_ref().map_or(a.state, |a| a.how.state()));
@@ -166,6 +256,13 @@ pub(crate) fn s6_the_records_say_what_the_judge_holds(
         })?;
     }
     Ok(())
+}
+
+/// What the file still lets be bypassed: a power failure may take the record of what ended with another file.
+fn known(bypasses: &BTreeMap<String, BypassStanding>, plan: &Plan) -> BTreeMap<String, BypassStanding> {
+    let may = |key: &&String| plan.alarm(key).is_some_and(|id| plan.bypassable.contains_key(&id));
+    let kept = bypasses.keys().filter(may);
+    kept.map(|key| (key.clone(), bypasses[key].clone())).collect()
 }
 
 /// S7: nothing leaves the outbox before its acknowledgement: whatever the cursor has passed, the other side has.
@@ -178,8 +275,15 @@ pub(crate) fn s7_what_the_cursor_passed_has_arrived(uplink: &Uplink) -> Broken {
 pub(crate) fn s8_every_queue_is_bounded(effects: &Effects, plan: &Plan, uplink: &Uplink) -> Broken {
     let open = EVENTS_WINDOW * PACKETS_MAX + TELEMETRY_WINDOW * PACKETS_MAX + EXTRAS_MAX;
     hold(uplink.open() <= open, || format!("{} packets are on their way", uplink.open()))?;
-    // One input moves each alarm at most twice (suppressed and judged), each trip once, each element twice.
-    let most = 3 * plan.alarms.len() + plan.trips.len() + 2 * plan.elements.len() + 8;
+    // One input moves each alarm at most twice (suppressed and judged), each trip once, each element twice, each area's
+    // incident and colour, and each sign of what is watched.
+    let watched = Sign::ALL.len() * (plan.watched.points.len() + plan.watched.elements.len());
+    let most = 3 * plan.alarms.len()
+        + plan.trips.len()
+        + 2 * plan.elements.len()
+        + 4 * plan.areas.len()
+        + watched
+        + 8;
     hold(effects.records.len() <= most, || format!("{} records of one input", effects.records.len()))?;
     hold(effects.samples.len() <= 2 * plan.points.len(), || "more samples than points".to_owned())
 }
@@ -206,6 +310,10 @@ pub(crate) fn s9_calm_returns(view: &View, plan: &Plan, uplink: &Uplink, recorde
     for (id, element) in view.elements.iter() {
         hold(element.demand == Demand::None, || format!("{} is still demanded", plan.elements[id].tag))?;
     }
+    hold(view.bypasses.is_empty(), || format!("still bypassed: {:?}", view.bypasses))?;
+    hold(view.permits.is_empty(), || format!("still permitted: {:?}", view.permits))?;
+    hold(view.testing.is_none(), || format!("still tested: {:?}", view.testing))?;
+    hold(view.incidents.is_empty(), || format!("incidents still open: {:?}", view.incidents))?;
     // So does the sign that the clock was set.
     let mut troubles = view.troubles.iter().filter(|trouble| trouble.code != "clock-jumped");
     hold(troubles.next().is_none(), || format!("troubles still stand: {:?}", view.troubles))?;

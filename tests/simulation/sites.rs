@@ -23,11 +23,13 @@ const KINDS: [(&str, &str, &str, &str); 8] = [
 /// The files that a site has had: the first one, and changed ones.
 pub(crate) fn files(dice: &mut Dice) -> Vec<Arc<Plan>> {
     let text = if dice.one_in(5) { demo(dice) } else { built(dice) };
-    let mut plans = vec![compile(&text)];
+    // A day holds many starts and many resets: a whole minute after each, in which none is taken, would leave no time for
+    // anything else.
+    let hold = Span::from_secs(*dice.pick(&[0, 0, 0, 10]));
+    let spared = |plan: Plan| Arc::new(Plan { start_hold: hold, ..plan });
+    let mut plans = vec![spared(compile(&text))];
     for _ in 0..2 {
-        if let Some(plan) = try_compile(&changed(&text, dice)) {
-            plans.push(plan);
-        }
+        plans.extend(try_compile(&changed(&text, dice)).map(spared));
     }
     plans
 }
@@ -41,9 +43,11 @@ fn built(dice: &mut Dice) -> String {
     let mut site = SiteText::default();
     let mut line = |text: String| site.line(&text).unwrap_or_else(|| panic!("{text}"));
     let (mut areas, mut causes, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+    let mut permissives = Vec::new();
     for n in 0..=dice.below(2) {
         let (kind, place, gas, unit) = *dice.pick(&KINDS);
-        line(format!("area a{n} is a {kind}"));
+        let risk = *dice.pick(&["", " with risk = \"yellow\"", ""]);
+        line(format!("area a{n} is a {kind}{risk}"));
         areas.push(format!("a{n}"));
         for h in 0..=dice.below(4) {
             let mut options = vec![format!("off_delay_s = {}", dice.below(4))];
@@ -57,6 +61,9 @@ fn built(dice: &mut Dice) -> String {
                 options.push(format!("twin = \"a{n}.h{}\"; deviation = 0.5", h - 1));
             }
             if h > 0 && dice.one_in(4) {
+                options.push(format!("neighbours = [\"a{n}.h{}\"]; catalytic = true", h - 1));
+            }
+            if h > 0 && dice.one_in(4) {
                 options.push(format!("suppressed_by = [\"a{n}.h{}:sensor-fault\"]", h - 1));
             }
             line(format!(
@@ -64,6 +71,9 @@ fn built(dice: &mut Dice) -> String {
                 options.join("; ")
             ));
             // Oxygen has no trip level: its alarms are causes as well.
+            if gas == "methane" && unit == "%vol" && place != " at T3-fan" {
+                permissives.push(format!("a{n}.h{h}:alarm"));
+            }
             causes.push(if gas == "oxygen" {
                 format!("a{n}.h{h}:low-alarm")
             } else {
@@ -92,8 +102,13 @@ fn built(dice: &mut Dice) -> String {
         let (when, acts) = (some(dice, &causes), some(dice, &effects));
         let (m, of) = (dice.below(when.len()) + 1, when.len());
         let on_bad = if dice.one_in(3) { "alarm" } else { "vote" };
+        let bypass = *dice.pick(&["two-persons", "one-person", "one-person", "never"]);
+        let mut more = format!("; bypass = \"{bypass}\"");
+        if !permissives.is_empty() && dice.one_in(3) {
+            more.push_str(&format!("; permissive = [\"{}\"]", dice.pick(&permissives)));
+        }
         line(format!(
-            "trip t{n} when {} acts on {} with vote = \"{m}oo{of}\"; on_bad = \"{on_bad}\"; bad_delay_s = {}; reset_hold_s = {}",
+            "trip t{n} when {} acts on {} with vote = \"{m}oo{of}\"; on_bad = \"{on_bad}\"; bad_delay_s = {}; reset_hold_s = {}{more}",
             when.join(" "),
             acts.join(" "),
             dice.below(6),
@@ -103,6 +118,9 @@ fn built(dice: &mut Dice) -> String {
     if dice.one_in(2) {
         line(format!("siren siren in {}", areas[0]));
         line(format!("alarms escalate_s = {}; siren = \"siren\"; again_min = 1", dice.below(40) + 5));
+    }
+    if dice.one_in(2) {
+        line("signs hold_s = 60; frozen_min_s = 60; step_constant_s = 20; calibration_zero_s = 5; calibration_plateau_s = 5; output_settle_s = 2".to_owned());
     }
     site.text()
 }
@@ -126,20 +144,15 @@ fn without(text: &str, table: &str, dice: &mut Dice) -> String {
     format!("{}{}", &text[..start], &text[end..])
 }
 
-fn try_compile(text: &str) -> Option<Arc<Plan>> {
+fn try_compile(text: &str) -> Option<Plan> {
     let source = Source { name: "site.toml".to_owned(), text: text.to_owned() };
-    config::compile(&source, &Extras::default()).ok().map(|compiled| spared(compiled.plan))
+    config::compile(&source, &Extras::default()).ok().map(|compiled| compiled.plan)
 }
 
-fn compile(text: &str) -> Arc<Plan> {
+fn compile(text: &str) -> Plan {
     let source = Source { name: "site.toml".to_owned(), text: text.to_owned() };
     match config::compile(&source, &Extras::default()) {
-        Ok(compiled) => spared(compiled.plan),
+        Ok(compiled) => compiled.plan,
         Err(faults) => panic!("{}\n{text}", faults.render(false)),
     }
-}
-
-/// A day holds many starts and many resets: the minute after each start, in which none is taken, is tested elsewhere.
-fn spared(plan: Plan) -> Arc<Plan> {
-    Arc::new(Plan { start_hold: Span::ZERO, ..plan })
 }

@@ -34,6 +34,10 @@ pub(crate) struct Drive {
     pub(crate) stuck: bool,
     /// The contact of its unsafe state says yes, wherever it is.
     pub(crate) lies: bool,
+    /// Somebody operates the output on site: nothing that is written counts.
+    local: bool,
+    /// A valve with a drive of its own: let go before it is closed, it opens again.
+    pub(crate) springs_back: bool,
     toward_safe: bool,
     since: Option<Mono>,
 }
@@ -56,7 +60,15 @@ pub(crate) struct Plant {
 impl Plant {
     /// An ordinary day: no gas, valves open, loads live, contacts and low set-points where they do not alarm.
     pub(crate) fn new(plan: &Arc<Plan>) -> Plant {
-        let still = Drive { commanded: false, stuck: false, lies: false, toward_safe: false, since: None };
+        let still = Drive {
+            commanded: false,
+            stuck: false,
+            lies: false,
+            local: false,
+            springs_back: false,
+            toward_safe: false,
+            since: None,
+        };
         Plant {
             value: plan.points.map(|_, _| 0.0),
             quality: plan.points.map(|_, _| Quality::Good),
@@ -159,8 +171,10 @@ impl Plant {
         for id in self.plan.elements.ids() {
             // A siren falls silent when nothing is asked of it; valves and loads are set back by hand only.
             let silenced = self.plan.elements[id].kind == ElementKind::Siren && !self.drive[id].commanded;
-            if self.drive[id].commanded || silenced {
-                self.go(now, id, !silenced);
+            let drive = &self.drive[id];
+            let springs = drive.springs_back && !drive.commanded && self.position(now, id).is_between();
+            if drive.commanded || silenced || springs {
+                self.go(now, id, !(silenced || springs));
             }
         }
     }
@@ -179,6 +193,13 @@ impl Plant {
             self.go(now, id, false);
         }
         free
+    }
+
+    /// Somebody switches the output on site, or (`None`) leaves it to Davy again.
+    pub(crate) fn switch_on_site(&mut self, id: ElementId, to: Option<bool>) {
+        let drive = &mut self.drive[id];
+        drive.local = to.is_some();
+        drive.commanded = to.unwrap_or(drive.commanded);
     }
 
     /// Where an element is.
@@ -250,6 +271,10 @@ impl Plant {
         }
         if let Line::Fails(fault) = &self.line[element.device] {
             return Some(Input::Wrote { element: id, demand, outcome: Err(fault.clone()) });
+        }
+        if self.drive[id].local {
+            let fault = LineFault::Garbled("read back as something else".to_owned());
+            return Some(Input::Wrote { element: id, demand, outcome: Err(fault) });
         }
         self.drive[id].commanded = wanted;
         self.step(now);

@@ -13,10 +13,16 @@ use std::fmt::Write as _;
 /// load face.supply in face                               [with …]
 /// siren face.siren in face                               [with …]
 /// trip face-cut when face.t1:trip face.t2:trip acts on face.supply [with vote = "2oo2"]
+/// group heading-gas when heading.t1:trip heading.t2:trip [with vote = "2oo2"]
+/// contact face.t1-muted in face                          [with tells = "mute"]
+/// airway face.t1 face.t2                                 [with diluted = true]
 /// alarms escalate_s = 60
+/// signs frozen_min_s = 60                                 and so on for grades
+/// gateway start_hold_s = 90
 /// ```
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SiteText {
+    gateway: String,
     areas: String,
     rows: String,
     units: u32,
@@ -33,7 +39,7 @@ impl SiteText {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["area", id, "is", "a" | "an", kind] => {
-                writeln!(self.areas, "[[area]]\nid = \"{id}\"\nkind = \"{kind}\"").ok()
+                writeln!(self.areas, "[[area]]\nid = \"{id}\"\nkind = \"{kind}\"\n{options}").ok()
             }
             ["head", id, "in", area, "at", place, "measures", gas, "in", unit] => {
                 self.head(id, area, Some(place), gas, unit, &options)
@@ -45,9 +51,25 @@ impl SiteText {
             ["fan", id, "in", area] => self.fan(id, area, &options),
             [kind @ ("valve" | "load" | "siren"), id, "in", area] => self.element(kind, id, area, &options),
             ["trip", id, "when", rest @ ..] => self.trip(id, rest, &options),
-            ["alarms", ..] => {
-                let keys = line.strip_prefix("alarms ")?.replace("; ", "\n");
-                writeln!(self.areas, "[alarms]\n{keys}").ok()
+            ["group", id, "when", members @ ..] => {
+                writeln!(self.rows, "[[group]]\nid = \"{id}\"\nwhen = [{}]\n{options}", list(members)).ok()
+            }
+            ["contact", id, "in", area] => {
+                let device = self.device(id, area, "fan-duct");
+                writeln!(
+                    self.rows,
+                    "[[point]]\nid = \"{id}\"\ndevice = \"{device}\"\nsignal = \"running\"\n{options}"
+                )
+                .ok()
+            }
+            ["airway", points @ ..] => {
+                writeln!(self.rows, "[[airway]]\npoints = [{}]\n{options}", list(points)).ok()
+            }
+            ["gateway", ..] => {
+                writeln!(self.gateway, "{}", line.strip_prefix("gateway ")?.replace("; ", "\n")).ok()
+            }
+            [table @ ("alarms" | "signs" | "grades"), keys @ ..] => {
+                writeln!(self.areas, "[{table}]\n{}", keys.join(" ").replace("; ", "\n")).ok()
             }
             _ => None,
         }
@@ -121,7 +143,6 @@ impl SiteText {
 
     fn trip(&mut self, id: &str, rest: &[&str], options: &str) -> Option<()> {
         let acts = rest.iter().position(|word| *word == "acts")?;
-        let list = |words: &[&str]| words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
         let (causes, effects) = (list(rest.get(..acts)?), list(rest.get(acts + 2..)?));
         writeln!(self.rows, "[[trip]]\nid = \"{id}\"\nwhen = [{causes}]\neffects = [{effects}]\n{options}")
             .ok()
@@ -131,11 +152,16 @@ impl SiteText {
     pub(crate) fn text(&self) -> String {
         let gas = |g: &String| format!("[[gas]]\nid = \"{g}\"\nlel_pct_vol = 5.0\n");
         format!(
-            "[gateway]\nid = \"scenario\"\noutputs = \"act\"\n[site]\nname = {{ zh = \"矿\", en = \"mine\" }}\n{}{}\
+            "[gateway]\nid = \"scenario\"\noutputs = \"act\"\n{}[site]\nname = {{ zh = \"矿\", en = \"mine\" }}\n{}{}\
              [[bus]]\nid = \"line\"\nlink = \"tcp://127.0.0.1:1\"\npoll_ms = 500\ntimeout_ms = 300\n{}",
+            self.gateway,
             self.gases.iter().map(gas).collect::<String>(),
             self.areas,
             self.rows,
         )
     }
+}
+
+fn list(words: &[&str]) -> String {
+    words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ")
 }

@@ -2,8 +2,14 @@
 
 use davy::model::alarm::{AlarmCause, AsideHow};
 use davy::model::element::{Demand, ElementKind, Phase, Position};
-use davy::model::record::{AlarmChange, Body, ElementChange, Record, TripChange};
-use davy::model::time::Mono;
+use davy::model::grade::GradeChange;
+use davy::model::incident::{Incident, IncidentChange, IncidentStep, OverPoint};
+use davy::model::permit::{PermitChange, PermitStep};
+use davy::model::record::{
+    AlarmChange, Body, BypassChange, BypassStep, ElementChange, ProofTestDone, Record, TripChange,
+};
+use davy::model::sign::{Anomaly, CalibrationChange};
+use davy::model::time::{Mono, Span, Wall};
 
 /// The column in which the subject begins is wide enough for most.
 const SUBJECT: usize = 26;
@@ -16,8 +22,29 @@ pub(crate) fn clock(at: Mono) -> String {
     if h > 0 { format!("{h}:{m:02}:{tail}") } else { format!("{m}:{tail}") }
 }
 
+/// What a timeline holds besides alarms, trips, elements and orders, where its script asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Show {
+    pub(crate) incidents: bool,
+    pub(crate) grades: bool,
+    pub(crate) signs: bool,
+}
+
+impl Show {
+    /// Takes in one word of a `show` line; `None` where it is none.
+    pub(crate) fn word(&mut self, word: &str) -> Option<()> {
+        match word {
+            "incidents" => self.incidents = true,
+            "grades" => self.grades = true,
+            "signs" => self.signs = true,
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
 /// The lines of one record; none for what a scenario is not about.
-pub(crate) fn lines(record: &Record) -> Vec<String> {
+pub(crate) fn lines(record: &Record, show: Show) -> Vec<String> {
     let (subject, mut said) = match &record.body {
         Body::Alarm(change) => (change.key.as_str(), vec![alarm(change)]),
         Body::Trip(change) => (change.tag.as_str(), vec![trip(change)]),
@@ -30,6 +57,20 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
                 (done.who.name.as_str(), said)
             }
         },
+        Body::Bypass(change) => (change.cause.as_str(), vec![bypass(change)]),
+        Body::Calibration(change) => (change.point.as_str(), vec![calibration(change)]),
+        Body::Permit(change) => (change.permit.place.as_str(), vec![permit(change)]),
+        Body::ProofTest(done) => (done.target.as_str(), proof_test(done)),
+        Body::Incident(change) if show.incidents => match incident(change) {
+            Some(said) => (change.incident.area.as_str(), said),
+            None => return Vec::new(),
+        },
+        Body::Grade(change) if show.grades => (change.area.as_str(), vec![grade(change)]),
+        Body::Anomaly(anomaly) if show.signs => (anomaly.key.as_str(), vec![sign(anomaly, record.at.wall)]),
+        Body::Trouble(trouble) if show.signs => {
+            let word = if trouble.raised { "trouble" } else { "no longer" };
+            ("davy", vec![format!("{word} {}: {}", trouble.code, trouble.text.en)])
+        }
         Body::Nuisance(nuisance) => ("nuisance", vec![nuisance.text.en.to_string()]),
         _ => return Vec::new(),
     };
@@ -123,4 +164,149 @@ fn element(change: &ElementChange) -> String {
             format!("{}{by}, {position}", change.phase.as_str())
         }
     }
+}
+
+fn bypass(change: &BypassChange) -> String {
+    let second = change.second.as_ref().map(|s| format!(" and {s}")).unwrap_or_default();
+    let who = change.who.as_ref().map(|who| format!(" by {}", who.name)).unwrap_or_default();
+    let left = change.remaining;
+    match change.step {
+        BypassStep::Started => format!(
+            "BYPASSED by {}{second} for {left}, out of the vote of {}: {}",
+            change.by.name,
+            change.trips.join(" and "),
+            change.reason
+        ),
+        BypassStep::Warned | BypassStep::Reckoned => format!("bypass {}: {left} left", change.step.as_str()),
+        BypassStep::Lifted | BypassStep::Expired | BypassStep::Removed => {
+            format!("bypass {}{who}: votes again", change.step.as_str())
+        }
+    }
+}
+
+fn calibration(change: &CalibrationChange) -> String {
+    let by = change.by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+    match change.begun {
+        true if change.planned == Span::ZERO => format!("calibration begins{by}"),
+        true => format!("calibration begins{by}, planned for {}", change.planned),
+        false => format!("calibration ends{by}"),
+    }
+}
+
+fn permit(change: &PermitChange) -> String {
+    let (given, kind) = (&change.permit, change.permit.kind.as_str());
+    let set_points: Vec<String> =
+        change.set_points.iter().map(|(key, value)| format!("{key} {value:.2}")).collect();
+    let second = given.second.as_ref().map(|s| format!(" and {s}")).unwrap_or_default();
+    let how = match change.step {
+        PermitStep::Started => format!("PERMIT by {}{second} for {} min", given.by, given.minutes),
+        PermitStep::Ended => {
+            format!("permit ended by {}", change.who.as_ref().map_or("nobody", |who| &who.name))
+        }
+        PermitStep::Expired => "permit expired".to_owned(),
+    };
+    format!("{kind} {how}; set-points now {}", set_points.join(", "))
+}
+
+fn proof_test(done: &ProofTestDone) -> Vec<String> {
+    let mut said = vec![format!("{} test by {}: {}", done.kind.as_str(), done.who.name, done.text.en)];
+    said.extend(done.strokes.iter().map(|stroke| {
+        let time = |what: &str, span: Option<Span>| match span {
+            Some(span) => format!(", {what} {span}"),
+            None => format!(", no {what}"),
+        };
+        let passed = match stroke.passed {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "not finished",
+        };
+        format!(
+            "  {} {passed}, {}{}{}, {} writes failed",
+            stroke.tag,
+            stroke.position.as_str(),
+            time("dead time", stroke.dead),
+            time("travel", stroke.travel),
+            stroke.attempts
+        )
+    }));
+    said
+}
+
+/// How an incident opens, and its figures when it closes. In between it is told again and again, for the journal.
+fn incident(change: &IncidentChange) -> Option<Vec<String>> {
+    let so_far = &change.incident;
+    match change.step {
+        IncidentStep::Opened => Some(vec![format!("INCIDENT #{} opens", so_far.number)]),
+        IncidentStep::Updated => None,
+        IncidentStep::Closed => Some(closed(so_far)),
+    }
+}
+
+fn closed(it: &Incident) -> Vec<String> {
+    let mut said = vec![format!(
+        "INCIDENT #{} closes after {}: over for {}, production on for {} of that",
+        it.number, it.lasted, it.over, it.live
+    )];
+    said.extend(it.points.iter().map(|p| over_point(it, p)));
+    said.extend(it.actions.iter().map(|a| format!("  +{} {} {}", a.after, a.tag, a.what.as_str())));
+    said.extend(
+        it.acknowledgements
+            .iter()
+            .map(|a| format!("  +{} {} #{} acknowledged by {}", a.after, a.key, a.occurrence, a.who.name)),
+    );
+    said
+}
+
+fn over_point(it: &Incident, p: &OverPoint) -> String {
+    let mean = p.mean().map_or_else(|| "--".to_owned(), |mean| format!("{mean:.2}"));
+    format!(
+        "  +{} {} over {:.2} {unit} for {}: peak {:.2} at +{}, mean {mean}, beyond {:.3} {unit}-min, unseen {}",
+        p.after,
+        p.point,
+        p.set_point,
+        p.over,
+        p.peak,
+        since(p.peak_at, it.began),
+        p.beyond,
+        p.unseen,
+        unit = p.unit,
+    )
+}
+
+fn since(at: Wall, from: Wall) -> Span {
+    Span::from_ms(u64::try_from(at.ms() - from.ms()).unwrap_or(0))
+}
+
+fn grade(change: &GradeChange) -> String {
+    let why = change.grade.why.iter().map(|reason| {
+        let number = |n: Option<f64>| n.map(|n| format!("{n:.2}"));
+        let figures = match (number(reason.value), number(reason.limit)) {
+            (Some(value), Some(limit)) => format!(" {value} at {limit}"),
+            (Some(value), None) => format!(" {value}"),
+            (None, _) => String::new(),
+        };
+        let key = if reason.key.is_empty() { String::new() } else { format!(" {}", reason.key) };
+        format!("{}{key}{figures}", reason.rule.as_str())
+    });
+    let colour = change.grade.colour.as_str();
+    format!("area {} -> {colour}: {}", change.from.as_str(), why.collect::<Vec<_>>().join(", "))
+}
+
+fn sign(anomaly: &Anomaly, now: Wall) -> String {
+    let name = anomaly.sign.as_str();
+    if !anomaly.raised {
+        return format!("sign {name} over");
+    }
+    let neighbours: Vec<String> = anomaly
+        .neighbours
+        .iter()
+        .map(|(tag, value, _)| value.map_or(format!("{tag} --"), |v| format!("{tag} {v:.2}")))
+        .collect();
+    let beside = if neighbours.is_empty() { String::new() } else { format!("; {}", neighbours.join(", ")) };
+    let evidence = since(anomaly.to, anomaly.from);
+    let ago = since(now, anomaly.from);
+    format!(
+        "SIGN {name}, score {:.1}, evidence of {evidence} from {ago} ago{beside}: {}",
+        anomaly.score, anomaly.text.en
+    )
 }

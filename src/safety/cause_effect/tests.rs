@@ -215,6 +215,45 @@ fn a_restored_trip_stays_tripped() {
     assert_eq!(life.missing(secs(60), &t, &[SAFE]), []);
 }
 
+#[test]
+fn what_is_told_as_a_cause_is_what_counted() {
+    let first = |t: &Trip, causes: &[Cause]| {
+        let mut life = TripLife::restored(t, None);
+        life.step(secs(0), t, &[SAFE, SAFE]);
+        life.step(secs(1), t, &causes.iter().map(|c| if *c == HIGH { SAFE } else { *c }).collect::<Vec<_>>());
+        life.step(secs(20), t, causes)
+    };
+    assert_eq!(first(&trip(1, 2, OnBad::Ignore), &[HIGH, BAD]), Some(vec![Vote::True, Vote::No]));
+    assert_eq!(first(&trip(2, 2, OnBad::Vote), &[HIGH, BAD]), Some(vec![Vote::True, Vote::Bad]));
+    assert_eq!(first(&trip(1, 2, OnBad::Vote), &[CALIBRATED, HIGH]), Some(vec![Vote::Spared, Vote::True]));
+    assert_eq!(first(&trip(2, 2, OnBad::Vote), &[BYPASSED, HIGH]), Some(vec![Vote::Out, Vote::True]));
+    let unguarded = first(&trip(2, 2, OnBad::Vote), &[CALIBRATED, BAD]);
+    assert_eq!(unguarded, Some(vec![Vote::Bad, Vote::Bad]), "what is bad guards nothing");
+}
+
+#[test]
+fn the_hold_of_a_reset_begins_after_the_trip_and_a_reset_forgets_what_came_first() {
+    let t = Trip { reset_needs: vec![0], ..trip(1, 2, OnBad::Ignore) };
+    let mut life = TripLife::restored(&t, None);
+    let gone = [SAFE, Cause { unacknowledged: false, ..HIGH }];
+    life.step(secs(0), &t, &[SAFE, SAFE]);
+    assert!(life.step(secs(100), &t, &gone).is_some());
+    assert_eq!(life.missing(secs(100), &t, &gone), [Missing::Hold(Span::from_secs(60))]);
+    life.first_out = Some("x:trip".into());
+    life.reset();
+    assert!(!life.tripped && life.first_out.is_none());
+}
+
+#[test]
+fn a_permissive_need_not_be_acknowledged() {
+    let t = Trip { permissives: vec![AlarmId::from_usize(9)], ..trip(1, 1, OnBad::Vote) };
+    let mut life = TripLife::restored(&t, Some(&TripStanding { tripped: true, ..TripStanding::default() }));
+    let unacknowledged = Cause { unacknowledged: true, ..SAFE };
+    life.step(secs(0), &t, &[SAFE, unacknowledged]);
+    assert_eq!(life.missing(secs(60), &t, &[SAFE, unacknowledged]), []);
+    assert_eq!(life.missing(secs(60), &t, &[unacknowledged, SAFE]), [Missing::NotAcknowledged(0)]);
+}
+
 fn any_cause() -> impl Strategy<Value = Cause> {
     (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.1)).prop_map(
         |(active, known, safe, unacknowledged, bypassed)| Cause {

@@ -201,7 +201,8 @@ impl Signs {
             let Some(track) = &mut self.tracks[id] else { continue };
             self.calibrated.insert(id, was.begun.clone());
             if let (Some(planned), Some(begun)) = (was.planned, was.begun.last()) {
-                let gone = u64::try_from(now.wall.ms().saturating_sub(begun.ms())).unwrap_or(0);
+                // A clock that stands before its begin says nothing: it is no excuse any more.
+                let gone = u64::try_from(now.wall.ms().saturating_sub(begun.ms())).unwrap_or(u64::MAX);
                 let left = Span::from_ms(planned.ms().saturating_sub(gone));
                 let planned = (planned > Span::ZERO).then_some(left);
                 track.calibration = Some(Box::new(Calibration::new(now.mono, planned, Vec::new())));
