@@ -134,6 +134,9 @@ pub struct Schema {
     /// The schema of the MQTT messages instead.
     #[arg(long)]
     pub messages: bool,
+    /// The schema of a profile (a register map) instead.
+    #[arg(long, conflicts_with = "messages")]
+    pub profile: bool,
 }
 
 /// Which running agent.

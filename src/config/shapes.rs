@@ -7,19 +7,21 @@ use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
 const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
-const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
+const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "mA", "number", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
 const COLOURS: Kind = Kind::OneOf(&["red", "orange", "yellow", "blue"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
-const QUALITY_NAMES: &[&str; 8] = &[
+const QUALITY_NAMES: &[&str; 10] = &[
     "good",
     "warm-up",
     "calibrating",
     "over-range",
     "under-range",
+    "inhibited",
     "sensor-fault",
     "out-of-service",
     "implausible",
+    "wire-broken",
 ];
 const QUALITIES: Kind = Kind::OneOf(QUALITY_NAMES);
 /// Of what only speaks up when something is amiss.
@@ -334,6 +336,16 @@ static POINT: Shape = Shape {
             "which of the device's values it is",
         ),
         Key::may("gas", Kind::Ref("a gas"), "the gas that it measures"),
+        Key::may(
+            "unit",
+            UNITS,
+            "the unit, where the profile leaves it open: a current loop, a device that can measure in several",
+        ),
+        Key::may(
+            "range",
+            Kind::List(&ANY, 2, 2),
+            "what this sensor can measure, where the profile can't know it",
+        ),
         Key::may("place", Kind::Str, "the place in the area by the standard's name for it, as \"T1\""),
         Key::may("area", Kind::Ref("an area"), "where it measures (default: where its device stands)"),
         Key::may("decimals", Kind::Integer(0, 6), "as displayed; set-points are compared so (default 2)"),

@@ -14,6 +14,7 @@ use super::read::Row;
 use super::standard::AreaKind;
 use super::texts;
 use super::trips::BypassRule;
+use super::watches::ByProfile;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
 use crate::model::link::Link;
@@ -71,6 +72,7 @@ pub(super) struct Compiler<'a> {
     pub(super) origins: BTreeMap<AlarmId, Origin>,
     /// Where password files are named.
     pub(super) secrets: Vec<Place>,
+    pub(super) by_profile: ByProfile,
 }
 
 impl<'a> Compiler<'a> {
@@ -103,6 +105,7 @@ impl<'a> Compiler<'a> {
             unconfirmed: BTreeSet::new(),
             origins: BTreeMap::new(),
             secrets: Vec::new(),
+            by_profile: ByProfile::default(),
         }
     }
 
@@ -117,6 +120,7 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::point_row);
         self.all_elements();
         self.each("point", Self::relations);
+        self.watches();
         self.announcing();
         self.all_signs();
         self.grading();
@@ -256,6 +260,7 @@ impl<'a> Compiler<'a> {
         });
         let (id, named) = (DeviceId::from_usize(self.plan.devices.len()), name(row, &tag));
         let (stale_alarm, calibration) = self.device_alarms(row, &About::device(&tag, &named, area, id));
+        self.note_unconfirmed_profile(row, &profile);
         self.device_places.push(row.at("id"));
         self.profiles.push(Arc::clone(&profile));
         Some(self.plan.devices.push(Device {
@@ -273,7 +278,24 @@ impl<'a> Compiler<'a> {
             comm_alarm,
             stale_alarm,
             calibration,
+            heartbeat: None,
+            // A site that only observes writes nothing at all.
+            watchdog: profile.watchdog.filter(|_| self.mode == Mode::Act),
         }))
+    }
+
+    /// A map from memory is a start, and nothing to trust a trip to.
+    fn note_unconfirmed_profile(&mut self, row: &Row, profile: &Profile) {
+        let Some(source) = &profile.unconfirmed else { return };
+        if !self.unconfirmed.insert((profile.source.name.clone(), usize::MAX)) {
+            return;
+        }
+        let message = format!("nobody has checked profile `{}` against its source: {source}", profile.id);
+        self.faults.push(
+            Fault::warning("unconfirmed-profile", row.at("profile"), message)
+                .label("not confirmed")
+                .help("check it against the manual and a device, then keep a copy of your own with confirmed = true"),
+        );
     }
 
     fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
@@ -353,7 +375,7 @@ impl<'a> Compiler<'a> {
         }
         for (device, ids) in points.iter() {
             let fields = ids.iter().map(|id| &self.plan.points[*id].field);
-            let found = blocks::pack(fields, self.profiles[device].reach);
+            let found = blocks::pack(fields, &self.profiles[device].reach);
             for id in ids {
                 let point = &mut self.plan.points[*id];
                 point.block = blocks::block_of(&point.field, &found).unwrap_or_default();

@@ -9,3 +9,4 @@ pub mod rtu;
 pub mod schedule;
 pub mod timing;
 mod unit;
+mod watchdog;

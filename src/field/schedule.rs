@@ -6,12 +6,13 @@
 //!    was asked, and for the silence that the line needs after it. Other trips go before it only if they are as new;
 //! 2. read-backs of what was just written;
 //! 3. after a request that failed, one read of a device that answers;
-//! 4. repeated and withdrawn writes;
+//! 4. repeated and withdrawn writes, ends of pulses, watchdogs;
 //! 5. polls, earliest deadline first; devices that are lost take at most a quarter of the line's time.
 
 use super::codec::{Cells, Question, decode};
 use super::output::Output;
 use super::unit::{Turn, Unit};
+use super::watchdog::Dog;
 use crate::model::element::{Demand, Mode};
 use crate::model::line::LineFault;
 use crate::model::plan::{Device, Plan, Point};
@@ -72,6 +73,8 @@ pub enum Purpose {
         /// What is wanted.
         demand: Demand,
     },
+    /// To show a device that somebody watches.
+    Watchdog,
     /// To see whether that was taken.
     ReadBack {
         /// Which element.
@@ -120,6 +123,13 @@ pub enum Event {
         /// How it went.
         outcome: Result<(), LineFault>,
     },
+    /// A device did not take what shows it that somebody watches.
+    Unwatched {
+        /// Whose.
+        device: DeviceId,
+        /// How it failed.
+        fault: LineFault,
+    },
     /// A poll showed that a trip that had been read back is no longer there; it is written again.
     Undone {
         /// Which element.
@@ -150,6 +160,7 @@ pub struct Schedule {
     gap: Span,
     units: Vec<Unit>,
     outputs: Vec<Output>,
+    dogs: Vec<Dog>,
     pending: Option<Pending>,
     /// The silence after an answer lasts until then.
     quiet_until: Mono,
@@ -191,6 +202,7 @@ impl Schedule {
             gap: plan.buses[bus].gap,
             units,
             outputs,
+            dogs: Dog::all(&plan, bus, now),
             pending: None,
             quiet_until: now,
             late_until: if numberless { now + late } else { now },
@@ -251,8 +263,15 @@ impl Schedule {
         if let Some(n) = self.outputs.iter().position(due_write) {
             return self.write(n);
         }
+        if let Some(dog) = self.dogs.iter().find(|dog| dog.due <= now && !self.is_lost(dog.device)) {
+            return Some(self.ask(dog.device, dog.question(), Purpose::Watchdog));
+        }
         let other = self.poll(now, |unit| Some(unit.id) != self.silent);
         other.or_else(|| self.poll(now, |_| true))
+    }
+
+    fn is_lost(&self, device: DeviceId) -> bool {
+        self.units.iter().any(|unit| unit.id == device && unit.is_lost())
     }
 
     /// The due poll with the earliest deadline among those that `suits`.
@@ -287,7 +306,8 @@ impl Schedule {
     fn wake(&self, now: Mono) -> Mono {
         let polls = self.units.iter().flat_map(|unit| unit.turns().map(|turn| self.poll_at(unit, &turn)));
         let writes = self.outputs.iter().filter_map(Output::write_at);
-        let next = polls.chain(writes).min().unwrap_or(now + IDLE).max(self.late_until);
+        let dogs = self.dogs.iter().filter(|dog| !self.is_lost(dog.device)).map(|dog| dog.due);
+        let next = polls.chain(writes).chain(dogs).min().unwrap_or(now + IDLE).max(self.late_until);
         next.clamp(now, now + IDLE)
     }
 
@@ -306,6 +326,15 @@ impl Schedule {
         };
         match ask.purpose {
             Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),
+            Purpose::Watchdog => {
+                let dogs = self.dogs.iter_mut().filter(|dog| dog.device == ask.device);
+                dogs.for_each(|dog| dog.written(now, outcome.is_ok()));
+                outcome
+                    .err()
+                    .map(|fault| Event::Unwatched { device: ask.device, fault })
+                    .into_iter()
+                    .collect()
+            }
             Purpose::Write { element, demand } => {
                 let outcome = outcome.map(|_| None);
                 self.wrote(now, element, demand, outcome).into_iter().collect()
@@ -392,7 +421,7 @@ impl Schedule {
         let device = output.device;
         let outcome = match outcome {
             Ok(None) => {
-                output.echoed();
+                output.echoed(now);
                 return None;
             }
             Ok(Some(cells)) => output.check(now, &cells),

@@ -101,6 +101,6 @@ fn input(event: Event) -> Option<Input> {
         }
         Event::NoAnswer { device, fault } => Some(Input::NoAnswer { device, fault }),
         Event::Wrote { element, demand, outcome } => Some(Input::Wrote { element, demand, outcome }),
-        Event::Undone { .. } | Event::Skipped { .. } => None,
+        Event::Undone { .. } | Event::Skipped { .. } | Event::Unwatched { .. } => None,
     }
 }

@@ -7,7 +7,7 @@ use super::grade::Grading;
 use super::link::Link;
 use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
-use super::register::{Command, Field, ReadBlock};
+use super::register::{Command, Field, ReadBlock, Watchdog};
 use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Span, Wall};
@@ -134,6 +134,10 @@ pub struct Device {
     pub stale_alarm: AlarmId,
     /// When it has to be calibrated again at the latest, and the alarm that says so.
     pub calibration: Option<(Wall, AlarmId)>,
+    /// The point by which it shows that it is alive, and how long that may stay as it is.
+    pub heartbeat: Option<(PointId, Span)>,
+    /// What must be written to it each so often; only where outputs act.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// A measured or sensed value.

@@ -59,6 +59,8 @@ impl Builder {
             comm_alarm,
             stale_alarm: comm_alarm,
             calibration: None,
+            heartbeat: None,
+            watchdog: None,
         })
     }
 
@@ -78,7 +80,7 @@ impl Builder {
         let field = Field {
             scale: 0.01,
             range: Some((0.0, 4.0)),
-            status: Some(status),
+            statuses: [status].into(),
             ..plain(at(Space::Input, 0), Encoding::U16)
         };
         (device, self.point(device, 0, field, Unit::PctVol))
@@ -98,7 +100,7 @@ impl Builder {
             name: text("valve"),
             area: self.area,
             device,
-            command: Command { at: at(Space::Coil, 0), trip: 1, release, readback: at(Space::Coil, 0) },
+            command: Command::plain(at(Space::Coil, 0), 1, release),
             mode,
             safe_contact: Some(Contact { point: closed, yes: true }),
             unsafe_contact: Some(Contact { point: open, yes: true }),

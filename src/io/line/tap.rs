@@ -104,7 +104,9 @@ impl Tap {
             Question::Read(block) => {
                 format!("read {} {} ×{}", block.at.space.as_str(), block.at.address, block.count)
             }
-            Question::Write { at, value } => format!("write {} {} = {value}", at.space.as_str(), at.address),
+            Question::Write { at, value, .. } => {
+                format!("write {} {} = {value}", at.space.as_str(), at.address)
+            }
         };
         let answer = match outcome {
             Ok(Cells::Words(words)) => format!("{words:04x?}"),

@@ -26,6 +26,7 @@ enum Topic {
     Silent(DeviceId),
     Refused(DeviceId, usize),
     Busy(DeviceId),
+    Unwatched(DeviceId),
     Write(ElementId),
     Undone(ElementId),
 }
@@ -89,6 +90,12 @@ impl Voice<'_> {
                     tracing::error!(%bus, element = %tag, times, "a trip was undone at the device, writing it again");
                 } else {
                     self.unsaid.insert(*element);
+                }
+            }
+            Event::Unwatched { device, fault } => {
+                if self.is_news(Topic::Unwatched(*device), now) {
+                    let tag = &self.plan.devices[*device].tag;
+                    tracing::warn!(%bus, device = %tag, %fault, "a device does not take its watchdog; see its profile");
                 }
             }
             Event::Skipped { device, polls } => {

@@ -5,13 +5,13 @@
 use super::link::{Dial, Opened};
 use super::quiet::{Ear, HungUp, QuietIo, SerialIo};
 use super::tap::Tap;
-use crate::field::codec::{Answer, Cells, Question, as_written, check_answer};
+use crate::field::codec::{Answer, Cells, Question, as_written, check_answer, masks};
 use crate::field::rtu::Stray;
 use crate::field::schedule::{Ask, Purpose};
 use crate::io::clock::{Clock, duration};
 use crate::model::line::LineFault;
 use crate::model::link::Link;
-use crate::model::register::{Location, ReadBlock, Space};
+use crate::model::register::{Location, ReadBlock, Space, Write};
 use crate::model::time::{Mono, Span};
 use tokio::time::timeout;
 use tokio_modbus::client::{Client, Context as Session, rtu, tcp};
@@ -162,10 +162,19 @@ fn request(question: &Question) -> Request<'static> {
             Space::Input => Request::ReadInputRegisters(address, count),
             Space::Holding => Request::ReadHoldingRegisters(address, count),
         },
-        Question::Write { at: Location { space, address }, value } => match space {
-            Space::Coil | Space::Discrete => Request::WriteSingleCoil(address, as_written(space, value) == 1),
-            Space::Input | Space::Holding => Request::WriteSingleRegister(address, value),
-        },
+        Question::Write { at: Location { space, address }, value, how } => {
+            let is_on = as_written(space, value) == 1;
+            match (how, space.is_bits()) {
+                (Write::Single, true) => Request::WriteSingleCoil(address, is_on),
+                (Write::Single, false) => Request::WriteSingleRegister(address, value),
+                (Write::Multiple, true) => Request::WriteMultipleCoils(address, vec![is_on].into()),
+                (Write::Multiple, false) => Request::WriteMultipleRegisters(address, vec![value].into()),
+                (Write::Mask(mask), _) => {
+                    let (and, or) = masks(mask, value);
+                    Request::MaskWriteRegister(address, and, or)
+                }
+            }
+        }
     }
 }
 
@@ -180,6 +189,15 @@ fn answer(response: Response) -> Result<Answer, LineFault> {
         Response::ReadHoldingRegisters(words) => cells(Space::Holding, Cells::Words(words)),
         Response::WriteSingleCoil(address, on) => echo(Space::Coil, address, u16::from(on)),
         Response::WriteSingleRegister(address, word) => echo(Space::Holding, address, word),
+        Response::WriteMultipleCoils(address, count) => {
+            Ok(Answer::EchoMany { at: Location { space: Space::Coil, address }, count })
+        }
+        Response::WriteMultipleRegisters(address, count) => {
+            Ok(Answer::EchoMany { at: Location { space: Space::Holding, address }, count })
+        }
+        Response::MaskWriteRegister(address, and, or) => {
+            Ok(Answer::EchoMasked { at: Location { space: Space::Holding, address }, and, or })
+        }
         other => Err(LineFault::Garbled(format!("answered with function {}", other.function_code()))),
     }
 }

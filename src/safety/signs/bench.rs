@@ -272,6 +272,8 @@ pub(super) fn plan(settings: &Settings) -> Plan {
             comm_alarm,
             stale_alarm: comm_alarm,
             calibration: None,
+            heartbeat: None,
+            watchdog: None,
         });
         let at = Location { space: Space::Input, address: u16::try_from(n).unwrap() };
         plan.points.push(Point {
@@ -302,6 +304,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
                 scale: (n <= T3).then_some(1.0),
                 catalytic: n == T1,
                 expects: (n == SET).then_some(1.0),
+                lasting: false,
                 tells: (n == MUTE).then_some(Tells::Mute),
                 neighbours: neighbours(n),
             }),
@@ -315,7 +318,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
         name: Text::new("load", "load"),
         area,
         device: DeviceId::from_usize(READBACK),
-        command: Command { at, trip: 1, release: Some(0), readback: at },
+        command: Command::plain(at, 1, Some(0)),
         mode: Mode::Act,
         safe_contact: None,
         unsafe_contact: Some(Contact { point: PointId::from_usize(FEED), yes: true }),
