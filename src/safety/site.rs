@@ -6,7 +6,7 @@ use super::cause_effect::TripLife;
 use super::drive;
 use super::element::ElementLife;
 use super::grade::Grades;
-use super::incident::Incidents;
+use super::incident::{Incidents, worst_value};
 use super::permit::Permits;
 use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
@@ -423,7 +423,8 @@ impl Site {
         if alarm.condition == Condition::BypassActive {
             return;
         }
-        let Some(value) = self.watch.readings[point].value else { return };
+        let range = self.plan.points[point].field.range;
+        let Some(value) = worst_value(&self.watch.readings[point], range) else { return };
         let life = &mut self.alarms[id];
         if life.active() {
             let is_low = matches!(alarm.condition, Condition::Low(_));
