@@ -61,7 +61,7 @@ struct Life {
     news: News,
     /// When the journal was told last.
     told_at: Mono,
-    /// The loads of the area, and those elsewhere that its alarms cut.
+    /// See [`production_loads`].
     loads: BTreeSet<ElementId>,
 }
 
@@ -102,16 +102,8 @@ impl Incidents {
             areas: plan.areas.map(|_, _| Life::default()),
             going_on: BTreeSet::new(),
         };
-        for (id, element) in plan.elements.iter().filter(|(_, e)| e.kind == ElementKind::Load) {
-            incidents.areas[element.area].loads.insert(id);
-        }
-        for trip in plan.trips.values() {
-            let loads = trip.effects.iter().filter(|id| plan.elements[**id].kind == ElementKind::Load);
-            for area in trip.causes.iter().map(|cause| plan.alarms[*cause].area) {
-                incidents.areas[area].loads.extend(loads.clone());
-            }
-        }
         for (id, area) in plan.areas.iter() {
+            incidents.areas[id].loads = production_loads(plan, id);
             if let Some(was) = standing.incidents.get(area.tag.as_str()) {
                 incidents.areas[id].restore(plan, was, now);
                 if was.open.is_some() {
@@ -192,6 +184,15 @@ pub fn is_limit(plan: &Plan, id: AlarmId) -> bool {
         same.min_by_key(|a| plan.alarms[**a].condition)
     };
     matches!(plan.alarms[id].subject, Subject::Point(point) if first(point) == Some(&id))
+}
+
+/// The loads that production in an area lives on: its own, and those elsewhere that its alarms cut.
+#[must_use]
+pub fn production_loads(plan: &Plan, area: AreaId) -> BTreeSet<ElementId> {
+    let is_load = |id: &ElementId| plan.elements[*id].kind == ElementKind::Load;
+    let own = plan.elements.iter().filter(|(_, element)| element.area == area).map(|(id, _)| id);
+    let trips = plan.trips.values().filter(|t| t.causes.iter().any(|c| plan.alarms[*c].area == area));
+    own.chain(trips.flat_map(|trip| trip.effects.iter().copied())).filter(is_load).collect()
 }
 
 impl Life {

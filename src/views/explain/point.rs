@@ -97,8 +97,10 @@ impl Book<'_> {
         if let Some((low, high)) = field.range {
             let unit = point.unit;
             page.say(
-                format!("量程 {low} 至 {high} {unit}; 超出即不可信"),
-                format!("Measures {low} to {high} {unit}; beyond that a reading is in doubt"),
+                format!("量程 {low} 至 {high} {unit}; 超出即不可信, 高出时至少按 {high} {unit} 计"),
+                format!(
+                    "Measures {low} to {high} {unit}; beyond that a reading is in doubt, and above it counts as {high} {unit} or more"
+                ),
             );
         }
         for (raw, quality) in field.sentinels.iter() {
