@@ -110,16 +110,16 @@ impl Book<'_> {
                 "commanded, and not in its safe state in time".to_owned(),
             ),
             Condition::Rising => say(
-                format!("上升速率达到 {set} {unit}/min (取 {over}); 低于 {reset} 才恢复"),
-                format!("rises by {set} {unit} a minute or more, taken over {over}; gone below {reset}"),
+                format!("上升速率达到 {set} {unit}/min (取 {over}); 低于 {reset} {unit}/min 才恢复"),
+                format!("rises by {set} {unit} a minute or more, taken over {over}; gone below {reset} {unit} a minute"),
             ),
             Condition::Forecast => say(
                 format!("按当前趋势 (取 {over}) {set} min 内将达报警值"),
                 format!("rising as it does over {over}, it reaches its alarm within {set} min"),
             ),
             Condition::Deviation => say(
-                format!("与 {twin} 相差达到 {set} {unit}; 低于 {reset} 才恢复"),
-                format!("differs from {twin} by {set} {unit} or more; gone below {reset}"),
+                format!("与 {twin} 相差达到 {set} {unit}; 低于 {reset} {unit} 才恢复"),
+                format!("differs from {twin} by {set} {unit} or more; gone below {reset} {unit}"),
             ),
             Condition::Differs => say(
                 format!("读数不是场所文件规定的 {set:.decimals$} {unit}"),

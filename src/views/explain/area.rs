@@ -5,6 +5,7 @@ use super::{Book, Page};
 use crate::model::alarm::Colour;
 use crate::model::sign::{Neighbour, Side};
 use crate::model::table::AreaId;
+use crate::model::time::Span;
 use crate::safety::{is_incident_limit, production_loads};
 
 impl Book<'_> {
@@ -135,16 +136,21 @@ impl Book<'_> {
             let row = &self.plan.points[*point];
             for neighbour in watched.neighbours.iter().filter(|_| row.area == id) {
                 let (from, to) = (&row.tag, &self.plan.points[neighbour.point].tag);
-                let lag = lasting(neighbour.lag);
+                let (lag_zh, lag_en) = if neighbour.lag > Span::ZERO {
+                    let lag = lasting(neighbour.lag);
+                    (format!("{lag} 后"), format!("{lag} later"))
+                } else {
+                    ("随后".to_owned(), "next".to_owned())
+                };
                 match neighbour.side {
                     Side::Downstream => page.say(
-                        format!("风流: {from} 之后 {lag} 到 {to}"),
-                        format!("The air of {from} is at {to} {lag} later"),
+                        format!("风流: 过 {from} {lag_zh}到 {to}; {to} 更低即为迹象 airflow"),
+                        format!("The air that passes {from} passes {to} {lag_en}: more gas at {from} than at {to} is the sign airflow"),
                     ),
                     Side::Diluted => page.say(
-                        format!("风流: {from} 之后 {lag} 到 {to}, 途中有新风汇入, 浓度可降低"),
+                        format!("风流: 过 {from} {lag_zh}到 {to}, 途中有新风汇入: {to} 更低不算迹象"),
                         format!(
-                            "The air of {from} is at {to} {lag} later, and fresh air joins on its way: less gas there is no sign"
+                            "The air that passes {from} passes {to} {lag_en}, and fresh air joins on its way: less gas at {to} is no sign"
                         ),
                     ),
                     Side::Beside if *point < neighbour.point => page.say(

@@ -5,7 +5,8 @@ use super::{Book, Page};
 use crate::model::element::{ElementKind, Mode};
 use crate::model::plan::{Group, Member, OnBad, Subject, Trip};
 use crate::model::point::Text;
-use crate::model::table::{ElementId, TripId};
+use crate::model::table::{AlarmId, ElementId, PointId, TripId};
+use std::collections::BTreeSet;
 
 impl Book<'_> {
     pub(super) fn group(&self, first: TripId, n: usize) -> Page {
@@ -24,8 +25,8 @@ impl Book<'_> {
             let (zh, en) = self.when(alarm);
             page.say(format!("原因 {}: {zh}", alarm.key), format!("Cause {}: {en}", alarm.key));
         }
-        when_out(group, &mut page);
-        self.guard_of(trip, &mut page);
+        self.when_out(trip, group, &mut page);
+        self.guards_of(trip, std::slice::from_ref(group), &mut page);
         for trip in self.plan.trips.values().filter(|t| t.groups.iter().any(|g| g.tag == group.tag)) {
             let (zh, en) = self.acts_on(trip);
             page.say(
@@ -36,16 +37,84 @@ impl Book<'_> {
         page
     }
 
-    /// Who guards while a head is calibrated.
-    pub(super) fn guard_of(&self, trip: &Trip, page: &mut Page) {
-        let is_gas = |subject| matches!(subject, Subject::Point(id) if self.plan.points[id].gas.is_some());
-        if trip.causes.iter().any(|cause| is_gas(self.plan.alarms[*cause].subject)) {
+    /// Who must be good while a head of a vote is bypassed or calibrated.
+    pub(super) fn guards_of(&self, trip: &Trip, groups: &[Group], page: &mut Page) {
+        let (mut zh, mut en) = (
+            "标校或旁路气体测点时, 须有同组同种气体的良好测点值守, 否则拒绝:".to_owned(),
+            "A gas head is calibrated or bypassed only while another of its gas in the same vote is good to guard:"
+                .to_owned(),
+        );
+        let mut any = false;
+        for (n, cause) in trip.causes.iter().enumerate() {
+            let mut mine = groups.iter().filter(|group| group.members.contains(&Member::Cause(n))).peekable();
+            let Some((own, gas)) = self.gas_of(*cause).filter(|_| mine.peek().is_some()) else { continue };
+            let others = mine.flat_map(|group| &group.members).filter_map(|member| match member {
+                Member::Cause(m) => self.gas_of(*trip.causes.get(*m)?),
+                Member::Group(_) => None,
+            });
+            let guards = others.filter(|(other, of)| other != &own && *of == gas).map(|(other, _)| other);
+            let guards: BTreeSet<&str> = guards.map(|id| self.plan.points[id].tag.as_str()).collect();
+            let (tag, guards) = (&self.plan.points[own].tag, guards.into_iter().collect::<Vec<_>>());
+            any = true;
+            if guards.is_empty() {
+                zh = format!("{zh}\n{tag} ({gas}): 无");
+                en = format!("{en}\n{tag} ({gas}): there is none");
+            } else {
+                zh = format!("{zh}\n{tag} ({gas}): {}", guards.join(" 或 "));
+                en = format!("{en}\n{tag} ({gas}): {}", guards.join(" or "));
+            }
+        }
+        if any {
+            page.say(zh, en);
+        }
+    }
+
+    fn gas_of(&self, cause: AlarmId) -> Option<(PointId, &str)> {
+        match self.plan.alarms[cause].subject {
+            Subject::Point(id) => Some((id, self.plan.points[id].gas.as_ref()?.tag.as_str())),
+            Subject::Device(_) | Subject::Element(_) => None,
+        }
+    }
+
+    /// What becomes of a vote while a member of it does not vote.
+    pub(super) fn when_out(&self, trip: &Trip, group: &Group, page: &mut Page) {
+        let (tag, votes, of) = (&group.tag, group.votes, group.members.len());
+        if of < 2 {
+            return;
+        }
+        if group.on_bad != OnBad::Ignore && self.is_alike(trip, group) {
+            let (fewer, left) = (votes.saturating_sub(1).max(1), of.saturating_sub(1));
             page.say(
-                "按令标校的测点不计票, 条件是同一表决组内另有同种气体的良好测点值守; 否则按不可判断计",
-                "A head that is calibrated by order does not vote while another good point of the same gas in the \
-                 same vote guards; without one it counts as one that can't be judged",
+                format!("{tag}: 同种测点互为备用, 一个被旁路或标校时 {votes}oo{of} 变为 {fewer}oo{left}"),
+                format!(
+                    "{tag}: its heads stand in for one another; with one bypassed or calibrated {votes}oo{of} becomes {fewer}oo{left}"
+                ),
+            );
+        } else {
+            page.say(
+                format!("{tag}: 被旁路或标校的成员按未成立计, 仍须 {votes} 票"),
+                format!(
+                    "{tag}: a member that is bypassed or calibrated counts as not true, and {votes} of the others must still be"
+                ),
             );
         }
+    }
+
+    /// Whether all that vote are heads of one gas held against the same kind of limit.
+    fn is_alike(&self, trip: &Trip, group: &Group) -> bool {
+        let mut kinds = BTreeSet::new();
+        let mut left: Vec<&Member> = group.members.iter().collect();
+        while let Some(member) = left.pop() {
+            let cause = match member {
+                Member::Cause(n) => trip.causes.get(*n),
+                Member::Group(n) => {
+                    left.extend(trip.groups.get(*n).into_iter().flat_map(|inner| &inner.members));
+                    continue;
+                }
+            };
+            kinds.insert(cause.and_then(|id| Some((self.gas_of(*id)?.1, self.plan.alarms[*id].condition))));
+        }
+        kinds.len() == 1 && kinds.iter().all(Option::is_some)
     }
 
     /// Whether Davy cuts it and sees whether it is live.
@@ -53,27 +122,5 @@ impl Book<'_> {
         let element = &self.plan.elements[id];
         let sees = element.safe_contact.is_some() || element.unsafe_contact.is_some();
         element.kind == ElementKind::Load && element.mode == Mode::Act && sees
-    }
-}
-
-/// What becomes of a vote while a member of it is bypassed, or calibrated under guard.
-pub(super) fn when_out(group: &Group, page: &mut Page) {
-    let (tag, votes, of) = (&group.tag, group.votes, group.members.len());
-    if group.on_bad == OnBad::Ignore || (of > 1 && votes >= of) {
-        page.say(
-            format!("{tag}: 被旁路或标校的成员按未成立计, 仍须 {votes} 票 ({votes}oo{of})"),
-            format!("{tag}: a member that is bypassed or calibrated counts as not true, and it still takes {votes} ({votes}oo{of})"),
-        );
-    } else if of > 1 {
-        let (fewer, left) = (votes.saturating_sub(1).max(1), of.saturating_sub(1));
-        page.say(
-            format!("{tag}: 一个成员被旁路或标校时 {votes}oo{of} 变为 {fewer}oo{left}"),
-            format!("{tag}: with one member bypassed or calibrated {votes}oo{of} becomes {fewer}oo{left}"),
-        );
-    } else {
-        page.say(
-            format!("{tag}: 唯一成员被旁路时不动作"),
-            format!("{tag}: while its only member is bypassed nothing trips it"),
-        );
     }
 }

@@ -17,8 +17,12 @@ impl Book<'_> {
         let area = &self.plan.areas[point.area];
         let (gas_zh, gas_en) = match &point.gas {
             Some(gas) => {
-                let lel = gas.lel_pct_vol.map(|lel| format!(", LEL {lel} %vol")).unwrap_or_default();
-                (format!(", 测量 {}{lel}", gas.tag), format!(", measures {}{lel}", gas.tag))
+                let lel = gas.lel_pct_vol.map(|lel| format!(", LEL {lel} %vol"));
+                let lel = |by: &str| lel.as_ref().map(|lel| format!("{lel} ({by})")).unwrap_or_default();
+                (
+                    format!(", 测量 {}{}", gas.tag, lel("场所文件所给")),
+                    format!(", measures {}{}", gas.tag, lel("as the site states it")),
+                )
             }
             None => (String::new(), String::new()),
         };

@@ -1,6 +1,5 @@
 //! A trip: how it votes, what it acts on, and what a reset asks for.
 
-use super::group::when_out;
 use super::words::{ballot, lasting, own_on_bad, title, verb};
 use super::{Book, Page};
 use crate::model::alarm::Basis;
@@ -51,10 +50,14 @@ impl Book<'_> {
         }
         self.bypass_of(trip, &mut page);
         for group in &trip.groups {
-            when_out(group, &mut page);
+            self.when_out(trip, group, &mut page);
         }
-        self.guard_of(trip, &mut page);
+        self.guards_of(trip, &trip.groups, &mut page);
         self.start_hold(&mut page);
+        page.say(
+            "以上时限来自场所文件, 未写的为 Davy 的默认值; 无标准规定",
+            "Its times are those of the site file, or Davy's own where it says none; no standard gives them",
+        );
         page.say(
             "搁置报警不影响表决; 断电重启后仍保持动作",
             "Shelving its alarms changes no vote; it outlives a restart and a loss of power",
