@@ -1,6 +1,7 @@
 //! One alarm's life (ISA-18.2); the diagram stands at [`AlarmState`]. Being set aside lies over it like a cloth: the
 //! life goes on underneath, because what was silenced must not be forgotten, and a trip must never be silenced.
 
+use super::bypass::SLACK;
 use super::rule::Verdict;
 use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::plan::{Alarm, Announcing};
@@ -215,6 +216,9 @@ impl AlarmLife {
         if self.past().aside_ends.is_some_and(|ends| now.mono >= ends) {
             return self.take_back(now, AlarmCause::Expired);
         }
+        if let Some(moved) = self.reckon_shelf(now) {
+            return Some(moved);
+        }
         self.announce(now, announcing)
     }
 
@@ -316,6 +320,20 @@ impl AlarmLife {
         past.aside = Some(Box::new(aside));
         past.since = now.wall;
         Transition { from, cause: AlarmCause::SetAside }
+    }
+
+    /// The wall clock was set back, and what is left of being set aside is told anew: it gets no longer by that.
+    fn reckon_shelf(&mut self, now: Now) -> Option<Transition> {
+        let past = self.past.as_mut()?;
+        let (left, aside) = (past.aside_ends?.since(now.mono), past.aside.as_mut()?);
+        if aside.until?.since(now.wall) <= left + SLACK {
+            return None;
+        }
+        aside.until = Some(now.wall.after(left));
+        aside.minutes = Some(u32::try_from(left.ms().div_ceil(60_000)).unwrap_or(u32::MAX));
+        past.since = now.wall;
+        self.announce_anew(now);
+        Some(Transition { from: self.state(), cause: AlarmCause::SetAside })
     }
 
     /// Ends being set aside. A condition that holds is announced as if it were new.

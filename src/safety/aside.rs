@@ -75,7 +75,9 @@ impl Site {
         if condition == Condition::BypassActive {
             against.push(Text::new(
                 format!("{key} 不允许搁置"),
-                format!("{key} may not be set aside: it says that a detector is out of the vote; end the bypass"),
+                format!(
+                    "{key} may not be set aside: it says that a detector is out of the vote; end the bypass"
+                ),
             ));
         }
         if reason.trim().is_empty() {

@@ -281,7 +281,13 @@ fn any_standing_record() -> impl Strategy<Value = Record> {
         });
     let calibration = (0..2u8, any::<bool>(), 0..u64::MAX / 1000).prop_map(|(n, begun, ms)| {
         let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
-        Body::Calibration(CalibrationChange { point, begun, planned, ..calibration_record() })
+        Body::Calibration(CalibrationChange {
+            point,
+            begun,
+            planned,
+            remaining: planned,
+            ..calibration_record()
+        })
     });
     let other = ".*".prop_map(|reason| Body::Ended { reason });
     (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other, graded::tests::any_body()])

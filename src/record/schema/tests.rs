@@ -167,6 +167,7 @@ fn records() -> Vec<Record> {
         area: "face".to_owned(),
         begun: true,
         planned: Span::from_secs(600),
+        remaining: Span::from_secs(600),
         by: Some("li".to_owned()),
         text: text.clone(),
     };
@@ -305,6 +306,7 @@ fn standing() -> Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
         failed: ["valve".to_owned()].into(),
+        demanded: BTreeMap::from([("valve".to_owned(), vec!["gas-off".to_owned()])]),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
         signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
         calibrations: BTreeMap::from([(
