@@ -23,12 +23,13 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 17] = [
     "attempts",
     "backup",
     "bypasses",
     "calibrations",
     "dead_us",
+    "demanded",
     "escalated",
     "escalated_only",
     "failed",
@@ -36,6 +37,7 @@ const OPTIONAL: [&str; 15] = [
     "incidents",
     "permits",
     "proven",
+    "remaining_ms",
     "tests",
     "signs",
     "travel_us",
@@ -391,7 +393,7 @@ fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
                 "{name} of {event}"
             );
             let mut distorted = event.clone();
-            distorted["body"][name] = json!({ "no": ["such"] });
+            distorted["body"][name] = json!({ "no": [["such"]] });
             assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
         }
     }
