@@ -9,7 +9,9 @@
     reason = "a test stops where it is wrong"
 )]
 
-use davy::config::{Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders};
+use davy::config::{
+    Extras, Fault, Faults, Severity, Source, compile, json_schema, own_folders, profile_schema,
+};
 use davy::model::alarm::{Colour, Condition, Level};
 use davy::model::element::{ElementKind, Mode};
 use davy::model::grade::Grading;
@@ -109,6 +111,16 @@ fn the_schema_knows_every_key_of_the_demo_and_no_other() {
     broken["gateway"].as_object_mut().unwrap().remove("id");
     let problems = misfits(&schema, &schema, &broken, "");
     assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn the_schema_of_profiles_knows_every_key_of_those_that_are_built_in() {
+    let schema = profile_schema();
+    for path in files("config/profiles") {
+        let profile: toml::Value = toml::from_str(&read(&path).text).unwrap();
+        let problems = misfits(&schema, &schema, &serde_json::to_value(&profile).unwrap(), "");
+        assert!(problems.is_empty(), "{path}: {problems:?}");
+    }
 }
 
 /// Where `value` does not fit `schema`: the few words of JSON Schema that ours is written in.
@@ -288,9 +300,8 @@ fn every_point_lies_in_its_block_together_with_its_status() {
                 && at.address >= block.at.address
                 && at.address + cells <= block.at.address + block.count
         };
-        assert!(holds(point.field.at, point.field.encoding.cells()), "{}", point.tag);
-        if let Some(status) = &point.field.status {
-            assert!(holds(status.at, status.encoding.cells()), "{}", point.tag);
+        for (at, encoding) in point.field.places() {
+            assert!(holds(at, encoding.cells()), "{}", point.tag);
         }
     }
     let head = plan.devices.values().find(|d| d.tag.as_str() == "face-t1").unwrap();
@@ -329,7 +340,7 @@ fn contacts_are_named_after_their_signal_and_that_of_another_device_after_that_t
     assert!(tags.contains(&"bottle-room.valve.open"), "{tags:?}");
 
     let profile = read("config/profiles/feed-breaker.toml").text;
-    let profile = profile.replace("feed-breaker", "own").replace("id = \"live\"", "id = \"readback\"");
+    let profile = profile.replace("feed-breaker", "own").replace("\"live\"", "\"readback\"");
     let extras =
         Extras { profiles: vec![Source { name: "own.toml".to_owned(), text: profile }], standards: vec![] };
     let text = demo().text.replace("feed-breaker", "own").replace("live = \"live\"", "live = \"readback\"");

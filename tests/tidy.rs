@@ -28,8 +28,12 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// The one file that names a library.
-const SPEAKERS: [(&str, &str); 3] =
-    [("sled::", "io/buffer.rs"), ("rumqttc::", "io/mqtt.rs"), ("tokio_modbus::", "io/line.rs")];
+const SPEAKERS: [(&str, &str); 4] = [
+    ("sled::", "io/buffer.rs"),
+    ("rumqttc::", "io/mqtt.rs"),
+    ("tokio_modbus::", "io/line/wire.rs"),
+    ("tokio_serial::", "io/line/link.rs"),
+];
 
 /// A file longer than this is more than one idea.
 const LINES_MAX: usize = 700;

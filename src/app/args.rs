@@ -49,6 +49,21 @@ pub enum Command {
     Permit(Permit),
     /// End a permit before its time.
     Unpermit(Unpermit),
+    /// Write the traffic of a line into the running agent's log: bytes, frames or values.
+    Decode(Decode),
+}
+
+/// `davy decode`.
+#[derive(Debug, Args)]
+pub struct Decode {
+    /// The line's id.
+    pub bus: String,
+    /// How much of it: values, frames with them, every byte as well; `off` ends it.
+    #[arg(value_parser = ["off", "values", "frames", "bytes"])]
+    pub what: String,
+    /// Which agent.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// `davy demo`.
@@ -119,6 +134,9 @@ pub struct Schema {
     /// The schema of the MQTT messages instead.
     #[arg(long)]
     pub messages: bool,
+    /// The schema of a profile (a register map) instead.
+    #[arg(long, conflicts_with = "messages")]
+    pub profile: bool,
 }
 
 /// Which running agent.

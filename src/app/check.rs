@@ -75,7 +75,11 @@ fn summary(plan: &crate::model::plan::Plan) -> String {
 
 /// `davy schema`.
 pub(super) fn print_schema(args: &Schema) -> ExitCode {
-    let schema = if args.messages { schema::messages() } else { config::json_schema() };
+    let schema = match (args.messages, args.profile) {
+        (true, _) => schema::messages(),
+        (false, true) => config::profile_schema(),
+        (false, false) => config::json_schema(),
+    };
     out(&format!("{schema:#}\n"));
     ExitCode::SUCCESS
 }

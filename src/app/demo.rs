@@ -11,7 +11,7 @@ use crate::io::broker::Broker;
 use crate::io::clock::Clock;
 use crate::io::slave::Slave;
 use crate::io::subscriber::Subscriber;
-use crate::model::plan::{Link, Plan};
+use crate::model::plan::Plan;
 use crate::model::time::Span;
 use crate::simulator::plant::Plant;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ fn pretend(state: &Path, host: &str, port: u16, clock: Clock) -> Result<Pretence
     let slave = Slave::start(&plan, Arc::clone(&plant), clock)
         .map_err(|e| format!("the pretended plant finds no free port on 127.0.0.1: {e}"))?;
     for (bus, row) in plan.buses.iter_mut() {
-        row.link = Link::Tcp { host: "127.0.0.1".to_owned(), port: slave.port(bus) };
+        row.link = slave.link(bus).clone();
     }
     for (_, destination) in plan.destinations.iter_mut() {
         host.clone_into(&mut destination.host);

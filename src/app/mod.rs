@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Prooftest(args) => orders::proof_test(&args),
         Command::Permit(args) => orders::permit(&args),
         Command::Unpermit(args) => orders::unpermit(&args),
+        Command::Decode(args) => orders::decode(&args),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `davy status`, `davy ack`, `davy reset` and the other orders: a person at the gateway talks to the running agent.
 
 use super::args::{
-    Ack, Bypass, Calibrate, Permit, Prooftest, Reset, Shelve, Status, Unbypass, Unpermit, Unshelve, Which,
-    Work,
+    Ack, Bypass, Calibrate, Decode, Permit, Prooftest, Reset, Shelve, Status, Unbypass, Unpermit, Unshelve,
+    Which, Work,
 };
 use super::load::{LoadError, state_folder};
 use super::{BAD_CONFIG, FAILED, err, out};
@@ -100,6 +100,11 @@ pub(super) fn proof_test(args: &Prooftest) -> ExitCode {
 /// `davy unpermit`.
 pub(super) fn unpermit(args: &Unpermit) -> ExitCode {
     put(&args.which, &json!({ "do": "unpermit", "key": args.permit, "name": args.name }))
+}
+
+/// `davy decode`.
+pub(super) fn decode(args: &Decode) -> ExitCode {
+    put(&args.which, &json!({ "do": "decode", "bus": args.bus, "what": args.what }))
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {

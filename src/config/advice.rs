@@ -4,22 +4,16 @@
 use super::elements::TABLES;
 use super::faults::{Fault, quoted};
 use super::site::Compiler;
+use crate::field::timing::{Forecast, forecast, shortest_answer};
 use crate::model::element::{ElementKind, Mode};
 use crate::model::plan::Subject;
-use crate::model::table::{AreaId, BusId, DeviceId, Table};
+use crate::model::table::{AreaId, DeviceId};
 use crate::model::time::Span;
 use std::collections::BTreeSet;
-
-/// What a request and its answer take on a local network and in a common controller, in milliseconds: an
-/// assumption for the forecast of a line's load, where nothing has been measured.
-const ASSUMED_REQUEST_MS: u64 = 10;
 
 /// How long a trip may wait for a cause to be read, and again for its line to be free: of the 2 s that a local cut may
 /// take by common rules for mines, each of the two alone would take all.
 const MAX_WAIT: Span = Span::from_secs(2);
-
-/// Share of a line's time above which a forecast load is told, in percent: time-outs need room too.
-const MAX_LOAD_PCT: u64 = 80;
 
 impl Compiler<'_> {
     pub(super) fn advice(&mut self) {
@@ -111,27 +105,46 @@ impl Compiler<'_> {
         }
     }
 
-    /// Forecast load of each line.
+    /// Forecast load of each line, and time-outs that no answer can keep.
     fn loads(&mut self) {
-        let mut busy: Table<BusId, u64> = self.plan.buses.map(|_, _| 0);
-        for device in self.plan.devices.values() {
-            let bus = &self.plan.buses[device.bus];
-            let requests = u64::try_from(device.blocks.len()).unwrap_or(u64::MAX);
-            let one = ASSUMED_REQUEST_MS.saturating_add(bus.gap.ms());
-            // Per mille first, so that a slow device of a large site still counts.
-            let share = requests.saturating_mul(one).saturating_mul(1_000) / device.poll.ms().max(1);
-            busy[device.bus] = busy[device.bus].saturating_add(share);
-        }
         for row in self.root.tables("bus") {
             let Some(id) = row.str("id").and_then(|id| self.buses.get(id)).copied() else { continue };
-            let percent = busy[id] / 10;
-            if percent > MAX_LOAD_PCT {
-                let message =
-                    format!("bus `{}` would be busy for {percent} % of the time", self.plan.buses[id].tag);
+            let (bus, Forecast { cycle, in_use }) = (&self.plan.buses[id], forecast(&self.plan, id));
+            let percent = in_use * 100.0;
+            let Some(allowed) = row.small::<u8>("max_use_pct") else { continue };
+            if percent <= f64::from(allowed) {
+                continue;
+            }
+            let message = format!(
+                "bus `{}` would be busy for {percent:.0} % of the time, of {allowed} % allowed",
+                bus.tag
+            );
+            let (code, label) = ("busy-bus", format!("asking every device once takes {cycle}"));
+            let fault = match bus.link.pace() {
+                Some(_) => Fault::error(code, row.at("id"), message),
+                // Where nobody knows how fast answers come it is only a guess.
+                None => Fault::warning(code, row.at("id"), message),
+            };
+            let help =
+                "raise poll_ms, lower gap_ms, raise the baud rate, or split the devices over two buses";
+            self.faults.push(fault.label(label).help(help));
+        }
+        for row in self.root.tables("device") {
+            let Some(id) = row.str("id").and_then(|id| self.devices.get(id)).copied() else { continue };
+            let device = &self.plan.devices[id];
+            let Some(pace) = self.plan.buses[device.bus].link.pace() else { continue };
+            let shortest =
+                device.blocks.iter().map(|block| shortest_answer(pace, block)).max().unwrap_or_default();
+            if device.timeout < shortest {
+                let message = format!(
+                    "an answer of `{}` takes {shortest} on this wire, and {} are waited for",
+                    device.tag, device.timeout
+                );
+                let key = if row.has("timeout_ms") { "timeout_ms" } else { "id" };
                 self.faults.push(
-                    Fault::warning("busy-bus", row.at("id"), message)
-                        .label(format!("reckoned at {ASSUMED_REQUEST_MS} ms a request, and its gap"))
-                        .help("raise poll_ms, lower gap_ms, or split the devices over two buses"),
+                    Fault::error("timeout-below-wire", row.at(key), message)
+                        .label("no answer comes in time")
+                        .help("raise timeout_ms: what the wire takes, and what the device needs to answer"),
                 );
             }
         }

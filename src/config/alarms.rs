@@ -96,7 +96,12 @@ impl Compiler<'_> {
         day
     }
 
-    fn further(&mut self, about: &About<'_>, condition: Condition, limit: Option<Limit>) -> AlarmId {
+    pub(super) fn further(
+        &mut self,
+        about: &About<'_>,
+        condition: Condition,
+        limit: Option<Limit>,
+    ) -> AlarmId {
         let (wrong, action) = texts::of(condition);
         let colour = if matches!(condition, Condition::Rising | Condition::Forecast) {
             Colour::Blue

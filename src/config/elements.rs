@@ -196,8 +196,7 @@ impl Compiler<'_> {
     fn readback(&mut self, draft: &Draft<'_>) -> Option<PointId> {
         let at = draft.command.readback;
         let encoding = if at.space.is_bits() { Encoding::Bit } else { Encoding::U16 };
-        let field =
-            Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None };
+        let field = Field::plain(at, encoding);
         let what = Text::new("命令回读", "command read back");
         self.extra_point(draft, READBACK, &what, draft.device, field, draft.row.at("id"))
     }

@@ -21,12 +21,26 @@ macro_rules! built_in {
 
 /// Every profile that is built in.
 pub(super) const PROFILES: &[(&str, &str)] = built_in!("profiles":
+    "ai-4-20ma-8.toml",
+    "auma.toml",
+    "ch4-catalytic.toml",
+    "ch4-infrared.toml",
     "co-sensor.toml",
+    "duct-sensor.toml",
     "fan-duct.toml",
+    "fan-sensor.toml",
     "feed-breaker.toml",
+    "feed-sensor.toml",
     "gas-2reg.toml",
+    "gas-controller-8.toml",
     "gas-float.toml",
+    "gds-gasmax-2.toml",
+    "honeywell-midas.toml",
     "lel-2reg.toml",
+    "msa-ultima.toml",
+    "oldham-itrans-2.toml",
+    "rotork-iq.toml",
+    "solenoid-relay.toml",
     "ten-registers.toml",
     "valve-2limit.toml",
 );

@@ -28,9 +28,11 @@ mod standard;
 mod supervision;
 mod texts;
 mod trips;
+mod watches;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
+pub use links::{BadLink, parse as parse_link};
 
 use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;
@@ -145,6 +147,12 @@ fn folders(table: &DeTable<'_>) -> OwnFolders {
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     shapes::SITE_FILE.document("Davy site file")
+}
+
+/// The JSON Schema (2020-12) of a profile, for editors.
+#[must_use]
+pub fn profile_schema() -> serde_json::Value {
+    shapes::PROFILE_FILE.document("Davy profile")
 }
 
 /// SHA-256 of the site file and of all that it draws in, hexadecimal. A built-in limit that an upgrade changes is no longer

@@ -3,7 +3,7 @@
 use super::alarms::About;
 use super::faults::{Fault, Faults, nearest, one_of, quoted};
 use super::limits::{Levels, check_order};
-use super::profile::Signal;
+use super::profile::{Signal, level_of, range};
 use super::read::Row;
 use super::site::{Compiler, delay, name, tag};
 use super::standard::{AreaKind, Requirement};
@@ -49,14 +49,15 @@ impl Compiler<'_> {
             false => None,
         };
         let device = device?;
-        let signal = Arc::clone(&self.profiles[device].signals).find(row, "signal", self.faults)?.clone();
+        let mut signal = Arc::clone(&self.profiles[device].signals).find(row, "signal", self.faults)?.clone();
+        measure(row, &mut signal, self.faults)?;
         let gas = match gas {
             Some(known) => Some(known?),
             None => None,
         };
         let tag = tag(row)?;
         let area = area.unwrap_or(self.plan.devices[device].area);
-        let default_decimals = if signal.unit == Unit::State { 0 } else { 2 };
+        let default_decimals = if matches!(signal.unit, Unit::State | Unit::Number) { 0 } else { 2 };
         Some(Draft {
             row,
             name: name(row, &tag),
@@ -147,7 +148,7 @@ impl Compiler<'_> {
             }
         }
         let (alarm_when, level) = match (row.flag("alarm_when"), row.str("level")) {
-            (Some(yes), Some(level)) => (yes, level_named(level)),
+            (Some(yes), Some(level)) => (yes, level_of(level)),
             (None, None) => {
                 self.silent_contact(row);
                 return None;
@@ -369,7 +370,7 @@ fn origin(key: &str, standard: Option<&Requirement>, draft: &Draft<'_>) -> Origi
     }
 }
 
-fn colour(level: Level) -> Colour {
+pub(super) fn colour(level: Level) -> Colour {
     match level {
         Level::Warning => Colour::Blue,
         Level::Alarm => Colour::Yellow,
@@ -377,19 +378,50 @@ fn colour(level: Level) -> Colour {
     }
 }
 
-fn level_named(name: &str) -> Level {
-    match name {
-        "warning" => Level::Warning,
-        "alarm" => Level::Alarm,
-        _ => Level::Trip,
+/// Takes the unit and the range that the site gives a signal, where its profile leaves them open.
+fn measure(row: &Row, signal: &mut Signal, faults: &mut Faults) -> Option<()> {
+    let fault =
+        |code, key: &str, message: String, help: &str| Fault::error(code, row.at(key), message).help(help);
+    let own_range = range(row, faults);
+    if own_range.is_some() && signal.unit == Unit::State {
+        faults.push(fault("contact-range", "range", "a contact is 0 or 1".to_owned(), "take `range` away"));
+        return None;
     }
+    let unit = row.str("unit").and_then(Unit::parse).unwrap_or(signal.unit);
+    if !signal.can_be_in(unit) {
+        let message = format!("the device measures this signal in {}, not in {unit}", signal.unit);
+        faults.push(fault("unit-fixed", "unit", message, "take `unit` away; Davy never converts on a guess"));
+        return None;
+    }
+    let known = signal.field.range.is_some() || signal.field.current.is_some();
+    if unit != signal.unit && known && own_range.is_none() {
+        let message = format!("in {unit}, and from where to where?");
+        let help = "add range = [lowest, highest], as the sensor's label says";
+        faults.push(fault("no-range", "unit", message, help));
+        return None;
+    }
+    if unit == Unit::MilliAmpere && own_range.is_some() {
+        let message = "a range of what?".to_owned();
+        let help = "add unit = \"%LEL\", or what else 4 to 20 mA stand for";
+        faults.push(fault("no-unit", "range", message, help));
+        return None;
+    }
+    signal.unit = unit;
+    signal.field.range = own_range.or(signal.field.range);
+    Some(())
 }
 
 fn check_gas(draft: &Draft<'_>, faults: &mut Faults) {
     let (row, unit) = (draft.row, draft.signal.unit);
     let concentration = match unit {
         Unit::PctVol | Unit::PctLel | Unit::Ppm => true,
-        Unit::MetrePerSecond | Unit::Kilopascal | Unit::Celsius | Unit::Percent | Unit::State => false,
+        Unit::MetrePerSecond
+        | Unit::Kilopascal
+        | Unit::Celsius
+        | Unit::Percent
+        | Unit::MilliAmpere
+        | Unit::Number
+        | Unit::State => false,
     };
     match &draft.gas {
         None if concentration => faults.push(

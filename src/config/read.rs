@@ -40,6 +40,10 @@ impl Cell {
         if let Value::Str(s) = &self.value { Some(s) } else { None }
     }
 
+    pub(super) fn integer(&self) -> Option<i64> {
+        if let Value::Integer(n) = self.value { Some(n) } else { None }
+    }
+
     pub(super) fn row(&self) -> Option<&Row> {
         if let Value::Table(row) = &self.value { Some(row) } else { None }
     }
@@ -256,6 +260,15 @@ impl Reader<'_> {
         match (kind, value.get_ref()) {
             (Kind::Id, DeValue::String(s)) => self.id(s, value.span()),
             (Kind::Ref(_) | Kind::Str, DeValue::String(s)) => self.text(s, value.span()).map(Value::Str),
+            (Kind::Refs(..), DeValue::String(s)) => {
+                let cell =
+                    Cell { value: Value::Str(self.text(s, value.span())?), place: self.place(value.span()) };
+                Some(Value::List(vec![cell]))
+            }
+            (Kind::Refs(of, max), DeValue::Array(list)) => {
+                self.bounded(key, list.len(), 1, *max, value.span())?;
+                self.cells(key, of, list)
+            }
             (Kind::Words, DeValue::String(s)) => {
                 self.text(s, value.span()).map(|text| Value::Words(Text::new(text.clone(), text)))
             }

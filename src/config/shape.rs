@@ -52,6 +52,8 @@ pub(super) enum Kind {
     Id,
     /// The name of a thing defined elsewhere.
     Ref(&'static str),
+    /// One such name, or a list of at most so many.
+    Refs(&'static Kind, usize),
     /// A line of text.
     Str,
     /// What people read: one text for both languages, or `{ zh = "…", en = "…" }`.
@@ -73,6 +75,7 @@ impl Kind {
         match self {
             Kind::Id => "an id in quotes (a-z, 0-9, `.`, `_`, `-`)".to_owned(),
             Kind::Ref(what) => format!("the id of {what}, in quotes"),
+            Kind::Refs(of, _) => format!("{}, or a list of them", of.describe()),
             Kind::Str => "a text in quotes".to_owned(),
             Kind::Words => "a text in quotes, or { zh = \"…\", en = \"…\" }".to_owned(),
             Kind::Flag => "true or false".to_owned(),
@@ -95,6 +98,10 @@ impl Kind {
         match self {
             Kind::Id => json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" }),
             Kind::Ref(_) | Kind::Str => json!({ "type": "string" }),
+            Kind::Refs(of, max) => json!({ "oneOf": [
+                of.schema(),
+                { "type": "array", "items": of.schema(), "minItems": 1, "maxItems": max },
+            ] }),
             Kind::Words => json!({ "$ref": "#/$defs/words" }),
             Kind::Flag => json!({ "type": "boolean" }),
             Kind::Integer(lo, hi) => json!({ "type": "integer", "minimum": lo, "maximum": hi }),

@@ -7,19 +7,21 @@ use crate::model::table::MAX_ROWS;
 
 const ANY: Kind = Kind::Number(-HUGE, HUGE);
 const NOT_NEGATIVE: Kind = Kind::Number(0.0, HUGE);
-const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "state"]);
+const UNITS: Kind = Kind::OneOf(&["%vol", "%LEL", "ppm", "m/s", "kPa", "degC", "%", "mA", "number", "state"]);
 const LEVELS: Kind = Kind::OneOf(&["warning", "alarm", "trip"]);
 const COLOURS: Kind = Kind::OneOf(&["red", "orange", "yellow", "blue"]);
 const MODES: Kind = Kind::OneOf(&["observe", "act"]);
-const QUALITY_NAMES: &[&str; 8] = &[
+const QUALITY_NAMES: &[&str; 10] = &[
     "good",
     "warm-up",
     "calibrating",
     "over-range",
     "under-range",
+    "inhibited",
     "sensor-fault",
     "out-of-service",
     "implausible",
+    "wire-broken",
 ];
 const QUALITIES: Kind = Kind::OneOf(QUALITY_NAMES);
 /// Of what only speaks up when something is amiss.
@@ -258,7 +260,11 @@ static BUS: Shape = Shape {
     what: "a bus",
     keys: &[
         Key::must("id", Kind::Id, "names the line"),
-        Key::must("link", Kind::Str, "how to reach it: \"tcp://host:port\""),
+        Key::must(
+            "link",
+            Kind::Str,
+            "how to reach it: \"tcp://host:port\", \"rtu:///dev/ttyS1?baud=9600\", \"rtu+tcp://host:port\", \"tls://…\" or \"rtu+listen://…\"",
+        ),
         Key::preset("gap_ms", GAP_MS, Preset::Integer(0), "silence between an answer and the next request"),
         Key::preset(
             "timeout_ms",
@@ -271,6 +277,12 @@ static BUS: Shape = Shape {
             POLL_MS,
             Preset::Integer(1_000),
             "how often its devices are asked, unless they say so",
+        ),
+        Key::preset(
+            "max_use_pct",
+            Kind::Integer(10, 100),
+            Preset::Integer(80),
+            "so much of the time the line may be in use, as reckoned from its speed",
         ),
     ],
 };
@@ -285,7 +297,23 @@ static DEVICE: Shape = Shape {
         Key::must("profile", Kind::Ref("a profile"), "its register map"),
         Key::must("area", Kind::Ref("an area"), "where it stands"),
         Key::may("poll_ms", POLL_MS, "how often it is asked (default: as its bus)"),
+        Key::may(
+            "accelerated_ms",
+            POLL_MS,
+            "how often it is asked while there is gas in its area (default: poll_ms)",
+        ),
+        Key::preset(
+            "slow_poll_s",
+            Kind::Integer(10, 86_400),
+            Preset::Integer(600),
+            "how often its signals with scan = \"slow\" are asked: health, identity, its own set-points",
+        ),
         Key::may("timeout_ms", TIMEOUT_MS, "how long its answer may take (default: as its bus)"),
+        Key::may(
+            "latest_answer_ms",
+            TIMEOUT_MS,
+            "on a serial line: how long after the question an answer may come that is too late (default: timeout_ms)",
+        ),
         Key::may("calibrated", Kind::Str, "the day of its last calibration, as \"2026-11-24\""),
         Key::preset(
             "calibrate_days",
@@ -308,6 +336,16 @@ static POINT: Shape = Shape {
             "which of the device's values it is",
         ),
         Key::may("gas", Kind::Ref("a gas"), "the gas that it measures"),
+        Key::may(
+            "unit",
+            UNITS,
+            "the unit, where the profile leaves it open: a current loop, a device that can measure in several",
+        ),
+        Key::may(
+            "range",
+            Kind::List(&ANY, 2, 2),
+            "what this sensor can measure, where the profile can't know it",
+        ),
         Key::may("place", Kind::Str, "the place in the area by the standard's name for it, as \"T1\""),
         Key::may("area", Kind::Ref("an area"), "where it measures (default: where its device stands)"),
         Key::may("decimals", Kind::Integer(0, 6), "as displayed; set-points are compared so (default 2)"),

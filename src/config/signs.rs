@@ -4,12 +4,14 @@ use super::faults::{Fault, quoted};
 use super::read::{Cell, Row};
 use super::site::{Compiler, seconds};
 use super::texts;
+use super::watches::ByProfile;
 use crate::model::alarm::{Colour, Condition, Level};
 use crate::model::plan::{Alarm, Subject};
 use crate::model::point::{Text, Unit};
 use crate::model::sign::{Knob, Neighbour, Settings, Side, Sign, Tells, WatchedPoint};
 use crate::model::table::{AlarmId, AreaId, PointId};
 use crate::model::time::Span;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Compiler<'_> {
@@ -24,6 +26,7 @@ impl Compiler<'_> {
         for row in root.tables("point") {
             self.watched_point(row);
         }
+        self.added_points();
         for row in root.tables("point") {
             self.beside(row);
         }
@@ -61,8 +64,10 @@ impl Compiler<'_> {
         let point = &self.plan.points[id];
         let contact = point.unit == Unit::State;
         self.misplaced(row, contact);
-        let tells = row.str("tells").and_then(Tells::parse);
-        let expects = row.number("expect");
+        let by_profile = &self.by_profile;
+        let tells = row.str("tells").and_then(Tells::parse).or(by_profile.tells.get(&id).copied());
+        let expects = row.number("expect").or(by_profile.expects.get(&id).copied());
+        let lasting = by_profile.lasting.contains(&id);
         if contact && tells.is_none() && expects.is_none() {
             return;
         }
@@ -84,10 +89,36 @@ impl Compiler<'_> {
             scale,
             catalytic: row.flag("catalytic").unwrap_or_default(),
             expects,
+            lasting,
             tells,
             neighbours: Vec::new(),
         };
         self.plan.watched.points.insert(id, Arc::new(watched));
+    }
+
+    /// The points that Davy has added by the profiles of devices.
+    fn added_points(&mut self) {
+        let ByProfile { expects, lasting, tells } = &self.by_profile;
+        let ids = expects.keys().chain(lasting).chain(tells.keys()).copied();
+        let ids: BTreeSet<PointId> = ids.filter(|id| !self.plan.watched.points.contains_key(id)).collect();
+        for id in ids {
+            let point = &self.plan.points[id];
+            let (tag, name, area) = (point.tag.to_string(), point.name.clone(), point.area);
+            let alarm = self.anomaly(&tag, &name, area, Subject::Point(id));
+            let by_profile = &self.by_profile;
+            let watched = WatchedPoint {
+                alarm,
+                settings: Arc::clone(&self.plan.watched.settings),
+                off: Vec::new(),
+                scale: None,
+                catalytic: false,
+                expects: by_profile.expects.get(&id).copied(),
+                lasting: by_profile.lasting.contains(&id),
+                tells: by_profile.tells.get(&id).copied(),
+                neighbours: Vec::new(),
+            };
+            self.plan.watched.points.insert(id, Arc::new(watched));
+        }
     }
 
     /// The set-point that shares of it are taken of: that of the alarm, or the next best.

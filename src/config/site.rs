@@ -7,16 +7,18 @@ use super::faults::{Fault, Faults, Place, Source};
 use super::grades;
 use super::groups::Ballot;
 use super::library::Library;
-use super::links::{self, Scheme};
+use super::links;
 use super::names::Names;
 use super::profile::Profile;
 use super::read::Row;
 use super::standard::AreaKind;
 use super::texts;
 use super::trips::BypassRule;
+use super::watches::ByProfile;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
-use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Link, Origin, Plan, Subject, Telemetry};
+use crate::model::link::Link;
+use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Origin, Plan, Subject, Telemetry};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
 use crate::model::time::Span;
@@ -70,6 +72,7 @@ pub(super) struct Compiler<'a> {
     pub(super) origins: BTreeMap<AlarmId, Origin>,
     /// Where password files are named.
     pub(super) secrets: Vec<Place>,
+    pub(super) by_profile: ByProfile,
 }
 
 impl<'a> Compiler<'a> {
@@ -102,6 +105,7 @@ impl<'a> Compiler<'a> {
             unconfirmed: BTreeSet::new(),
             origins: BTreeMap::new(),
             secrets: Vec::new(),
+            by_profile: ByProfile::default(),
         }
     }
 
@@ -116,6 +120,7 @@ impl<'a> Compiler<'a> {
         self.each("point", Self::point_row);
         self.all_elements();
         self.each("point", Self::relations);
+        self.watches();
         self.announcing();
         self.all_signs();
         self.grading();
@@ -188,9 +193,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn bus(&mut self, row: &Row) {
-        let wanted = Scheme { scheme: "tcp", port: 502, what: "bus" };
-        let address = links::address(row, "link", &wanted, self.faults);
-        let link = address.map(|(host, port)| Link::Tcp { host, port });
+        let link = links::link_at(row, "link", self.faults);
         let bus = match (tag(row), link) {
             (Some(tag), Some(link)) => {
                 self.same_link(row, &link);
@@ -235,6 +238,10 @@ impl<'a> Compiler<'a> {
         let timeout = row.small("timeout_ms").or(bus_timeout)?;
         self.timing(row, poll, timeout);
         self.unit(row, bus, unit);
+        let (poll, timeout) = (Span::from_ms(poll), Span::from_ms(timeout));
+        let hurried_poll = row.small("accelerated_ms").map_or(poll, Span::from_ms);
+        let late = row.small("latest_answer_ms").map_or(timeout, Span::from_ms);
+        self.later(row, poll, hurried_poll, timeout, late);
         let condition = Condition::CommLost;
         let (wrong, action) = texts::of(Condition::CommLost);
         let subject = Subject::Device(DeviceId::from_usize(self.plan.devices.len()));
@@ -253,6 +260,7 @@ impl<'a> Compiler<'a> {
         });
         let (id, named) = (DeviceId::from_usize(self.plan.devices.len()), name(row, &tag));
         let (stale_alarm, calibration) = self.device_alarms(row, &About::device(&tag, &named, area, id));
+        self.note_unconfirmed_profile(row, &profile);
         self.device_places.push(row.at("id"));
         self.profiles.push(Arc::clone(&profile));
         Some(self.plan.devices.push(Device {
@@ -261,18 +269,46 @@ impl<'a> Compiler<'a> {
             unit,
             area,
             profile: profile.id.clone(),
-            poll: Span::from_ms(poll),
-            timeout: Span::from_ms(timeout),
+            poll,
+            slow_poll: row.small("slow_poll_s").map(Span::from_secs)?,
+            hurried_poll,
+            timeout,
+            late,
             blocks: Vec::new(),
             comm_alarm,
             stale_alarm,
             calibration,
+            heartbeat: None,
+            // A site that only observes writes nothing at all.
+            watchdog: profile.watchdog.filter(|_| self.mode == Mode::Act),
         }))
+    }
+
+    /// A map from memory is a start, and nothing to trust a trip to.
+    fn note_unconfirmed_profile(&mut self, row: &Row, profile: &Profile) {
+        let Some(source) = &profile.unconfirmed else { return };
+        if !self.unconfirmed.insert((profile.source.name.clone(), usize::MAX)) {
+            return;
+        }
+        let message = format!("nobody has checked profile `{}` against its source: {source}", profile.id);
+        self.faults.push(
+            Fault::warning("unconfirmed-profile", row.at("profile"), message)
+                .label("not confirmed")
+                .help("check it against the manual and a device, then keep a copy of your own with confirmed = true"),
+        );
     }
 
     fn unit(&mut self, row: &Row, bus: BusId, unit: u8) {
         let link = &self.plan.buses[bus].link;
         let message = format!("two devices are unit {unit} at {link}");
+        if link.is_rtu() && !SERIAL_UNITS.contains(&unit) {
+            let message = format!("unit {unit} can't be asked on a serial line");
+            self.faults.push(
+                Fault::error("no-unit", row.at("unit"), message)
+                    .label("0 is everybody, and nobody answers; 248 to 255 are reserved")
+                    .help("give the device a unit number of 1 to 247"),
+            );
+        }
         let reached = (same_address(link), unit);
         let Some(first) = self.units.get(&reached) else {
             self.units.insert(reached, row.at("unit"));
@@ -284,6 +320,26 @@ impl<'a> Compiler<'a> {
                 .help("give each device of a bus a unit number of its own, here and at the device")
                 .other(first, "first used here"),
         );
+    }
+
+    /// Times that only make sense beside others.
+    fn later(&mut self, row: &Row, poll: Span, hurried: Span, timeout: Span, late: Span) {
+        if hurried > poll {
+            let message = format!("accelerated to every {hurried}, slower than every {poll}");
+            self.faults.push(
+                Fault::error("accelerated-slower", row.at("accelerated_ms"), message)
+                    .label("slower")
+                    .help("make accelerated_ms at most poll_ms"),
+            );
+        }
+        if late < timeout {
+            let message = format!("an answer may come until {timeout}, and not after {late}");
+            self.faults.push(
+                Fault::error("late-before-timeout", row.at("latest_answer_ms"), message)
+                    .label("before the time-out")
+                    .help("latest_answer_ms is how long after the question an answer that is too late may still come"),
+            );
+        }
     }
 
     fn timing(&mut self, row: &Row, poll_ms: u64, timeout_ms: u64) {
@@ -319,7 +375,7 @@ impl<'a> Compiler<'a> {
         }
         for (device, ids) in points.iter() {
             let fields = ids.iter().map(|id| &self.plan.points[*id].field);
-            let found = blocks::pack(fields, self.profiles[device].reach);
+            let found = blocks::pack(fields, &self.profiles[device].reach);
             for id in ids {
                 let point = &mut self.plan.points[*id];
                 point.block = blocks::block_of(&point.field, &found).unwrap_or_default();
@@ -362,6 +418,9 @@ impl<'a> Compiler<'a> {
         }
     }
 }
+
+/// The unit numbers of a serial line (Modbus over serial line 1.02, 2.2).
+const SERIAL_UNITS: std::ops::RangeInclusive<u8> = 1..=247;
 
 /// What two links to the same place have in common: names of hosts are written in any case.
 fn same_address(link: &Link) -> String {

@@ -2,7 +2,7 @@
 
 use super::faults::{Fault, nearest, one_of, quoted};
 use super::groups::Votes;
-use super::links::{self, Scheme};
+use super::links;
 use super::names::Names;
 use super::read::{Cell, Row};
 use super::site::{Compiler, delay, name, tag};
@@ -337,8 +337,7 @@ impl Compiler<'_> {
     }
 
     fn destination(&mut self, row: &Row) -> Option<Destination> {
-        let wanted = Scheme { scheme: "mqtt", port: 1883, what: "broker" };
-        let broker = links::address(row, "broker", &wanted, self.faults);
+        let broker = links::broker_at(row, "broker", self.faults);
         let prefix = self.prefix(row);
         if row.has("password_file") {
             self.secrets.push(row.at("password_file"));

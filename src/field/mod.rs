@@ -3,6 +3,10 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod codec;
+pub mod figures;
 mod output;
+pub mod rtu;
 pub mod schedule;
+pub mod timing;
 mod unit;
+mod watchdog;

@@ -6,12 +6,13 @@
 //!    was asked, and for the silence that the line needs after it. Other trips go before it only if they are as new;
 //! 2. read-backs of what was just written;
 //! 3. after a request that failed, one read of a device that answers;
-//! 4. repeated and withdrawn writes;
+//! 4. repeated and withdrawn writes, ends of pulses, watchdogs;
 //! 5. polls, earliest deadline first; devices that are lost take at most a quarter of the line's time.
 
 use super::codec::{Cells, Question, decode};
 use super::output::Output;
-use super::unit::Unit;
+use super::unit::{Turn, Unit};
+use super::watchdog::Dog;
 use crate::model::element::{Demand, Mode};
 use crate::model::line::LineFault;
 use crate::model::plan::{Device, Plan, Point};
@@ -72,6 +73,8 @@ pub enum Purpose {
         /// What is wanted.
         demand: Demand,
     },
+    /// To show a device that somebody watches.
+    Watchdog,
     /// To see whether that was taken.
     ReadBack {
         /// Which element.
@@ -120,6 +123,13 @@ pub enum Event {
         /// How it went.
         outcome: Result<(), LineFault>,
     },
+    /// A device did not take what shows it that somebody watches.
+    Unwatched {
+        /// Whose.
+        device: DeviceId,
+        /// How it failed.
+        fault: LineFault,
+    },
     /// A poll showed that a trip that had been read back is no longer there; it is written again.
     Undone {
         /// Which element.
@@ -150,9 +160,14 @@ pub struct Schedule {
     gap: Span,
     units: Vec<Unit>,
     outputs: Vec<Output>,
+    dogs: Vec<Dog>,
     pending: Option<Pending>,
     /// The silence after an answer lasts until then.
     quiet_until: Mono,
+    /// Until then an answer to an earlier question can still come: nothing is asked whose answer it could be taken for.
+    late_until: Mono,
+    /// Whether answers carry no number that tells which question they answer.
+    numberless: bool,
     /// Lost devices are left alone until then.
     respite_until: Mono,
     /// Who did not answer the last request.
@@ -160,20 +175,25 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a line. Every device is asked once at once, then at moments that are spread over its period as
+    /// The schedule of a line. On a serial line whoever asked before may still be answered: it begins when that is
+    /// over, but for trips. Every device is asked once at once, then at moments that are spread over its period as
     /// evenly as the grid allows.
     #[must_use]
     pub fn new(plan: Arc<Plan>, bus: BusId, now: Mono) -> Schedule {
+        let numberless = plan.buses[bus].link.is_rtu();
         let count = u64::try_from(plan.devices_on(bus).count()).unwrap_or(u64::MAX);
         let share = |n: u64, poll: Span| poll.us().saturating_mul(n).checked_div(count).unwrap_or(0);
         let units = (0..)
             .zip(plan.devices_on(bus))
             .map(|(n, (id, device))| {
-                let origin = on_grid(now + Span::from_us(share(n, device.poll)));
+                let origin = now + Span::from_us(share(n, device.poll));
+                // A serial line has a thread of its own, which wakes for each request anyway.
+                let origin = if numberless { origin } else { on_grid(origin) };
                 Unit::new(id, device, now, origin)
             })
             .filter(Unit::is_polled)
             .collect();
+        let late = plan.devices_on(bus).map(|(_, device)| device.late).max().unwrap_or_default();
         let may_write = plan.elements_on(bus).filter(|(_, element)| element.mode == Mode::Act);
         let outputs = may_write.map(|(id, _)| Output::new(&plan, id)).collect();
         let points_of = |id| plan.points_of(id).map(|(point, _)| point).collect();
@@ -182,8 +202,11 @@ impl Schedule {
             gap: plan.buses[bus].gap,
             units,
             outputs,
+            dogs: Dog::all(&plan, bus, now),
             pending: None,
             quiet_until: now,
+            late_until: if numberless { now + late } else { now },
+            numberless,
             respite_until: now,
             silent: None,
             plan,
@@ -195,6 +218,13 @@ impl Schedule {
     pub fn demand(&mut self, element: ElementId, demand: Demand) {
         if let Some(output) = self.outputs.iter_mut().find(|o| o.element == element) {
             output.demand(demand);
+        }
+    }
+
+    /// Takes in where there is gas: devices there are asked more often. A level, like demands.
+    pub fn hurry(&mut self, now: Mono, device: DeviceId, hurried: bool) {
+        if let Some(unit) = self.units.iter_mut().find(|unit| unit.id == device) {
+            unit.hurry(now, hurried);
         }
     }
 
@@ -214,8 +244,12 @@ impl Schedule {
     }
 
     fn choose(&mut self, now: Mono) -> Option<Ask> {
+        // Its answer repeats what was asked, and it is read back: no late answer passes for it.
         if let Some(n) = self.outputs.iter().position(Output::is_urgent) {
             return self.write(n);
+        }
+        if now < self.late_until {
+            return None;
         }
         if let Some(output) = self.outputs.iter().find(|o| o.wants_reading()) {
             let purpose = Purpose::ReadBack { element: output.element, demand: output.demand };
@@ -229,22 +263,31 @@ impl Schedule {
         if let Some(n) = self.outputs.iter().position(due_write) {
             return self.write(n);
         }
+        if let Some(dog) = self.dogs.iter().find(|dog| dog.due <= now && !self.is_lost(dog.device)) {
+            return Some(self.ask(dog.device, dog.question(), Purpose::Watchdog));
+        }
         let other = self.poll(now, |unit| Some(unit.id) != self.silent);
         other.or_else(|| self.poll(now, |_| true))
     }
 
+    fn is_lost(&self, device: DeviceId) -> bool {
+        self.units.iter().any(|unit| unit.id == device && unit.is_lost())
+    }
+
     /// The due poll with the earliest deadline among those that `suits`.
     fn poll(&self, now: Mono, suits: impl Fn(&Unit) -> bool) -> Option<Ask> {
-        let due = self.units.iter().filter(|unit| self.poll_at(unit) <= now && suits(unit));
-        let first = due.min_by_key(|unit| unit.deadline())?;
-        let block = *self.plan.devices[first.id].blocks.get(first.block)?;
-        Some(self.ask(first.id, Question::Read(block), Purpose::Poll { block: first.block }))
+        let units = self.units.iter().filter(|unit| suits(unit));
+        let turns = units.flat_map(|unit| unit.turns().map(move |turn| (unit, turn)));
+        let due = turns.filter(|(unit, turn)| self.poll_at(unit, turn) <= now);
+        let (unit, Turn { block, .. }) = due.min_by_key(|(_, turn)| turn.deadline)?;
+        let question = Question::Read(*self.plan.devices[unit.id].blocks.get(block)?);
+        Some(self.ask(unit.id, question, Purpose::Poll { block }))
     }
 
     /// When a device may be asked.
-    fn poll_at(&self, unit: &Unit) -> Mono {
+    fn poll_at(&self, unit: &Unit, turn: &Turn) -> Mono {
         let spared = unit.is_lost() && self.units.iter().any(Unit::is_trusted);
-        if spared { unit.due.max(self.respite_until) } else { unit.due }
+        if spared { turn.due.max(self.respite_until) } else { turn.due }
     }
 
     fn write(&mut self, n: usize) -> Option<Ask> {
@@ -261,9 +304,11 @@ impl Schedule {
 
     /// The next moment at which there can be something to do.
     fn wake(&self, now: Mono) -> Mono {
-        let polls = self.units.iter().map(|unit| self.poll_at(unit));
+        let polls = self.units.iter().flat_map(|unit| unit.turns().map(|turn| self.poll_at(unit, &turn)));
         let writes = self.outputs.iter().filter_map(Output::write_at);
-        polls.chain(writes).min().unwrap_or(now + IDLE).clamp(now, now + IDLE)
+        let dogs = self.dogs.iter().filter(|dog| !self.is_lost(dog.device)).map(|dog| dog.due);
+        let next = polls.chain(writes).chain(dogs).min().unwrap_or(now + IDLE).max(self.late_until);
+        next.clamp(now, now + IDLE)
     }
 
     /// Takes in what came of a request: the cells as [`check_answer`](super::codec::check_answer) gives them, or how
@@ -271,12 +316,25 @@ impl Schedule {
     pub fn done(&mut self, now: Mono, ask: &Ask, outcome: Result<Cells, LineFault>) -> Vec<Event> {
         let spent = self.pending.take().map_or(Span::ZERO, |pending| now.since(pending.at));
         self.quiet_until = now + self.gap;
+        if self.numberless && matches!(&outcome, Err(LineFault::NoReply | LineFault::Garbled(_))) {
+            let late = self.plan.devices[ask.device].late;
+            self.late_until = self.late_until.max((now - spent) + late);
+        }
         self.silent = match &outcome {
             Ok(_) | Err(LineFault::Exception(_)) => None,
             Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => Some(ask.device),
         };
         match ask.purpose {
             Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),
+            Purpose::Watchdog => {
+                let dogs = self.dogs.iter_mut().filter(|dog| dog.device == ask.device);
+                dogs.for_each(|dog| dog.written(now, outcome.is_ok()));
+                outcome
+                    .err()
+                    .map(|fault| Event::Unwatched { device: ask.device, fault })
+                    .into_iter()
+                    .collect()
+            }
             Purpose::Write { element, demand } => {
                 let outcome = outcome.map(|_| None);
                 self.wrote(now, element, demand, outcome).into_iter().collect()
@@ -301,14 +359,14 @@ impl Schedule {
             // It answers, only not to this; its other blocks may well be readable.
             Err(LineFault::Exception(code @ 1..=3)) => Err(code),
             Err(fault) => {
-                unit.failed(now, &fault);
+                unit.failed(now, block, &fault);
                 if unit.is_lost() {
                     self.respite_until = now + spent.times(RESPITE);
                 }
                 return vec![Event::NoAnswer { device, fault }];
             }
         };
-        let (unconfirmed, skipped) = unit.answered(now);
+        let (unconfirmed, skipped) = unit.answered(now, block);
         let mut events = vec![match refusal {
             Ok(cells) => {
                 let readings = self.decode(now, device, block, &cells, unconfirmed);
@@ -363,7 +421,7 @@ impl Schedule {
         let device = output.device;
         let outcome = match outcome {
             Ok(None) => {
-                output.echoed();
+                output.echoed(now);
                 return None;
             }
             Ok(Some(cells)) => output.check(now, &cells),

@@ -1,6 +1,7 @@
 //! The command socket on the gateway: `DIR/davy.sock`, for its owner and group only. One JSON line asks, one JSON
 //! line answers. Who asks is what the kernel says of the peer, not what the peer says of itself.
 
+use super::line::Decode;
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::TestKind;
@@ -141,6 +142,14 @@ async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
             Ok((plan, view)) => json!({ "ok": true, "text": views::overview::to_text(&plan, &view, colour) }),
             Err(RoomGone) => refused(&[gone()]),
         },
+        Ok(Asked::Decode { bus, decode }) => match door.decode(bus.clone(), decode).await {
+            Ok(true) => {
+                let what = decode.as_str();
+                json!({ "ok": true, "zh": format!("{bus}: 日志记录 {what}"), "en": format!("{bus}: the log shows {what}") })
+            }
+            Ok(false) => refused(&[Text::new(format!("没有线路 {bus}"), format!("there is no line {bus}"))]),
+            Err(RoomGone) => refused(&[gone()]),
+        },
         Ok(Asked::Order { verb, name }) => {
             let name = name.map_or(who.name.clone(), |given| format!("{given} ({})", who.name));
             match door.order(Order { who: Who { name, ..who }, verb }).await {
@@ -163,6 +172,7 @@ fn refused(why: &[Text]) -> Value {
 
 enum Asked {
     Status { json: bool, colour: bool },
+    Decode { bus: String, decode: Decode },
     Order { verb: Verb, name: Option<String> },
 }
 
@@ -180,6 +190,11 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
+        "decode" => {
+            let decode =
+                Decode::parse(&wanted("what")?).ok_or("`what` is none of off, values, frames, bytes")?;
+            return Ok(Asked::Decode { bus: id("bus")?, decode });
+        }
         "ack" => Verb::Acknowledge {
             key: id("key")?,
             occurrence: question
@@ -244,7 +259,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
+                "`{other}` is none of status, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
                  calibrate, prooftest, permit, unpermit"
             ));
         }

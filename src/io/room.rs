@@ -1,13 +1,15 @@
 //! The safety room: one thread with the judge and the lines on it. Nothing here waits for a disk, a network beyond
 //! the lines, or another room: what does not fit into the next channel waits here or is counted as lost.
 
+mod lines;
 mod mail;
 
+use self::lines::{Inbox, Lines};
 use self::mail::Mailbox;
 use super::buffer::Buffer;
 use super::clock::{Clock, duration};
 use super::journal::Journal;
-use super::line;
+use super::line::Decode;
 use crate::field::schedule::{GRID, on_grid};
 use crate::model::command::{Order, Reply};
 use crate::model::element::Demand;
@@ -23,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::LocalSet;
 
 /// Carries every timer of the judge. On the grid of the polls, so that one waking serves both.
 const TICK: Duration = duration(GRID);
@@ -45,6 +47,7 @@ pub const THREAD: &str = "davy-safety";
 enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
+    Decode(String, Decode, oneshot::Sender<bool>),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
     Stop(oneshot::Sender<Vec<Record>>),
 }
@@ -75,6 +78,14 @@ impl Door {
     /// [`RoomGone`].
     pub async fn view(&self) -> Result<(Arc<Plan>, View), RoomGone> {
         self.knock(Knock::View).await
+    }
+
+    /// Writes so much of a line's traffic into the log. Gives whether there is such a line.
+    ///
+    /// # Errors
+    /// [`RoomGone`].
+    pub async fn decode(&self, bus: String, decode: Decode) -> Result<bool, RoomGone> {
+        self.knock(|reply| Knock::Decode(bus, decode, reply)).await
     }
 
     /// Goes on under a new plan, or says what stands against it.
@@ -157,8 +168,10 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
     let at_room = mail.clone();
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
         let demands = watch::channel(desk.site.demands()).0;
+        let hurried = watch::channel(desk.site.hurried()).0;
         let desk = RefCell::new(desk);
-        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, news: Notify::new() };
+        let (inbox, news) = (Inbox::default(), Notify::new());
+        let room = Room { desk, mail: at_room, clock, journal, buffer, demands, hurried, inbox, news };
         room.news.notify_one(); // What waits already.
         LocalSet::new().block_on(&runtime, Rc::new(room).run(plan, at_door));
     })?;
@@ -173,6 +186,9 @@ struct Room {
     journal: Journal,
     buffer: Buffer,
     demands: watch::Sender<Vec<Demand>>,
+    /// Which devices are to be asked more often.
+    hurried: watch::Sender<Vec<bool>>,
+    inbox: Inbox,
     /// There are records to be handed over.
     news: Notify,
 }
@@ -218,6 +234,7 @@ impl Room {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
+                () = room.inbox.news() => room.collect(),
                 () = room.news.notified() => room.hand_over(),
                 _ = tick.tick() => room.tick(),
                 knock = at_door.recv() => match knock {
@@ -229,13 +246,21 @@ impl Room {
                         }
                     }
                     Some(Knock::View(reply)) => {
-                        let view = room.desk.borrow().site.view(room.clock.now());
+                        let mut view = room.desk.borrow().site.view(room.clock.now());
+                        view.lines = lines.view(room.clock.mono());
                         drop(reply.send((Arc::clone(&plan), view)));
+                    }
+                    Some(Knock::Decode(bus, decode, reply)) => {
+                        let found = lines.decode(&plan, &bus, decode);
+                        if reply.send(found).is_err() {
+                            tracing::debug!("who asked for a line's traffic has gone");
+                        }
                     }
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);
                         if objections.is_empty() {
-                            end(lines).await;
+                            lines.end().await;
+                            room.collect();
                             plan = new;
                             room.replan(&plan);
                             lines = room.lines(&plan);
@@ -245,32 +270,30 @@ impl Room {
                         }
                     }
                     Some(Knock::Stop(reply)) => {
-                        end(lines).await;
+                        lines.end().await;
+                        room.collect();
                         if let Err(left) = reply.send(room.finish()) {
                             tracing::error!(left = left.len(), "nobody waits for the last records of the safety room");
                         }
                         return;
                     }
-                    None => return end(lines).await,
+                    None => return lines.end().await,
                 },
             }
         }
     }
 
-    /// A task for every line.
-    fn lines(self: &Rc<Self>, plan: &Arc<Plan>) -> Vec<JoinHandle<()>> {
-        let spawn = |bus| {
-            let room = Rc::clone(self);
-            let hand_in = move |input| drop(room.input(input));
-            tokio::task::spawn_local(line::run(
-                Arc::clone(plan),
-                bus,
-                self.clock,
-                self.demands.subscribe(),
-                hand_in,
-            ))
-        };
-        plan.buses.ids().map(spawn).collect()
+    fn lines(self: &Rc<Self>, plan: &Arc<Plan>) -> Lines {
+        let room = Rc::clone(self);
+        let hand_in = move |input| drop(room.input(input));
+        Lines::start(plan, self.clock, &self.demands, &self.hurried, &self.inbox, &hand_in)
+    }
+
+    /// Takes in what lines on other threads have handed in.
+    fn collect(&self) {
+        while let Some(input) = self.inbox.take() {
+            drop(self.input(input));
+        }
     }
 
     /// Takes in one input and sees to its effects: demands first, records second, telemetry third. A demand is on the
@@ -313,6 +336,13 @@ impl Room {
         if desk.waiting.is_empty() {
             return;
         }
+        // Only what is worth a record can have changed where there is gas.
+        let over = desk.site.hurried();
+        self.hurried.send_if_modified(|hurried| {
+            let changed = *hurried != over;
+            *hurried = over;
+            changed
+        });
         if let Err(back) = self.journal.offer(std::mem::take(&mut desk.waiting)) {
             desk.waiting = back;
             let over = desk.waiting.len().saturating_sub(WAITING_MAX);
@@ -403,6 +433,7 @@ impl Room {
         // Row numbers have changed: the whole level is sent, not its differences.
         effects.demands.clear();
         self.demands.send_replace(desk.site.demands());
+        self.hurried.send_replace(desk.site.hurried());
         drop(desk);
         drop(self.see_to(effects));
     }
@@ -425,17 +456,6 @@ fn journal_trouble(ailing: Option<String>) -> Trouble {
         } else {
             Text::new("日志恢复记录", what)
         },
-    }
-}
-
-/// Ends the line tasks. A request under way is dropped with its connection, so no answer to it can be taken for
-/// another's.
-async fn end(lines: Vec<JoinHandle<()>>) {
-    for line in &lines {
-        line.abort();
-    }
-    for line in lines {
-        drop(line.await);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod element;
 pub mod grade;
 pub mod incident;
 pub mod line;
+pub mod link;
 pub mod permit;
 pub mod plan;
 pub mod point;

@@ -4,9 +4,10 @@
 use super::alarm::{Colour, Condition};
 use super::element::{ElementKind, Mode};
 use super::grade::Grading;
+use super::link::Link;
 use super::permit::Planned;
 use super::point::{Tag, Text, Unit};
-use super::register::{Command, Field, ReadBlock};
+use super::register::{Command, Field, ReadBlock, Watchdog};
 use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Span, Wall};
@@ -101,27 +102,6 @@ pub struct Bus {
     pub gap: Span,
 }
 
-/// How a line is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// Modbus/TCP: `tcp://host:port`.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-}
-
-impl std::fmt::Display for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Link::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
-            Link::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
-        }
-    }
-}
-
 /// A Modbus unit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
@@ -137,8 +117,15 @@ pub struct Device {
     pub profile: String,
     /// How often it is asked.
     pub poll: Span,
+    /// How often what seldom changes is asked: health, identity, the device's own set-points.
+    pub slow_poll: Span,
+    /// How often it is asked while there is gas where it stands.
+    pub hurried_poll: Span,
     /// How long an answer may take.
     pub timeout: Span,
+    /// How long after the question an answer that comes too late can still come. On a serial line it can't be told from
+    /// the answer to the next question, so that nobody is asked before.
+    pub late: Span,
     /// What is asked at each poll, in order.
     pub blocks: Vec<ReadBlock>,
     /// The alarm raised when it does not answer.
@@ -147,6 +134,10 @@ pub struct Device {
     pub stale_alarm: AlarmId,
     /// When it has to be calibrated again at the latest, and the alarm that says so.
     pub calibration: Option<(Wall, AlarmId)>,
+    /// The point by which it shows that it is alive, and how long that may stay as it is.
+    pub heartbeat: Option<(PointId, Span)>,
+    /// What must be written to it each so often; only where outputs act.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// A measured or sensed value.

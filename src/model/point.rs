@@ -69,13 +69,17 @@ pub enum Unit {
     Celsius,
     /// Percent of full travel or scale.
     Percent,
+    /// Milliamperes: a current loop of which nobody has said what it stands for.
+    MilliAmpere,
+    /// A number without a unit: a serial number, a type, a counter.
+    Number,
     /// No unit: a contact, 0 or 1.
     State,
 }
 
 impl Unit {
     /// Every unit, in the order in which messages list them.
-    pub const ALL: [Unit; 8] = [
+    pub const ALL: [Unit; 10] = [
         Unit::PctVol,
         Unit::PctLel,
         Unit::Ppm,
@@ -83,6 +87,8 @@ impl Unit {
         Unit::Kilopascal,
         Unit::Celsius,
         Unit::Percent,
+        Unit::MilliAmpere,
+        Unit::Number,
         Unit::State,
     ];
 
@@ -97,6 +103,8 @@ impl Unit {
             Unit::Kilopascal => "kPa",
             Unit::Celsius => "degC",
             Unit::Percent => "%",
+            Unit::MilliAmpere => "mA",
+            Unit::Number => "number",
             Unit::State => "state",
         }
     }
@@ -136,6 +144,8 @@ pub enum Doubt {
     OverRange,
     /// Below the sensor's range (zero drift).
     UnderRange,
+    /// Inhibited at the device: somebody may be at work on it, and it alarms nobody by itself.
+    Inhibited,
     /// The first value after a reconnect, not yet confirmed by a second.
     Unconfirmed,
 }
@@ -159,6 +169,12 @@ pub enum Fault {
     UnknownStatus,
     /// The device refuses the register (Modbus exception).
     Refused,
+    /// It measures in another unit than the site says: never converted on a guess.
+    WrongUnit,
+    /// A current loop below what any transmitter sends: broken, or without supply.
+    WireBroken,
+    /// The device answers, and its heartbeat stands still: what it answers may be of any age.
+    NoHeartbeat,
 }
 
 impl Quality {
@@ -171,6 +187,7 @@ impl Quality {
             Quality::Uncertain(Doubt::Calibrating) => "calibrating",
             Quality::Uncertain(Doubt::OverRange) => "over-range",
             Quality::Uncertain(Doubt::UnderRange) => "under-range",
+            Quality::Uncertain(Doubt::Inhibited) => "inhibited",
             Quality::Uncertain(Doubt::Unconfirmed) => "unconfirmed",
             Quality::Bad(Fault::NotHeard) => "not-heard",
             Quality::Bad(Fault::CommLost) => "comm-lost",
@@ -180,19 +197,46 @@ impl Quality {
             Quality::Bad(Fault::Implausible) => "implausible",
             Quality::Bad(Fault::UnknownStatus) => "unknown-status",
             Quality::Bad(Fault::Refused) => "refused",
+            Quality::Bad(Fault::WrongUnit) => "wrong-unit",
+            Quality::Bad(Fault::WireBroken) => "wire-broken",
+            Quality::Bad(Fault::NoHeartbeat) => "no-heartbeat",
         }
     }
 
-    /// The qualities that a profile may give to a status code, a status bit or a sentinel value.
-    pub const IN_PROFILES: [Quality; 8] = [
+    /// All of them.
+    pub const ALL: [Quality; 18] = [
         Quality::Good,
         Quality::Uncertain(Doubt::WarmUp),
         Quality::Uncertain(Doubt::Calibrating),
         Quality::Uncertain(Doubt::OverRange),
         Quality::Uncertain(Doubt::UnderRange),
+        Quality::Uncertain(Doubt::Inhibited),
+        Quality::Uncertain(Doubt::Unconfirmed),
+        Quality::Bad(Fault::NotHeard),
+        Quality::Bad(Fault::CommLost),
+        Quality::Bad(Fault::Stale),
         Quality::Bad(Fault::SensorFault),
         Quality::Bad(Fault::OutOfService),
         Quality::Bad(Fault::Implausible),
+        Quality::Bad(Fault::UnknownStatus),
+        Quality::Bad(Fault::Refused),
+        Quality::Bad(Fault::WrongUnit),
+        Quality::Bad(Fault::WireBroken),
+        Quality::Bad(Fault::NoHeartbeat),
+    ];
+
+    /// The qualities that a profile may give to a status code, a status bit or a sentinel value.
+    pub const IN_PROFILES: [Quality; 10] = [
+        Quality::Good,
+        Quality::Uncertain(Doubt::WarmUp),
+        Quality::Uncertain(Doubt::Calibrating),
+        Quality::Uncertain(Doubt::OverRange),
+        Quality::Uncertain(Doubt::UnderRange),
+        Quality::Uncertain(Doubt::Inhibited),
+        Quality::Bad(Fault::SensorFault),
+        Quality::Bad(Fault::OutOfService),
+        Quality::Bad(Fault::Implausible),
+        Quality::Bad(Fault::WireBroken),
     ];
 
     /// The worse of two: bad before uncertain before good. Among the uncertain, over-range wins: it counts as high.

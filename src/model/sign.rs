@@ -356,6 +356,8 @@ pub struct WatchedPoint {
     pub catalytic: bool,
     /// What it is to read always: it mirrors something that is set in the device.
     pub expects: Option<f64>,
+    /// Whether it is to read always what it read first: it tells which device this is.
+    pub lasting: bool,
     /// What it tells of its device, where it is a contact.
     pub tells: Option<Tells>,
     /// Who measures the same air.

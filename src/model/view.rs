@@ -8,7 +8,7 @@ use super::line::LineFault;
 use super::permit::Permit;
 use super::point::Reading;
 use super::record::{AlarmRates, Trouble, Who};
-use super::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, Table, TripId};
+use super::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, PointId, Table, TripId};
 use super::time::{Now, Span, Wall};
 
 /// The state of a site at one moment. Tables have the row numbers of the plan that it was made under.
@@ -42,6 +42,42 @@ pub struct View {
     pub incidents: Vec<Incident>,
     /// The permits that run.
     pub permits: Vec<Permit>,
+    /// What each line measures of itself; empty where nobody has asked the lines.
+    pub lines: Vec<LineView>,
+}
+
+/// A line as it measures itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineView {
+    /// Which.
+    pub bus: BusId,
+    /// Part of the time that it is in use, 0 to 1.
+    pub in_use: f64,
+    /// On a serial line: bytes, damaged frames, foreign frames and echoes beside answers.
+    pub stray: [u64; 4],
+    /// The devices on it that were asked.
+    pub units: Vec<UnitView>,
+}
+
+/// How a device answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitView {
+    /// Which.
+    pub device: DeviceId,
+    /// Questions.
+    pub asked: u64,
+    /// After which nothing came.
+    pub no_reply: u64,
+    /// After which something came that was no answer.
+    pub garbled: u64,
+    /// Answered with an exception.
+    pub exceptions: u64,
+    /// Not asked because the link was down.
+    pub down: u64,
+    /// Half of its answers took no longer.
+    pub median: Option<Span>,
+    /// 99 of a hundred took no longer.
+    pub p99: Option<Span>,
 }
 
 /// A bypass that stands.

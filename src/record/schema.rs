@@ -8,7 +8,7 @@ mod graded;
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
 use crate::model::element::{ElementKind, Mode, Phase, Position, TestKind, TestResult};
-use crate::model::point::{Doubt, Fault, Quality, Unit};
+use crate::model::point::{Quality, Unit};
 use crate::model::record::{BypassStep, Lane, NuisanceKind, PreviousEnd};
 use crate::model::sign::Sign;
 use serde_json::{Map, Value, json};
@@ -482,23 +482,7 @@ fn standing_trip() -> Value {
 }
 
 fn quality() -> Value {
-    let all = [
-        Quality::Good,
-        Quality::Uncertain(Doubt::WarmUp),
-        Quality::Uncertain(Doubt::Calibrating),
-        Quality::Uncertain(Doubt::OverRange),
-        Quality::Uncertain(Doubt::UnderRange),
-        Quality::Uncertain(Doubt::Unconfirmed),
-        Quality::Bad(Fault::NotHeard),
-        Quality::Bad(Fault::CommLost),
-        Quality::Bad(Fault::Stale),
-        Quality::Bad(Fault::SensorFault),
-        Quality::Bad(Fault::OutOfService),
-        Quality::Bad(Fault::Implausible),
-        Quality::Bad(Fault::UnknownStatus),
-        Quality::Bad(Fault::Refused),
-    ];
-    let mut quality = one_of(all.map(Quality::as_str));
+    let mut quality = one_of(Quality::ALL.map(Quality::as_str));
     describe(&mut quality, "Only `good` may be taken for safe.");
     quality
 }

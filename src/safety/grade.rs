@@ -181,6 +181,8 @@ impl Site {
             | Unit::Kilopascal
             | Unit::Celsius
             | Unit::Percent
+            | Unit::MilliAmpere
+            | Unit::Number
             | Unit::State => None,
         };
         let red = self.plan.grading.red_pct_vol?;

@@ -51,9 +51,8 @@ fn high(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Ve
             Some((value, set, _)) if value >= set => Verdict::Breach,
             Some(_) | None => Verdict::Unknown,
         },
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::UnderRange)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -69,9 +68,8 @@ fn low(limit: Option<Limit>, decimals: u8, reading: &Reading, held: bool) -> Ver
             Some((value, set, _)) if value <= set => Verdict::Breach,
             Some(_) | None => Verdict::Unknown,
         },
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::OverRange) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::OverRange)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -112,7 +110,10 @@ fn sensor_fault(quality: Quality) -> Verdict {
             | Fault::OutOfService
             | Fault::Implausible
             | Fault::UnknownStatus
-            | Fault::Refused,
+            | Fault::Refused
+            | Fault::WrongUnit
+            | Fault::WireBroken
+            | Fault::NoHeartbeat,
         ) => Verdict::Breach,
     }
 }
@@ -121,9 +122,8 @@ fn over_range(quality: Quality) -> Verdict {
     match quality {
         Quality::Uncertain(Doubt::OverRange) => Verdict::Breach,
         Quality::Good | Quality::Uncertain(Doubt::UnderRange) => Verdict::Clear,
-        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Unconfirmed) | Quality::Bad(_) => {
-            Verdict::Unknown
-        }
+        Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating | Doubt::Inhibited | Doubt::Unconfirmed)
+        | Quality::Bad(_) => Verdict::Unknown,
     }
 }
 
@@ -246,22 +246,7 @@ mod tests {
     }
 
     fn any_quality() -> impl Strategy<Value = Quality> {
-        prop::sample::select(vec![
-            Quality::Good,
-            Quality::Uncertain(Doubt::WarmUp),
-            Quality::Uncertain(Doubt::Calibrating),
-            Quality::Uncertain(Doubt::OverRange),
-            Quality::Uncertain(Doubt::UnderRange),
-            Quality::Uncertain(Doubt::Unconfirmed),
-            Quality::Bad(Fault::NotHeard),
-            Quality::Bad(Fault::CommLost),
-            Quality::Bad(Fault::Stale),
-            Quality::Bad(Fault::SensorFault),
-            Quality::Bad(Fault::OutOfService),
-            Quality::Bad(Fault::Implausible),
-            Quality::Bad(Fault::UnknownStatus),
-            Quality::Bad(Fault::Refused),
-        ])
+        prop::sample::select(&Quality::ALL[..])
     }
 
     proptest! {

@@ -222,7 +222,7 @@ impl Site {
             Input::Readings { device, mut readings } => {
                 self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
-                self.watch.heard(device, &readings);
+                self.watch.heard(&plan, device, &mut readings);
                 for (point, reading) in &readings {
                     if let Some(trend) = self.trends.get_mut(point) {
                         trend.add(reading);
@@ -641,6 +641,7 @@ impl Site {
             grades: self.grades.view(),
             incidents: self.incidents.open(now),
             permits: self.permits.standing().into_values().collect(),
+            lines: Vec::new(),
         }
     }
 }

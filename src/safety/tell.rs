@@ -4,11 +4,12 @@
 use super::alarm::Transition;
 use super::site::{Effects, Site};
 use crate::model::alarm::AlarmState;
-use crate::model::plan::Subject;
+use crate::model::plan::{Alarm, Subject};
 use crate::model::point::{Quality, Unit};
 use crate::model::record::{AlarmChange, Body, Sample, Who};
-use crate::model::table::{AlarmId, PointId};
+use crate::model::table::{AlarmId, AreaId, PointId};
 use crate::model::time::Now;
+use std::collections::BTreeSet;
 
 impl Site {
     pub(super) fn sample(&mut self, now: Now, point: PointId, effects: &mut Effects) {
@@ -102,5 +103,16 @@ impl Site {
             }
             effects.records.push(record);
         }
+    }
+}
+
+impl Site {
+    /// Which devices stand where there is gas, by row number: they are asked more often, where the site file says so.
+    #[must_use]
+    pub fn hurried(&self) -> Vec<bool> {
+        let over = |(id, alarm): &(AlarmId, &Alarm)| alarm.limit.is_some() && self.alarms[*id].active();
+        let areas: BTreeSet<AreaId> =
+            self.plan.alarms.iter().filter(over).map(|(_, alarm)| alarm.area).collect();
+        self.plan.devices.values().map(|device| areas.contains(&device.area)).collect()
     }
 }

@@ -3,10 +3,12 @@
 use super::rule::Verdict;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
-use crate::model::point::{Fault, Quality, Reading};
+use crate::model::point::{Doubt, Fault, Quality, Reading};
+use crate::model::register::Scan;
 use crate::model::table::{DeviceId, Lists, PointId, Table};
 use crate::model::time::{Mono, Span};
 use crate::model::view::DeviceView;
+use std::collections::BTreeMap;
 
 /// The readings of a site as they may be believed now.
 #[derive(Clone, Debug)]
@@ -19,6 +21,10 @@ pub(crate) struct Watch {
     lost: Table<DeviceId, bool>,
     /// Before this moment no reading can go stale.
     sweep_due: Mono,
+    /// Since when points are inhibited at their device.
+    inhibited: BTreeMap<PointId, Mono>,
+    /// What heartbeats last were, and since when.
+    beats: BTreeMap<DeviceId, (f64, Mono)>,
 }
 
 impl Watch {
@@ -31,16 +37,56 @@ impl Watch {
             devices: plan.devices.map(|_, _| DeviceView::default()),
             lost: plan.devices.map(|_, _| false),
             sweep_due: Mono::START,
+            inhibited: BTreeMap::new(),
+            beats: BTreeMap::new(),
         }
     }
 
-    /// A device has answered: these are its readings.
-    pub(crate) fn heard(&mut self, device: DeviceId, readings: &[(PointId, Reading)]) {
+    /// A device has answered: these are its readings. Those that can't be believed for what was before are made worse,
+    /// never better.
+    pub(crate) fn heard(&mut self, plan: &Plan, device: DeviceId, readings: &mut [(PointId, Reading)]) {
+        let dead = self.has_no_heartbeat(plan, device, readings);
         for (point, reading) in readings {
+            if dead.is_some_and(|heart| heart != *point) {
+                *reading = Reading::bad(Fault::NoHeartbeat, reading.at);
+            }
+            self.bear_inhibit(*point, reading, plan.points[*point].field.inhibit_max);
             self.readings[*point] = *reading;
         }
         self.devices[device] = DeviceView::default();
         self.lost[device] &= self.points_of[device].iter().any(|id| !is_believed(&self.readings[*id]));
+    }
+
+    /// An inhibit ends by itself: beyond its time it is no longer borne.
+    fn bear_inhibit(&mut self, point: PointId, reading: &mut Reading, most: Span) {
+        if reading.quality != Quality::Uncertain(Doubt::Inhibited) {
+            self.inhibited.remove(&point);
+            return;
+        }
+        let since = *self.inhibited.entry(point).or_insert(reading.at);
+        if reading.at.since(since) > most {
+            *reading = Reading::bad(Fault::OutOfService, reading.at);
+        }
+    }
+
+    /// The heartbeat of the device, where it has stood still for too long.
+    fn has_no_heartbeat(
+        &mut self,
+        plan: &Plan,
+        device: DeviceId,
+        readings: &[(PointId, Reading)],
+    ) -> Option<PointId> {
+        let (heart, still) = plan.devices[device].heartbeat?;
+        let heard = readings.iter().find(|(point, _)| *point == heart).map(|(_, reading)| reading);
+        let at = readings.first().map(|(_, reading)| reading.at)?;
+        let (last, since) = self.beats.get(&device).copied().unwrap_or((f64::NAN, at));
+        let value = heard.and_then(|reading| reading.value).unwrap_or(last);
+        // A first beat, and after a silence the first one again, counts as a change: nobody saw it stand still.
+        let lost = self.devices[device].failures >= FAILURES_TO_LOSE;
+        let changed = lost || value.total_cmp(&last).is_ne();
+        let since = if changed { at } else { since };
+        self.beats.insert(device, (value, since));
+        (at.since(since) > still).then_some(heart)
     }
 
     /// A device has not answered; gives the points that are lost by that.
@@ -72,7 +118,8 @@ impl Watch {
             return stale;
         }
         // A reading that comes from now on can't be stale before the shortest of these has gone by.
-        let first = plan.devices.values().map(stale_after).min().unwrap_or(Span::ZERO);
+        let first =
+            plan.devices.values().map(|device| stale_after(device, Scan::Fast)).min().unwrap_or(Span::ZERO);
         self.sweep_due = now + first;
         for (id, point) in plan.points.iter() {
             let reading = &mut self.readings[id];
@@ -80,7 +127,7 @@ impl Watch {
             if silent {
                 continue;
             }
-            let due = reading.at + stale_after(&plan.devices[point.device]);
+            let due = reading.at + stale_after(&plan.devices[point.device], point.field.scan);
             if now > due {
                 *reading = Reading::bad(Fault::Stale, now);
                 stale.push(id);
@@ -124,6 +171,7 @@ impl Watch {
             };
             if let Some(was) = old_plan.points.find(same) {
                 self.readings[id] = old.readings[was];
+                self.inhibited.extend(old.inhibited.get(&was).map(|since| (id, *since)));
             }
         }
         for (id, device) in plan.devices.iter() {
@@ -131,6 +179,7 @@ impl Watch {
                 && old_plan.address(was) == plan.address(id)
             {
                 self.devices[id] = old.devices[was].clone();
+                self.beats.extend(old.beats.get(&was).map(|beat| (id, *beat)));
                 self.lost[id] = old.lost[was];
             }
         }
@@ -145,6 +194,10 @@ fn is_believed(reading: &Reading) -> bool {
 /// Two polls without a new value, and the old one is no longer believed. The time-outs are added so that a device that
 /// is asked and does not answer is lost before it is stale: the better reason is told.
 #[must_use]
-pub fn stale_after(device: &Device) -> Span {
-    device.poll.times(2) + device.timeout.times(2)
+pub fn stale_after(device: &Device, scan: Scan) -> Span {
+    let period = match scan {
+        Scan::Fast => device.poll,
+        Scan::Slow => device.slow_poll,
+    };
+    period.times(2) + device.timeout.times(2)
 }

@@ -4,7 +4,7 @@
 use super::drive::Drive;
 use super::mischief::{Mischief, Reply};
 use super::slave::{self, Memory};
-use crate::field::codec::{Raw, as_written, encode, encode_status, pack};
+use crate::field::codec::{Raw, as_written, encode, encode_amiss, encode_beside, pack};
 use crate::model::element::{ElementKind, Position};
 use crate::model::plan::{Element, Plan};
 use crate::model::point::Quality;
@@ -145,38 +145,24 @@ impl Plant {
 
     /// Lets a sensor report this of itself. False where its registers have no way to say so.
     pub fn set_quality(&mut self, point: PointId, quality: Quality) -> bool {
-        let field = self.plan.points[point].field.clone();
+        let (field, unit) = (self.plan.points[point].field.clone(), self.plan.points[point].unit);
         let device = self.plan.points[point].device;
-        let stated = field.status.as_ref().and_then(|s| Some((s.at, s.encoding, encode_status(s, quality)?)));
-        let sentinel = field.sentinels.iter().find(|(_, q)| *q == quality);
-        match (stated, sentinel) {
-            (Some((at, encoding, raw)), _) => {
-                self.store(device, at, encoding, raw);
-                true
+        let raw = encode_amiss(&field, quality);
+        let (beside, raw) = match (encode_beside(&field, unit, quality), raw) {
+            (Some(beside), _) if quality == Quality::Good => {
+                (beside, Some(encode(&field, self.values[point])))
             }
-            (None, Some((raw, _))) => {
-                let raw = match field.encoding {
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "a profile's sentinel, as near as it can be said"
-                    )]
-                    Encoding::F32(_) => Raw::Float(*raw as f32),
-                    Encoding::U16
-                    | Encoding::I16
-                    | Encoding::U32(_)
-                    | Encoding::I32(_)
-                    | Encoding::Bits { .. }
-                    | Encoding::Bit => Raw::Int(*raw),
-                };
-                self.store(device, field.at, field.encoding, raw);
-                true
-            }
-            (None, None) if quality == Quality::Good => {
-                self.show(point, self.values[point]);
-                true
-            }
-            (None, None) => false,
+            (Some(beside), _) => (beside, None),
+            (None, Some(raw)) => (Vec::new(), Some(raw)),
+            (None, None) => return false,
+        };
+        for (at, encoding, raw) in beside {
+            self.store(device, at, encoding, raw);
         }
+        if let Some(raw) = raw {
+            self.store(device, field.at, field.encoding, raw);
+        }
+        true
     }
 
     /// Lets a device misbehave, or behave again.

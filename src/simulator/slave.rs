@@ -1,6 +1,7 @@
 //! Frames of a Modbus/TCP server, and requests answered out of a memory of cells. No sockets: `io/slave.rs` has them.
 
 use super::mischief::exception;
+use crate::field::rtu;
 use crate::model::register::{Location, Space};
 use std::collections::BTreeMap;
 
@@ -65,6 +66,29 @@ pub fn receive(bytes: &[u8]) -> Received {
             Received::Frame(frame, end)
         }
     }
+}
+
+/// Takes the first request off what was heard on a serial line, and what lies before it. Nothing there says where a
+/// frame begins: the first bytes that are a sound one are it.
+#[must_use]
+pub fn receive_serial(bytes: &[u8]) -> Received {
+    let request = |at: usize| {
+        let rest = bytes.get(at..)?;
+        let length = match *rest.get(1)? {
+            1..=6 => 8,
+            15 | 16 => usize::from(*rest.get(6)?).saturating_add(9),
+            22 => 10,
+            // Not known here, and refused: the shortest that can be one.
+            _ => 4,
+        };
+        let frame = rest.get(..length).filter(|frame| rtu::is_sound(frame))?;
+        let [unit, pdu @ .., _, _] = frame else { return None };
+        Some(Received::Frame(
+            Frame { transaction: 0, unit: *unit, pdu: pdu.to_vec() },
+            at.saturating_add(length),
+        ))
+    };
+    (0..bytes.len()).find_map(request).unwrap_or(Received::Incomplete)
 }
 
 /// The bytes of a frame.

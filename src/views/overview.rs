@@ -6,8 +6,10 @@ use crate::model::element::{Demand, ElementKind, Phase, Position};
 use crate::model::grade::{GradeRule, Reason};
 use crate::model::incident::Incident;
 use crate::model::plan::{Plan, Subject};
+use crate::model::point::Displayed;
 use crate::model::table::AlarmId;
-use crate::model::view::View;
+use crate::model::time::Span;
+use crate::model::view::{LineView, UnitView, View};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -112,8 +114,7 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
             plan.points.iter().filter(|(_, p)| p.area == id && !is_feedback(plan, p.tag.as_str()))
         {
             let reading = view.points[point_id];
-            let decimals = usize::from(point.decimals);
-            let value = reading.value.map_or("--".to_owned(), |v| format!("{v:.decimals$}"));
+            let value = reading.value.map_or("--".to_owned(), |v| Displayed::text(v, point.decimals));
             writeln!(
                 out,
                 "    {:<28} {value:>8} {:<6} {}",
@@ -181,6 +182,7 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         let key = &plan.alarms[bypass.cause].key;
         writeln!(out, "  {word} {key}  {} left; {}{second}: {}", bypass.left, bypass.by.name, bypass.reason)?;
     }
+    lines(out, plan, view)?;
     for trouble in &view.troubles {
         let word = paint.on("! 故障 TROUBLE", AnsiColor::Yellow);
         writeln!(
@@ -190,6 +192,59 @@ fn write_text(out: &mut String, plan: &Plan, view: &View, paint: &Paint) -> std:
         )?;
     }
     Ok(())
+}
+
+/// How busy each line is; of its devices those that do not answer as they should.
+fn lines(out: &mut String, plan: &Plan, view: &View) -> std::fmt::Result {
+    if !view.lines.is_empty() {
+        writeln!(out, "\n线路 Lines")?;
+    }
+    for line in &view.lines {
+        let bus = &plan.buses[line.bus];
+        let [bytes, damaged, foreign, echoes] = line.stray;
+        let stray = match line.stray {
+            [0, 0, 0, 0] => String::new(),
+            _ => format!("; {bytes} stray bytes, {damaged} damaged, {foreign} foreign, {echoes} echoes"),
+        };
+        writeln!(
+            out,
+            "    {:<28} {:>3.0} % in use  {}{stray}",
+            bus.tag.as_str(),
+            line.in_use * 100.0,
+            bus.link
+        )?;
+        for unit in line.units.iter().filter(|u| u.no_reply + u.garbled + u.exceptions + u.down > 0) {
+            let (device, p99) = (&plan.devices[unit.device], unit.p99);
+            let p99 = p99.map_or_else(|| "never answered".to_owned(), |p99| format!("99 % within {p99}"));
+            writeln!(
+                out,
+                "      {} (unit {}): {p99}; of {} questions {} without reply, {} garbled, {} exceptions, {} link down",
+                device.tag, device.unit, unit.asked, unit.no_reply, unit.garbled, unit.exceptions, unit.down
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn lines_json(plan: &Plan, view: &View) -> Vec<Value> {
+    let us = |span: Option<Span>| span.map(Span::us);
+    let unit = |u: &UnitView| {
+        let device = &plan.devices[u.device];
+        json!({
+            "device": device.tag.as_str(), "unit": device.unit, "asked": u.asked, "no_reply": u.no_reply,
+            "garbled": u.garbled, "exceptions": u.exceptions, "down": u.down, "median_us": us(u.median),
+            "p99_us": us(u.p99),
+        })
+    };
+    let line = |line: &LineView| {
+        let [bytes, damaged, foreign, echoes] = line.stray;
+        json!({
+            "id": plan.buses[line.bus].tag.as_str(), "in_use": line.in_use,
+            "stray": { "bytes": bytes, "damaged": damaged, "foreign": foreign, "echoes": echoes },
+            "units": line.units.iter().map(unit).collect::<Vec<_>>(),
+        })
+    };
+    view.lines.iter().map(line).collect()
 }
 
 fn reason_words(reason: &Reason) -> String {
@@ -346,6 +401,6 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
     json!({
         "bypasses": bypasses, "testing": view.testing, "test_cut_off": view.cut_off, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
         "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
-        "incidents": incidents, "permits": permits,
+        "incidents": incidents, "permits": permits, "lines": lines_json(plan, view),
     })
 }

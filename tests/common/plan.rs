@@ -2,12 +2,11 @@
 
 use davy::model::alarm::{Colour, Condition};
 use davy::model::element::{ElementKind, Mode};
-use davy::model::plan::{
-    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
-};
+use davy::model::link::Link;
+use davy::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Plan, Point, Subject, Supervision};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text, Unit};
 use davy::model::register::{
-    Command, Encoding, Field, Location, ReadBlock, Space, StatusField, StatusMeaning,
+    Command, Encoding, Field, Location, ReadBlock, Scan, Space, StatusField, StatusMeaning,
 };
 use davy::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, PointId, Row};
 use davy::model::time::Span;
@@ -52,11 +51,16 @@ impl Builder {
             area: self.area,
             profile: "test".to_owned(),
             poll,
+            slow_poll: Span::from_secs(600),
+            hurried_poll: poll,
             timeout: self.timeout,
+            late: self.timeout,
             blocks,
             comm_alarm,
             stale_alarm: comm_alarm,
             calibration: None,
+            heartbeat: None,
+            watchdog: None,
         })
     }
 
@@ -76,7 +80,7 @@ impl Builder {
         let field = Field {
             scale: 0.01,
             range: Some((0.0, 4.0)),
-            status: Some(status),
+            statuses: [status].into(),
             ..plain(at(Space::Input, 0), Encoding::U16)
         };
         (device, self.point(device, 0, field, Unit::PctVol))
@@ -96,7 +100,7 @@ impl Builder {
             name: text("valve"),
             area: self.area,
             device,
-            command: Command { at: at(Space::Coil, 0), trip: 1, release, readback: at(Space::Coil, 0) },
+            command: Command::plain(at(Space::Coil, 0), 1, release),
             mode,
             safe_contact: Some(Contact { point: closed, yes: true }),
             unsafe_contact: Some(Contact { point: open, yes: true }),
@@ -149,11 +153,11 @@ pub(crate) fn at(space: Space, address: u16) -> Location {
 }
 
 pub(crate) fn block(space: Space, address: u16, count: u16) -> ReadBlock {
-    ReadBlock { at: at(space, address), count }
+    ReadBlock { at: at(space, address), count, scan: Scan::Fast }
 }
 
 pub(crate) fn plain(at: Location, encoding: Encoding) -> Field {
-    Field { at, encoding, scale: 1.0, offset: 0.0, range: None, sentinels: Vec::new(), status: None }
+    Field::plain(at, encoding)
 }
 
 fn tag(text: &str) -> Tag {

@@ -7,6 +7,8 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+mod links;
+mod mischief;
 #[path = "../common/plan.rs"]
 mod plan;
 mod plant;

@@ -89,7 +89,7 @@ fn a_sensor_without_a_status_says_it_by_a_sentinel() {
     let mut builder = Builder::new();
     let device = builder.device(Span::from_secs(1), vec![crate::plan::block(Space::Holding, 9, 1)]);
     let mut field = plain(at(Space::Holding, 9), Encoding::I16);
-    field.sentinels = vec![(-1, Quality::Bad(Fault::SensorFault))];
+    field.sentinels = [(-1, Quality::Bad(Fault::SensorFault))].into();
     let point = builder.point(device, 0, field, Unit::Ppm);
     let mut plant = Plant::new(&builder.plan);
     assert!(plant.set_quality(point, Quality::Bad(Fault::SensorFault)));

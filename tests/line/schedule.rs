@@ -5,9 +5,12 @@ use davy::field::codec::{Cells, Question};
 use davy::field::schedule::{Ask, Event, Purpose, Schedule, Step};
 use davy::model::element::{Demand, Mode};
 use davy::model::line::LineFault;
+use davy::model::link::Link;
 use davy::model::plan::Plan;
 use davy::model::point::{Doubt, Fault, Quality};
-use davy::model::register::{Location, Space};
+use davy::model::register::{
+    Command, Encoding, Field, Location, Pulse, ReadBlock, Scan, Space, Watchdog, Write,
+};
 use davy::model::table::{DeviceId, ElementId};
 use davy::model::time::{Mono, Span};
 use proptest::prelude::*;
@@ -93,7 +96,7 @@ impl Bench {
             return Err(fault.clone());
         }
         Ok(match ask.question {
-            Question::Write { at, value } => {
+            Question::Write { at, value, .. } => {
                 self.cells.insert((ask.device, at), value);
                 Cells::Words(vec![value])
             }
@@ -165,6 +168,158 @@ fn polls_keep_their_phase_and_are_spread_over_the_period() {
         }
         assert!(times.len() >= 3_599, "device {n}: {}", times.len());
     }
+}
+
+#[test]
+fn a_pulse_is_ended_after_its_time_and_not_begun_again_because_it_has_ended() {
+    let mut builder = Builder::new();
+    let valve = builder.valve(Span::from_ms(200), Mode::Act, None);
+    let width = Span::from_ms(500);
+    builder.plan.elements[valve.element].command.pulse = Some(Pulse { width, rest: 0 });
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(1));
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(60));
+    let written = |bench: &Bench| -> Vec<(Mono, u16)> {
+        let writes = bench.sent.iter().filter_map(|s| match s.ask.question {
+            Question::Write { value, .. } => Some((s.at, value)),
+            Question::Read(_) => None,
+        });
+        writes.collect()
+    };
+    let [(begun, 1), (ended, 0)] = written(&bench)[..] else { panic!("{:?}", written(&bench)) };
+    assert!((500..600).contains(&ended.since(begun).ms()), "{}", ended.since(begun));
+    assert!(!bench.drain().iter().any(|e| matches!(e, Event::Undone { .. })));
+}
+
+#[test]
+fn a_pulse_whose_demand_is_lifted_meanwhile_is_ended_all_the_same() {
+    let mut builder = Builder::new();
+    let valve = builder.valve(Span::from_ms(200), Mode::Act, None);
+    builder.plan.elements[valve.element].command.pulse = Some(Pulse { width: Span::from_secs(2), rest: 0 });
+    let mut bench = Bench::new(builder);
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(1));
+    bench.schedule.demand(valve.element, Demand::None);
+    bench.run(Span::from_secs(5));
+    let coil = (valve.device, Location { space: Space::Coil, address: 0 });
+    assert_eq!(bench.cells.get(&coil), Some(&0));
+}
+
+#[test]
+fn an_output_that_shares_its_register_is_undone_by_its_own_bits_only() {
+    let mut builder = Builder::new();
+    let valve = builder.valve(Span::from_ms(200), Mode::Act, None);
+    let at = Location { space: Space::Holding, address: 7 };
+    let how = Write::Mask(0b0100);
+    builder.plan.elements[valve.element].command = Command { how, ..Command::plain(at, 0b0100, None) };
+    builder.plan.points[valve.readback].field = Field::plain(at, Encoding::U16);
+    builder.plan.devices[valve.device].blocks[0] = ReadBlock { at, count: 1, scan: Scan::Fast };
+    let mut bench = Bench::new(builder);
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(1));
+    bench.drain();
+    for (word, undone) in [(0b1101, false), (0b0100, false), (0b1001, true)] {
+        bench.cells.insert((valve.device, at), word);
+        bench.run(Span::from_secs(1));
+        let told = bench.drain().iter().any(|e| matches!(e, Event::Undone { .. }));
+        assert_eq!(told, undone, "{word:#b}");
+    }
+}
+
+#[test]
+fn a_device_is_shown_that_somebody_watches_unless_it_is_lost() {
+    let mut builder = Builder::new();
+    let (device, _) = builder.detector(Span::from_secs(1));
+    let at = Location { space: Space::Holding, address: 100 };
+    let every = Span::from_secs(2);
+    builder.plan.devices[device].watchdog = Some(Watchdog { at, how: Write::Multiple, top: 2, every });
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(60));
+    let values = |bench: &Bench| -> Vec<u16> {
+        let writes = bench.sent.iter().filter_map(|s| match s.ask.question {
+            Question::Write { value, .. } => Some(value),
+            Question::Read(_) => None,
+        });
+        writes.collect()
+    };
+    assert_eq!(values(&bench)[..5], [0, 1, 2, 0, 1]);
+    assert!((29..=31).contains(&values(&bench).len()), "{}", values(&bench).len());
+    bench.dead.insert(device);
+    bench.run(Span::from_secs(30));
+    bench.sent.clear();
+    bench.run(Span::from_secs(60));
+    assert!(values(&bench).is_empty(), "each would cost the line a time-out");
+}
+
+#[test]
+fn where_there_is_gas_devices_are_asked_more_often() {
+    let mut builder = Builder::new();
+    let (near, _) = builder.detector(Span::from_secs(2));
+    let (far, _) = builder.detector(Span::from_secs(2));
+    builder.plan.devices[near].hurried_poll = Span::from_ms(500);
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(10));
+    bench.sent.clear();
+    bench.schedule.hurry(bench.now, near, true);
+    bench.schedule.hurry(bench.now, far, true);
+    bench.run(Span::from_secs(60));
+    let polls = [near, far].map(|device| bench.asked(device).len());
+    assert!((119..=121).contains(&polls[0]) && (29..=31).contains(&polls[1]), "{polls:?}");
+    bench.sent.clear();
+    bench.schedule.hurry(bench.now, near, false);
+    bench.run(Span::from_secs(60));
+    let polls = bench.asked(near).len();
+    assert!((29..=31).contains(&polls), "{polls}");
+}
+
+#[test]
+fn what_seldom_changes_is_read_at_the_start_and_after_a_loss_and_now_and_then_and_never_before_gas() {
+    let mut builder = Builder::new();
+    let fast = block(Space::Input, 0, 2);
+    let slow = ReadBlock { scan: Scan::Slow, ..block(Space::Holding, 40, 2) };
+    let device = builder.device(Span::from_secs(1), vec![fast, slow]);
+    let mut bench = Bench::new(builder);
+    bench.run(Span::from_secs(1_500));
+    let slow_reads = |bench: &Bench| -> Vec<Mono> {
+        let sent = bench.sent.iter().filter(|s| s.ok && s.ask.question == Question::Read(slow));
+        sent.map(|s| s.at).collect()
+    };
+    assert_eq!(slow_reads(&bench).len(), 3, "at the start, after 600 s, after 1,200 s");
+    assert_eq!(bench.sent[0].ask.question, Question::Read(fast));
+    bench.dead.insert(device);
+    bench.run(Span::from_secs(30));
+    bench.dead.clear();
+    bench.sent.clear();
+    bench.run(Span::from_secs(70));
+    assert_eq!(slow_reads(&bench).len(), 1, "whoever comes back may be another one");
+}
+
+#[test]
+fn after_a_time_out_on_a_serial_line_nobody_is_asked_until_no_late_answer_can_come_but_for_a_trip() {
+    let mut builder = Builder::new();
+    let host = "h".to_owned();
+    builder.plan.buses[builder.bus].link = Link::RtuTcp { host, port: 1, pace: None };
+    let (silent, _) = builder.detector(Span::from_secs(1));
+    builder.detector(Span::from_secs(1));
+    let valve = builder.valve(Span::from_secs(1), Mode::Act, None);
+    for (_, device) in builder.plan.devices.iter_mut() {
+        device.late = Span::from_ms(900);
+    }
+    let mut bench = Bench::new(builder);
+    bench.dead.insert(silent);
+    let asked = loop {
+        let ask = bench.one();
+        if ask.device == silent {
+            break bench.sent.last().unwrap().at;
+        }
+    };
+    assert!(matches!(bench.schedule.next(bench.now), Step::Wait(at) if at == asked + Span::from_ms(900)));
+    bench.schedule.demand(valve.element, Demand::Trip);
+    assert!(matches!(bench.one().purpose, Purpose::Write { .. }));
+    let next = bench.one();
+    assert!(matches!(next.purpose, Purpose::ReadBack { .. }), "{next:?}");
+    assert!(bench.sent.last().unwrap().at >= asked + Span::from_ms(900), "a late answer could pass for it");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! go on.
 
 use crate::plan::{Builder, Valve};
+use davy::field::figures::Figures;
 use davy::io::clock::Clock;
-use davy::io::line;
+use davy::io::line::{Dialler, Line, Modems, Tap};
 use davy::io::slave::Slave;
 use davy::model::element::{Demand, Mode, Position};
 use davy::model::line::LineFault;
-use davy::model::plan::{Link, Plan};
+use davy::model::link::Link;
+use davy::model::plan::Plan;
 use davy::model::point::{Quality, Reading};
 use davy::model::table::{BusId, DeviceId, PointId, Row};
 use davy::model::time::Span;
@@ -44,6 +46,11 @@ impl Running {
         log: Arc<Mutex<Vec<u8>>>,
     ) -> Running {
         plan.buses[bus].link = Link::Tcp { host: "127.0.0.1".to_owned(), port };
+        Running::over_its_link(plan, bus, clock, log)
+    }
+
+    /// Over whatever link the plan says.
+    pub(crate) fn over_its_link(plan: Plan, bus: BusId, clock: Clock, log: Arc<Mutex<Vec<u8>>>) -> Running {
         let (demands, watched) = watch::channel(vec![Demand::None; plan.elements.len()]);
         let (give, inputs) = channel();
         let plan = Arc::new(plan);
@@ -54,7 +61,22 @@ impl Running {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             // Whoever listens may be gone before the line is.
             let hand_in = move |input| drop(give.send(input));
-            runtime.block_on(line::run(plan, bus, clock, watched, hand_in));
+            let figures = Arc::new(Mutex::new(Figures::new(clock.mono())));
+            let tap = Tap::new(plan.buses[bus].tag.clone());
+            let line = Line {
+                plan,
+                bus,
+                clock,
+                demands: watched,
+                hurried: watch::channel(Vec::new()).1,
+                tap,
+                figures,
+            };
+            runtime.block_on(async move {
+                let modems = Modems::listen(line.plan.buses.iter().map(|(_, bus)| &bus.link));
+                let dialler = Dialler::new(&line.plan.buses[line.bus].link, &modems);
+                line.run(dialler, hand_in).await;
+            });
         });
         Running { inputs, demands }
     }

@@ -147,6 +147,8 @@ impl Account {
         account.tripped =
             standing.trips.iter().filter(|(_, t)| t.tripped).map(|(tag, _)| tag.clone()).collect();
         account.started = now.mono;
+        // A test that the restart cut off tests nothing any more, and is told to have ended.
+        account.testing = standing.test.as_ref().map(|_| (Vec::new(), now.mono + Span::from_secs(1)));
         account.goes_on_with(standing, now);
         account
     }
@@ -576,6 +578,7 @@ impl Account {
         for point in self.plan.points.ids() {
             self.read_under_other_limits(point, now);
         }
+        self.note_safety(now);
         if let Some((alarm, set)) = wrong {
             return Some(format!("{key}: {alarm} is told to be {set}"));
         }

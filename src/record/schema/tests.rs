@@ -8,6 +8,7 @@ use crate::model::incident::{
     Acknowledgement, Action, ActionWhat, Incident, IncidentChange, IncidentStep, OverPoint,
 };
 use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoints, Tightening};
+use crate::model::point::Fault;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,

@@ -16,7 +16,7 @@ fn element() -> Element {
         name: Text::new("阀", "valve"),
         area: AreaId::from_usize(0),
         device: DeviceId::from_usize(0),
-        command: Command { at, trip: 1, release: Some(0), readback: at },
+        command: Command::plain(at, 1, Some(0)),
         mode: Mode::Act,
         safe_contact: contact(0),
         unsafe_contact: contact(1),

@@ -4,9 +4,8 @@
 use super::{Out, Signs};
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::{ElementKind, Mode};
-use crate::model::plan::{
-    Alarm, Area, Bus, Contact, Device, Element, Link, Plan, Point, Subject, Supervision,
-};
+use crate::model::link::Link;
+use crate::model::plan::{Alarm, Area, Bus, Contact, Device, Element, Plan, Point, Subject, Supervision};
 use crate::model::point::{Doubt, Fault, Quality, Reading, Tag, Text, Unit};
 use crate::model::record::{Body, Record, Standing};
 use crate::model::register::{Command, Encoding, Field, Location, Space};
@@ -265,11 +264,16 @@ pub(super) fn plan(settings: &Settings) -> Plan {
             area,
             profile: "test".to_owned(),
             poll: Span::from_secs(POLL),
+            slow_poll: Span::from_secs(600),
+            hurried_poll: Span::from_secs(1),
             timeout: Span::from_secs(1),
+            late: Span::from_secs(1),
             blocks: Vec::new(),
             comm_alarm,
             stale_alarm: comm_alarm,
             calibration: None,
+            heartbeat: None,
+            watchdog: None,
         });
         let at = Location { space: Space::Input, address: u16::try_from(n).unwrap() };
         plan.points.push(Point {
@@ -278,15 +282,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
             area,
             device,
             block: 0,
-            field: Field {
-                at,
-                encoding: Encoding::U16,
-                scale: 0.01,
-                offset: 0.0,
-                range: None,
-                sentinels: Vec::new(),
-                status: None,
-            },
+            field: Field { scale: 0.01, ..Field::plain(at, Encoding::U16) },
             unit,
             gas: None,
             decimals: if unit == Unit::State { 0 } else { 2 },
@@ -308,6 +304,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
                 scale: (n <= T3).then_some(1.0),
                 catalytic: n == T1,
                 expects: (n == SET).then_some(1.0),
+                lasting: false,
                 tells: (n == MUTE).then_some(Tells::Mute),
                 neighbours: neighbours(n),
             }),
@@ -321,7 +318,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
         name: Text::new("load", "load"),
         area,
         device: DeviceId::from_usize(READBACK),
-        command: Command { at, trip: 1, release: Some(0), readback: at },
+        command: Command::plain(at, 1, Some(0)),
         mode: Mode::Act,
         safe_contact: None,
         unsafe_contact: Some(Contact { point: PointId::from_usize(FEED), yes: true }),

@@ -375,7 +375,11 @@ impl Signs {
                 Quality::Uncertain(Doubt::OverRange) | Quality::Bad(_) => reading.quality,
                 Quality::Good
                 | Quality::Uncertain(
-                    Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange | Doubt::Unconfirmed,
+                    Doubt::WarmUp
+                    | Doubt::Calibrating
+                    | Doubt::UnderRange
+                    | Doubt::Inhibited
+                    | Doubt::Unconfirmed,
                 ) => Quality::Uncertain(Doubt::Calibrating),
             };
         }

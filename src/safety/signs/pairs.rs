@@ -90,7 +90,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Pair> {
             }
         }
     }
-    let mut rows = plan.watched.points.iter().filter(|(_, w)| w.tells.is_none() && w.expects.is_none());
+    let mut rows =
+        plan.watched.points.iter().filter(|(_, w)| w.tells.is_none() && w.expects.is_none() && !w.lasting);
     while let Some((id, _)) = rows.next() {
         let point = &plan.points[*id];
         let same = |other: &PointId| {

@@ -46,6 +46,8 @@ pub(super) struct Track {
     /// It was beyond what its sensor can bear, and not calibrated since.
     pub(super) beyond: bool,
     differs: Option<Mono>,
+    /// What it read first since the start, where it must stay so.
+    first: Option<f64>,
     held_off: Option<Mono>,
 }
 
@@ -80,6 +82,7 @@ impl Track {
             gap: None,
             beyond: false,
             differs: None,
+            first: None,
             held_off: None,
         }
     }
@@ -99,7 +102,7 @@ impl Track {
                 self.fall.interrupt();
             }
             (Quality::Good, None) | (Quality::Uncertain(Doubt::UnderRange | Doubt::Unconfirmed), _) => {}
-            (Quality::Bad(_) | Quality::Uncertain(Doubt::WarmUp), _) => {
+            (Quality::Bad(_) | Quality::Uncertain(Doubt::WarmUp | Doubt::Inhibited), _) => {
                 self.fall.interrupt();
                 events.lost = was == Quality::Good;
                 self.lost(now.mono, was, found);
@@ -107,7 +110,7 @@ impl Track {
         }
         let off = match (reading.quality, self.of.tells, reading.value) {
             (Quality::Good, Some(_), Some(value)) => value > 0.5,
-            (Quality::Bad(Fault::OutOfService), _, _) => true,
+            (Quality::Bad(Fault::OutOfService) | Quality::Uncertain(Doubt::Inhibited), _, _) => true,
             (_, Some(_), _) => self.held_off.is_some(),
             (_, None, _) => false,
         };
@@ -123,7 +126,10 @@ impl Track {
         if self.of.tells.is_some() {
             return false;
         }
-        if let Some(expects) = self.of.expects {
+        if self.of.lasting && self.first.is_none() {
+            self.first = Some(value);
+        }
+        if let Some(expects) = self.of.expects.or(self.first) {
             let differs = (value - expects).abs() > self.step / 2.0;
             self.differs = if differs { Some(self.differs.unwrap_or(now)) } else { None };
             return false;
@@ -162,7 +168,11 @@ impl Track {
             // Nothing is higher than what is beyond the range.
             Quality::Uncertain(Doubt::OverRange) => Some((1.0, words::over_range())),
             Quality::Uncertain(
-                Doubt::WarmUp | Doubt::Calibrating | Doubt::UnderRange | Doubt::Unconfirmed,
+                Doubt::WarmUp
+                | Doubt::Calibrating
+                | Doubt::UnderRange
+                | Doubt::Inhibited
+                | Doubt::Unconfirmed,
             )
             | Quality::Bad(_) => None,
         };
@@ -219,7 +229,7 @@ impl Track {
         if let Some((since, last)) = self.differs.zip(self.last)
             && now.mono.since(since) >= settings.span(Knob::ChangedFor)
         {
-            let seen = words::changed(last.value, self.of.expects.unwrap_or_default());
+            let seen = words::changed(last.value, self.of.expects.or(self.first).unwrap_or_default());
             found.push(self.finding(Sign::Changed, 1.0, since, seen));
         }
         if let Some(since) = self.held_off {

@@ -4,6 +4,7 @@ use super::words::{lasting, on_bad, title, written};
 use super::{Book, Page};
 use crate::model::line::FAILURES_TO_LOSE;
 use crate::model::point::Text;
+use crate::model::register::Scan;
 use crate::model::table::{AlarmId, DeviceId};
 use crate::safety::stale_after;
 use std::collections::BTreeSet;
@@ -73,7 +74,7 @@ impl Book<'_> {
 
     pub(super) fn freshness(&self, device: DeviceId, page: &mut Page) {
         let device = &self.plan.devices[device];
-        let (timeout, stale) = (lasting(device.timeout), lasting(stale_after(device)));
+        let (timeout, stale) = (lasting(device.timeout), lasting(stale_after(device, Scan::Fast)));
         page.say(
             format!("应答最长 {timeout}; 连续 {FAILURES_TO_LOSE} 次无有效应答即通信中断; 超过 {stale} 未刷新的值不再可信"),
             format!("An answer may take {timeout}; {FAILURES_TO_LOSE} requests in a row without a usable one lose the device; a value older than {stale} is no longer believed"),

@@ -5,8 +5,8 @@ use super::words::{displayed, list, location, reckoning, state, title};
 use super::{Book, Page};
 use crate::model::alarm::Condition;
 use crate::model::plan::Contact;
-use crate::model::point::Unit;
-use crate::model::register::StatusMeaning;
+use crate::model::point::{Quality, Unit};
+use crate::model::register::{Field, StatusMeaning};
 use crate::model::table::{AlarmId, PointId};
 use std::collections::BTreeSet;
 
@@ -101,14 +101,23 @@ impl Book<'_> {
                 format!("Measures {low} to {high} {unit}; beyond that a reading is in doubt"),
             );
         }
-        for (raw, quality) in &field.sentinels {
+        for (raw, quality) in field.sentinels.iter() {
             page.say(format!("原始值 {raw} 表示 {quality}"), format!("Raw value {raw} means {quality}"));
         }
-        if let Some(status) = &field.status {
+        read_along(field, page);
+        for status in field.statuses.iter() {
             let (at_zh, at_en) = location(status.at);
             let (known, other) = match &status.meaning {
                 StatusMeaning::Codes(codes) => (list(codes.iter()), "unknown-status"),
-                StatusMeaning::Bits(bits) => (list(bits.iter()), ""),
+                StatusMeaning::Bits { flags, zero } => {
+                    let flags = flags.iter().filter(|flag| flag.quality != Quality::Good);
+                    let flags = flags.map(|flag| {
+                        let when = if flag.when { "" } else { " = 0" };
+                        (format!("{}{when}", flag.bit), flag.quality)
+                    });
+                    let flags: Vec<(String, Quality)> = flags.collect();
+                    (list(flags.iter()), if *zero == 0 { "" } else { "unknown-status" })
+                }
             };
             let (other_zh, other_en) = match other {
                 "" => (String::new(), String::new()),
@@ -190,5 +199,31 @@ impl Book<'_> {
             let (zh, en): (Vec<_>, Vec<_>) = lacks.into_iter().unzip();
             page.say(format!("未监视: {}", zh.join(", ")), format!("Not watched: {}", en.join(", ")));
         }
+    }
+}
+
+/// What else than statuses is read along with a value.
+fn read_along(field: &Field, page: &mut Page) {
+    if field.current.is_some() {
+        page.say(
+            "4-20 mA, 按 NAMUR NE 43: 低于 3.6 mA 为断线",
+            "4 to 20 mA, after NAMUR NE 43: below 3.6 mA the wire is broken",
+        );
+    }
+    if let Some((at, _)) = field.decimals {
+        let (zh, en) = location(at);
+        page.say(
+            format!("小数位数与值同一请求读取: {zh}"),
+            format!("How many decimals it has is read in the same request, {en}"),
+        );
+    }
+    if let Some(unit) = &field.unit {
+        let (zh, en) = location(unit.at);
+        page.say(
+            format!("单位由设备给出: {zh}; 不符即为坏值 (wrong-unit), 绝不换算"),
+            format!(
+                "Its unit is read too, {en}: another one makes it bad (wrong-unit), and is never converted"
+            ),
+        );
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn reckoning(field: &Field, unit: Unit) -> (String, String) {
         Encoding::F32(order) => format!("f32 {order:?}").to_lowercase(),
         Encoding::Bits { shift, mask } => format!("bits (>> {shift}, & {mask:#x})"),
         Encoding::Bit => "bit".to_owned(),
+        Encoding::Packed => "packed".to_owned(),
     };
     if unit == Unit::State {
         return (bits.clone(), bits);
