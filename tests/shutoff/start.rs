@@ -315,3 +315,17 @@ fn the_alarm_that_says_that_a_detector_is_bypassed_may_not_be_set_aside() {
     );
     assert!(bench.is_active(&key));
 }
+
+#[test]
+fn two_bypassed_causes_of_one_detector_are_one_too_many_in_a_trip_too() {
+    let apart = "when = [\"bottle-room.lpg-1:trip\"]\neffects = [\"bottle-room.valve\"]\n[[trip]]\nid = \"second\"\n\
+                 name = \"second\"\nvote = \"1oo1\"\nwhen = [\"bottle-room.lpg-1:alarm\"]\n";
+    let together = "when = [\"bottle-room.lpg-1:trip\", \"bottle-room.lpg-1:alarm\"]\n";
+    let mut bench = Bench::calm(&[("vote = \"1oo2\"", "vote = \"1oo1\""), (BOTH, apart)]);
+    order(bypass("bottle-room.lpg-1:alarm"), &mut bench);
+    bench.run(1);
+    order(bypass(ONE), &mut bench);
+    bench.reload(plan(&[(BOTH, together)]));
+    let ended = bypasses(&bench).into_iter().filter(|b| b.step == BypassStep::Removed);
+    assert_eq!(ended.map(|b| b.cause).collect::<Vec<_>>(), [ONE]);
+}
