@@ -90,6 +90,33 @@ fn an_incident_tells_peak_time_mean_area_actions_people_and_whether_production_w
 }
 
 #[test]
+fn a_cut_that_is_seen_live_is_not_reset_unless_davy_only_observes() {
+    for (outputs, taken) in [("act", false), ("observe", true)] {
+        let wanted = format!("outputs = \"{outputs}\"");
+        let mut desk = Desk::new(&[("outputs = \"act\"", &wanted)]);
+        desk.reads("face.section.live", 1.0);
+        desk.reads("face.return.live", 0.0);
+        desk.reads("face.t1", 1.6);
+        desk.pass(secs(90));
+        for point in ["face.t0", "face.t1", "face.t2"] {
+            desk.reads(point, 0.0);
+        }
+        desk.pass(secs(10));
+        desk.order("li", Verb::AcknowledgeAll);
+        match desk.order("li", Verb::Reset { target: "face-cut".to_owned() }) {
+            Reply::Done(_) => assert!(taken, "the feed is live although Davy has cut it"),
+            Reply::Refused(why) => {
+                assert!(!taken, "{why:?}");
+                assert_eq!(
+                    why[0].en.as_ref(),
+                    "face.section: cut, and its feed is seen live; cut it on site"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn all_that_crosses_in_an_area_is_one_incident_and_another_area_has_its_own() {
     let mut desk = Desk::new(&[]);
     desk.reads("face.t1", 1.2);
