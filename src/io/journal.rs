@@ -4,8 +4,8 @@
 //! ```text
 //! offer ──▶ queue ──▶ chained lines ──▶ one write and one fsync for all that wait ──▶ recorded rises, on_grown
 //!                          ▲                               │ the disk refuses
-//!                          └── kept in memory, tried again with back-off, trouble raised; what does not fit is
-//!                              counted and becomes a gap record
+//!                          └── kept in memory, tried again with back-off, trouble raised, copies told meanwhile; what
+//!                              does not fit is counted and becomes a gap record
 //! ```
 
 mod lines;
@@ -21,6 +21,7 @@ use super::retry::Retry;
 use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing, Trouble};
 use crate::model::time::Span;
 use crate::record::chain::{Chain, Digest};
+use crate::record::unrecorded::Unrecorded;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ struct JournalState {
 pub struct Journal {
     work: SyncSender<Work>,
     state: watch::Receiver<JournalState>,
+    unrecorded: watch::Receiver<Unrecorded>,
     folder: PathBuf,
     found: Seq,
 }
@@ -139,9 +141,11 @@ impl Journal {
         let writer = Writer::new(&folder, chain, found.standing.clone(), found.file, clock);
         let (work, queue) = mpsc::sync_channel(QUEUE_MAX);
         let (news, state) = watch::channel(JournalState { recorded: last_seq, ..JournalState::default() });
+        let (copies, unrecorded) = watch::channel(Unrecorded::default());
         let desk = Desk {
             queue,
             news,
+            copies,
             writer,
             on_grown,
             clock,
@@ -150,7 +154,7 @@ impl Journal {
         };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
-            journal: Journal { work, state, folder, found: last_seq },
+            journal: Journal { work, state, unrecorded, folder, found: last_seq },
             standing: found.standing,
             previous_end: found.previous_end,
             notes: found.notes,
@@ -194,6 +198,12 @@ impl Journal {
     #[must_use]
     pub fn removed(&self) -> Option<Trouble> {
         self.state.borrow().removed.clone()
+    }
+
+    /// Copies of what the disk does not take, as long as it does not.
+    #[must_use]
+    pub fn unrecorded(&self) -> watch::Receiver<Unrecorded> {
+        self.unrecorded.clone()
     }
 
     /// A reader of what is recorded.
@@ -240,6 +250,7 @@ impl Journal {
 struct Desk<F> {
     queue: Receiver<Work>,
     news: watch::Sender<JournalState>,
+    copies: watch::Sender<Unrecorded>,
     writer: Writer,
     on_grown: F,
     clock: Clock,
@@ -257,6 +268,8 @@ impl<F: Fn(Seq)> Desk<F> {
                 } else {
                     self.retry.refused(self.clock.mono());
                 }
+            } else {
+                self.tell_unrecorded();
             }
             if let Some(reply) = close {
                 self.news.send_modify(|state| state.closed = true);
@@ -309,10 +322,22 @@ impl<F: Fn(Seq)> Desk<F> {
             removed: self.writer.removed(),
             closed: false,
         });
+        if outcome.is_ok() {
+            // Before they are told as events, which are what is retained from now on.
+            self.copies.send_if_modified(Unrecorded::recorded);
+        } else {
+            self.tell_unrecorded();
+        }
         if grown {
             (self.on_grown)(recorded);
         }
         outcome.is_ok()
+    }
+
+    /// The disk refuses: whoever must know what waits for it is told now.
+    fn tell_unrecorded(&mut self) {
+        let (recorded, entries) = (self.writer.recorded(), self.writer.not_copied());
+        self.copies.send_if_modified(|copies| copies.refused(recorded, &entries));
     }
 
     /// Logs a change, not each attempt.
