@@ -326,13 +326,15 @@ fn trouble() -> Value {
 }
 
 fn gap() -> Value {
-    object(json!({
+    let gap = object(json!({
         "lane": one_of([Lane::Event, Lane::Telemetry].map(Lane::as_str)),
         "from": reference("utc"),
         "to": reference("utc"),
-        "count": whole("How many items are missing."),
+        "count": whole("How many items are missing, as far as that is known."),
         "reason": string(),
-    }))
+    }));
+    let more = "There may be more than count; with a count of 0 it is not known at all how many.";
+    optional(gap, json!({ "at_least": { "const": true, "description": more } }))
 }
 
 /// The entry that opens a file of the journal, or the entries where one would be too long.
@@ -352,6 +354,11 @@ fn standing() -> Value {
         "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
             "failed": { "type": "object", "additionalProperties": { "const": true } },
+            "demanded": {
+                "type": "object",
+                "description": "Elements that trips have demanded, each with these trips, until nothing is demanded.",
+                "additionalProperties": strings(),
+            },
             "incidents": { "type": "object", "additionalProperties": reference("standing_incident") },
             "grades": { "type": "object", "additionalProperties": one_of(Colour::ALL.map(Colour::as_str)) },
             "permits": { "type": "object", "additionalProperties": reference("permit_figures") },
@@ -440,7 +447,10 @@ fn standing_bypass() -> Value {
 fn standing_calibration() -> Value {
     object(json!({
         "begun": { "type": "array", "items": reference("utc") },
-        "planned_ms": maybe("integer"),
+        "planned_ms": {
+            "description": "What was left of its time when it last began or that was told anew.",
+            "type": ["integer", "null"],
+        },
     }))
 }
 
@@ -477,14 +487,16 @@ fn anomaly() -> Value {
 }
 
 fn calibration() -> Value {
-    object(json!({
+    let calibration = object(json!({
         "point": string(),
         "area": string(),
         "begun": { "type": "boolean" },
         "planned_ms": whole("How long it may take; 0 where the device says so and nobody ordered it."),
         "by": maybe("string"),
         "text": reference("text"),
-    }))
+    }));
+    let left = whole("What is left of that. Told anew, with `begun`, where the clock was set back.");
+    optional(calibration, json!({ "remaining_ms": left }))
 }
 
 fn standing_alarm() -> Value {

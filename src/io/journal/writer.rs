@@ -176,6 +176,7 @@ impl Writer {
             from: lost.from,
             to: lost.to,
             count: lost.count,
+            at_least: false,
             reason: format!(
                 "the disk refused the journal, and more than {WAITING_MAX} entries did not fit into memory"
             ),
@@ -287,8 +288,11 @@ impl Current {
 
     fn append(&mut self, text: &[u8]) -> io::Result<()> {
         let Some(handle) = &mut self.handle else { return Err(io::ErrorKind::NotConnected.into()) };
-        handle.write_all(text)?;
-        handle.sync_data()?;
+        if let Err(e) = handle.write_all(text).and_then(|()| handle.sync_data()) {
+            // At once, so that a kill leaves no unfinished line; where that fails too it is done before the next attempt.
+            handle.set_len(self.len).unwrap_or_default();
+            return Err(e);
+        }
         self.len = self.len.saturating_add(bytes(text.len()));
         Ok(())
     }

@@ -189,9 +189,21 @@ fn gap_has_these_bytes() {
             from: Wall::from_ms(0),
             to: Wall::from_ms(1_000),
             count: 17,
+            at_least: false,
             reason: "no room".to_owned(),
         }),
         r#"{"count":17,"from":"1970-01-01T00:00:00.000Z","lane":"telemetry","reason":"no room","to":"1970-01-01T00:00:01.000Z"}"#,
+    );
+    assert_frozen(
+        Body::Gap(Gap {
+            lane: Lane::Event,
+            from: Wall::from_ms(0),
+            to: Wall::from_ms(1_000),
+            count: 1,
+            at_least: true,
+            reason: "killed".to_owned(),
+        }),
+        r#"{"at_least":true,"count":1,"from":"1970-01-01T00:00:00.000Z","lane":"event","reason":"killed","to":"1970-01-01T00:00:01.000Z"}"#,
     );
 }
 
@@ -279,10 +291,12 @@ fn any_standing_record() -> impl Strategy<Value = Record> {
         (0..2u8, prop::sample::select(Sign::ALL.as_slice()), any::<bool>()).prop_map(|(n, sign, raised)| {
             Body::Anomaly(Anomaly { key: format!("p{n}"), sign, raised, ..anomaly_record() })
         });
-    let calibration = (0..2u8, any::<bool>(), 0..u64::MAX / 1000).prop_map(|(n, begun, ms)| {
-        let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
-        Body::Calibration(CalibrationChange { point, begun, planned, ..calibration_record() })
-    });
+    let calibration =
+        (0..2u8, any::<bool>(), 0..u64::MAX / 1000, 0..=2u64).prop_map(|(n, begun, ms, share)| {
+            let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
+            let remaining = Span::from_ms(ms / 2 * share);
+            Body::Calibration(CalibrationChange { point, begun, planned, remaining, ..calibration_record() })
+        });
     let other = ".*".prop_map(|reason| Body::Ended { reason });
     (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other, graded::tests::any_body()])
         .prop_map(|(ms, body)| Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) }, body })

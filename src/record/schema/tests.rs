@@ -25,12 +25,14 @@ use crate::record::unrecorded::Unrecorded;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 16] = [
+const OPTIONAL: [&str; 19] = [
+    "at_least",
     "attempts",
     "backup",
     "bypasses",
     "calibrations",
     "dead_us",
+    "demanded",
     "escalated",
     "escalated_only",
     "failed",
@@ -39,6 +41,7 @@ const OPTIONAL: [&str; 16] = [
     "permits",
     "proven",
     "recording",
+    "remaining_ms",
     "tests",
     "signs",
     "travel_us",
@@ -135,6 +138,7 @@ fn records() -> Vec<Record> {
         from: Wall::from_ms(0),
         to: Wall::from_ms(1),
         count: 3,
+        at_least: true,
         reason: "disk".to_owned(),
     };
     let bypass = BypassChange {
@@ -170,6 +174,7 @@ fn records() -> Vec<Record> {
         area: "face".to_owned(),
         begun: true,
         planned: Span::from_secs(600),
+        remaining: Span::from_secs(600),
         by: Some("li".to_owned()),
         text: text.clone(),
     };
@@ -308,6 +313,7 @@ fn standing() -> Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
         failed: ["valve".to_owned()].into(),
+        demanded: BTreeMap::from([("valve".to_owned(), vec!["gas-off".to_owned()])]),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
         signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
         calibrations: BTreeMap::from([(
@@ -406,7 +412,7 @@ fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
                 "{name} of {event}"
             );
             let mut distorted = event.clone();
-            distorted["body"][name] = json!({ "no": ["such"] });
+            distorted["body"][name] = json!({ "no": [["such"]] });
             assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
         }
     }
