@@ -496,6 +496,8 @@ pub struct Gap {
     pub to: Wall,
     /// How many items.
     pub count: u64,
+    /// There may be more than that: how many is not known.
+    pub at_least: bool,
     /// Why.
     pub reason: String,
 }

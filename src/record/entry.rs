@@ -292,13 +292,18 @@ fn trouble(b: &Trouble) -> Value {
 }
 
 fn gap(b: &Gap) -> Value {
-    json!({
+    let mut body = json!({
         "count": b.count,
         "from": b.from.to_string(),
         "lane": b.lane.as_str(),
         "reason": b.reason,
         "to": b.to.to_string(),
-    })
+    });
+    // Where there is nothing to say older readers meet the bytes that they know.
+    if let Some(fields) = body.as_object_mut().filter(|_| b.at_least) {
+        fields.insert("at_least".to_owned(), json!(true));
+    }
+    body
 }
 
 pub(super) fn both(t: &Text) -> Value {

@@ -344,6 +344,56 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
     assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
 }
 
+/// The gaps of events among `notes`: how many are missing, and whether more may be.
+fn gaps(notes: &[Body]) -> Vec<(u64, bool)> {
+    let gap = |note: &Body| match note {
+        Body::Gap(gap) if gap.lane == Lane::Event => Some((gap.count, gap.at_least)),
+        _ => None,
+    };
+    notes.iter().filter_map(gap).collect()
+}
+
+#[test]
+fn what_waited_in_memory_at_the_end_is_a_gap_of_the_next_start_until_that_is_on_record() {
+    for (killed, elsewhere) in [(true, false), (false, false), (true, true), (false, true)] {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        record(&opened.journal, vec![trip("valve", true)]);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        // A file in the way of a folder stands for a disk that refuses, a folder in the way of a file likewise.
+        let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+        let note = dir.path().join("recording");
+        let opened = open(&dir);
+        assert_eq!(opened.notes, [], "a plain kill claims nothing");
+        fs::rename(&folder, &aside).unwrap();
+        fs::write(&folder, "in the way").unwrap();
+        if elsewhere {
+            fs::remove_file(&note).unwrap();
+            fs::create_dir(&note).unwrap();
+        }
+        opened.journal.offer(vec![alarm("a:trip", 1), ended()]).unwrap();
+        wait("the trouble", || opened.journal.trouble().is_some());
+        if killed {
+            let gone = opened.journal.unrecorded();
+            drop(opened);
+            wait("the end of the thread", || gone.has_changed().is_err());
+        } else {
+            assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
+        }
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&aside, &folder).unwrap();
+        for start in 0..2 {
+            let opened = open(&dir);
+            assert_eq!(gaps(&opened.notes), [(2, killed)], "killed {killed}, elsewhere {elsewhere}, {start}");
+            if start == 1 {
+                record(&opened.journal, vec![ended()]);
+            }
+            opened.journal.close(Duration::from_secs(10)).unwrap();
+        }
+        assert_eq!(gaps(&open(&dir).notes), [], "once");
+    }
+}
+
 #[test]
 fn a_journal_whose_thread_broke_down_is_seen_to_have_ended_and_does_not_close_well() {
     let dir = TempDir::new();

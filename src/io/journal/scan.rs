@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub(super) file: Option<Tail>,
     /// Highest number that can have been given.
     pub(super) highest: Seq,
+    /// When the last entry happened that can be read.
+    pub(super) last_wall: Option<Wall>,
     /// Digest of the last line that can be read.
     pub(super) prev: Option<Digest>,
     /// Where everything stood.
@@ -230,11 +232,13 @@ impl Walk {
         file.set_len(len)?;
         file.sync_all()?;
         sync_folder(folder)?;
-        self.gap(
+        self.add_gap(
             self.last_wall,
             1,
+            true,
             format!(
-                "an unfinished entry of {torn} bytes was cut off the journal; it was not yet called recorded"
+                "an unfinished entry of {torn} bytes was cut off the journal; it was not yet called recorded, and \
+                 others may have waited behind it"
             ),
         );
         Ok(())
@@ -266,8 +270,13 @@ impl Walk {
     }
 
     fn gap(&mut self, from: Option<Wall>, count: u64, reason: String) {
+        self.add_gap(from, count, false, reason);
+    }
+
+    fn add_gap(&mut self, from: Option<Wall>, count: u64, at_least: bool, reason: String) {
         let to = self.now.wall;
-        self.notes.push(Body::Gap(Gap { lane: Lane::Event, from: from.unwrap_or(to), to, count, reason }));
+        let from = from.unwrap_or(to);
+        self.notes.push(Body::Gap(Gap { lane: Lane::Event, from, to, count, at_least, reason }));
     }
 
     fn found(self) -> Found {
@@ -279,6 +288,7 @@ impl Walk {
         Found {
             file: self.tail,
             highest: self.highest,
+            last_wall: self.last_wall,
             prev: self.check.last().map(|(_, digest)| digest),
             standing: self.standing,
             previous_end,

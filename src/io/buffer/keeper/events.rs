@@ -63,7 +63,14 @@ impl Keeper {
                 "the journal can't be read after entry {}; what is missing there was passed over",
                 hole.after
             );
-            self.gaps.add(Gap { lane: Lane::Event, from: now, to: now, count: hole.count, reason });
+            self.gaps.add(Gap {
+                lane: Lane::Event,
+                from: now,
+                to: now,
+                count: hole.count,
+                at_least: false,
+                reason,
+            });
             self.trouble(
                 "journal-unreadable",
                 true,
