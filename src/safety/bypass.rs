@@ -186,6 +186,19 @@ impl Site {
                 format!("{key} is in alarm now: what says that there is danger is not bypassed"),
             ));
         }
+        for trip in self.unguarded_without(|alarm| alarm == cause) {
+            let tag = &self.plan.trips[trip].tag;
+            lacks.push(Text::new(
+                format!("{tag} 无其他有效测点监护, 不得旁路"),
+                format!("{tag} would be left without a guard: the last one is not bypassed"),
+            ));
+        }
+        if let Some(permit) = self.permits.touching(&self.plan, self.plan.alarms[cause].area) {
+            lacks.push(Text::new(
+                format!("作业票 {permit} 执行中, 不得旁路"),
+                format!("the permit {permit} is in force there: nothing that guards it is bypassed"),
+            ));
+        }
         lacks.extend(self.bypassed_beside(cause, &voting));
         lacks.extend(self.calibrated_beside(cause, &voting));
         lacks

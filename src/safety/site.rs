@@ -13,6 +13,7 @@ use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
 use super::trend::Trend;
+use super::trips;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
@@ -167,7 +168,10 @@ impl Site {
         let mut site = Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
-            trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
+            trips: plan.trips.map(|_, t| {
+                let start = |input| trips::start(&plan, standing, t, input, now);
+                TripLife::restored(t, standing.trips.get(t.tag.as_str()), start)
+            }),
             elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
@@ -413,6 +417,9 @@ impl Site {
         if alarm.condition == Condition::Deviation {
             let judge = |twin| rule::judge_deviation(alarm.limit, reading, &self.watch.readings[twin], held);
             return row.twin.map_or(Verdict::Unknown, judge);
+        }
+        if alarm.condition == Condition::SensorFault && self.watch.is_never_ready(point) {
+            return Verdict::Breach;
         }
         rule::judge_point(alarm.condition, alarm.limit, row.decimals, reading, held)
     }

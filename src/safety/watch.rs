@@ -1,6 +1,7 @@
 //! What each point is taken to read, and whether its device is heard: silence becomes bad, never the last value.
 
 use super::rule::Verdict;
+use super::trips::point_of;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Doubt, Fault, Quality, Reading};
@@ -23,6 +24,11 @@ pub(crate) struct Watch {
     sweep_due: Mono,
     /// Since when points are inhibited at their device.
     inhibited: BTreeMap<PointId, Mono>,
+    /// For how long a point that votes may warm up, or be calibrated at its device, before people are told: by then it
+    /// counts as a vote, and they must see why.
+    patience: BTreeMap<PointId, Span>,
+    /// Since when such points do.
+    unready: BTreeMap<PointId, (Mono, Mono)>,
     /// What heartbeats last were, and since when.
     beats: BTreeMap<DeviceId, (f64, Mono)>,
 }
@@ -38,6 +44,8 @@ impl Watch {
             lost: plan.devices.map(|_, _| false),
             sweep_due: Mono::START,
             inhibited: BTreeMap::new(),
+            patience: patience(plan),
+            unready: BTreeMap::new(),
             beats: BTreeMap::new(),
         }
     }
@@ -51,6 +59,7 @@ impl Watch {
                 *reading = Reading::bad(Fault::NoHeartbeat, reading.at);
             }
             self.bear_inhibit(*point, reading, plan.points[*point].field.inhibit_max);
+            self.note_ready(*point, reading);
             self.readings[*point] = *reading;
         }
         self.devices[device] = DeviceView::default();
@@ -67,6 +76,21 @@ impl Watch {
         if reading.at.since(since) > most {
             *reading = Reading::bad(Fault::OutOfService, reading.at);
         }
+    }
+
+    fn note_ready(&mut self, point: PointId, reading: &Reading) {
+        let unready = matches!(reading.quality, Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating));
+        if unready && self.patience.contains_key(&point) {
+            self.unready.entry(point).or_insert((reading.at, reading.at)).1 = reading.at;
+        } else {
+            self.unready.remove(&point);
+        }
+    }
+
+    /// Whether a point that votes gives nothing but that it is not ready yet, for longer than anybody waits for it.
+    pub(crate) fn is_never_ready(&self, point: PointId) -> bool {
+        let spans = self.unready.get(&point).zip(self.patience.get(&point));
+        spans.is_some_and(|((since, last), patience)| last.since(*since) >= *patience)
     }
 
     /// The heartbeat of the device, where it has stood still for too long.
@@ -172,6 +196,7 @@ impl Watch {
             if let Some(was) = old_plan.points.find(same) {
                 self.readings[id] = old.readings[was];
                 self.inhibited.extend(old.inhibited.get(&was).map(|since| (id, *since)));
+                self.unready.extend(old.unready.get(&was).map(|since| (id, *since)));
             }
         }
         for (id, device) in plan.devices.iter() {
@@ -184,6 +209,18 @@ impl Watch {
             }
         }
     }
+}
+
+fn patience(plan: &Plan) -> BTreeMap<PointId, Span> {
+    let mut patience = BTreeMap::new();
+    for trip in plan.trips.values() {
+        let span = trip.bad_delay + plan.start_hold;
+        for point in trip.causes.iter().filter_map(|cause| point_of(plan, *cause)) {
+            let least = patience.entry(point).or_insert(span);
+            *least = span.min(*least);
+        }
+    }
+    patience
 }
 
 /// Whether a reading is still what its device said last.
