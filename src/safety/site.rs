@@ -237,7 +237,7 @@ impl Site {
             Input::Readings { device, mut readings } => {
                 self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
-                self.watch.heard(&plan, device, &mut readings);
+                self.watch.heard(&plan, device, &mut readings, |point| self.signs.is_excused(point));
                 for (point, reading) in &readings {
                     if let Some(trend) = self.trends.get_mut(point) {
                         trend.add(reading);

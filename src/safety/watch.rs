@@ -51,15 +51,21 @@ impl Watch {
     }
 
     /// A device has answered: these are its readings. Those that can't be believed for what was before are made worse,
-    /// never better.
-    pub(crate) fn heard(&mut self, plan: &Plan, device: DeviceId, readings: &mut [(PointId, Reading)]) {
+    /// never better. `is_calibrated` says which are calibrated by order.
+    pub(crate) fn heard(
+        &mut self,
+        plan: &Plan,
+        device: DeviceId,
+        readings: &mut [(PointId, Reading)],
+        is_calibrated: impl Fn(PointId) -> bool,
+    ) {
         let dead = self.has_no_heartbeat(plan, device, readings);
         for (point, reading) in readings {
             if dead.is_some_and(|heart| heart != *point) {
                 *reading = Reading::bad(Fault::NoHeartbeat, reading.at);
             }
             self.bear_inhibit(*point, reading, plan.points[*point].field.inhibit_max);
-            self.note_ready(*point, reading);
+            self.note_ready(*point, reading, is_calibrated(*point));
             self.readings[*point] = *reading;
         }
         self.devices[device] = DeviceView::default();
@@ -78,9 +84,9 @@ impl Watch {
         }
     }
 
-    fn note_ready(&mut self, point: PointId, reading: &Reading) {
+    fn note_ready(&mut self, point: PointId, reading: &Reading, by_order: bool) {
         let unready = matches!(reading.quality, Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating));
-        if unready && self.patience.contains_key(&point) {
+        if unready && !by_order && self.patience.contains_key(&point) {
             self.unready.entry(point).or_insert((reading.at, reading.at)).1 = reading.at;
         } else {
             self.unready.remove(&point);
@@ -166,8 +172,8 @@ impl Watch {
     pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
         if self.lost[device] {
             Verdict::Breach
-        } else if self.devices[device].fault.is_some() || self.has_stale(device) {
-            // Of a device that is not asked nobody knows whether it would answer.
+        } else if self.devices[device].fault.is_some() || self.has_stale(device) || self.is_new(device) {
+            // Of a device that is not asked, or was not yet, nobody knows whether it would answer.
             Verdict::Unknown
         } else {
             Verdict::Clear
@@ -178,6 +184,11 @@ impl Watch {
     /// that is lost has one alarm, and that is the other one.
     pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
         if self.has_stale(device) && !self.lost[device] { Verdict::Breach } else { Verdict::Clear }
+    }
+
+    fn is_new(&self, device: DeviceId) -> bool {
+        let mut points = self.points_of[device].iter().map(|id| self.readings[*id].quality);
+        !self.points_of[device].is_empty() && points.all(|quality| quality == Quality::Bad(Fault::NotHeard))
     }
 
     fn has_stale(&self, device: DeviceId) -> bool {
