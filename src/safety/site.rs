@@ -505,6 +505,7 @@ impl Site {
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
         standing.bypasses = self.bypasses.standing(&self.plan);
+        standing.bypassed.clone_from(self.bypasses.over());
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
         self.standing_proofs(&mut standing);

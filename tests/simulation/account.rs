@@ -113,7 +113,7 @@ impl Account {
             breach: plan.alarms.map(|_, _| None),
             held: plan.alarms.map(|_, _| None),
             safe: plan.alarms.map(|_, _| None),
-            nothing: plan.alarms.map(|_, _| None),
+            nothing: plan.alarms.map(|_, _| Some(Mono::START)),
             heard: plan.alarms.map(|_, _| false),
             silences: plan.alarms.map(|_, _| Vec::new()),
             stood_bad: plan.alarms.map(|_, _| false),
@@ -219,6 +219,7 @@ impl Account {
         next.changed = self.changed || !same_file;
         next.plan = permits::tightened(&next.file, self.permits.values().map(|(permit, _)| permit));
         let plan = &Arc::clone(&next.plan);
+        next.nothing = plan.alarms.map(|_, _| None);
         for (id, alarm) in plan.alarms.iter() {
             let Some(was) = self.plan.alarm(&alarm.key) else { continue };
             if same_file {
