@@ -4,7 +4,8 @@
 mod standing;
 
 pub use standing::{
-    AlarmStanding, BypassStanding, BypassedStanding, CalibrationStanding, Standing, TestStanding, TripStanding,
+    AlarmStanding, BypassStanding, BypassedStanding, CalibrationStanding, Standing, TestStanding,
+    TripStanding,
 };
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};

@@ -7,8 +7,8 @@
 use super::entry::{both, who};
 use crate::model::element::{TestKind, TestResult};
 use crate::model::record::{
-    BypassChange, BypassStanding, BypassedStanding, BypassStep, ElementChange, ProofTestBegun, ProofTestDone, Standing,
-    StrokeFound, TestStanding, Who,
+    BypassChange, BypassStanding, BypassStep, BypassedStanding, ElementChange, ProofTestBegun, ProofTestDone,
+    Standing, StrokeFound, TestStanding, Who,
 };
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
@@ -134,9 +134,7 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
         });
         ("tests", t.target.clone(), body)
     };
-    let over = |b: &BypassedStanding| {
-        json!({ "ended": b.ended.to_string(), "since": b.since.to_string(), "spent_us": b.spent.us() })
-    };
+    let over = |b: &BypassedStanding| json!({ "ended": b.ended.to_string(), "since": b.since.to_string(), "spent_us": b.spent.us() });
     let bypassed = standing.bypassed.iter().map(move |(key, b)| ("bypassed", key.clone(), over(b)));
     bypasses.chain(bypassed).chain(failed).chain(proven).chain(standing.test.iter().map(test))
 }

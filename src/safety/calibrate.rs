@@ -103,7 +103,9 @@ impl Site {
                 let tag = &self.plan.trips[trip].tag;
                 Text::new(
                     format!("{tag} 无其他有效的同类测点监护, 不得标校"),
-                    format!("{tag} has no other good guard of the same gas: its trip would be blind meanwhile"),
+                    format!(
+                        "{tag} has no other good guard of the same gas: its trip would be blind meanwhile"
+                    ),
                 )
             }));
         }
@@ -137,7 +139,8 @@ impl Site {
     /// What is said where the site file lets the last guard of a trip be calibrated.
     fn left_alone(&self, id: PointId) -> (String, String) {
         let of_point = |a: &AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
-        let alone = self.plan.trips.values().filter(|trip| trip.unguarded && trip.causes.iter().any(of_point));
+        let alone =
+            self.plan.trips.values().filter(|trip| trip.unguarded && trip.causes.iter().any(of_point));
         let tags: Vec<&str> = alone.map(|trip| trip.tag.as_str()).collect();
         match tags.is_empty() {
             true => (String::new(), String::new()),

@@ -55,9 +55,9 @@ impl Site {
         };
         let trip = &self.plan.trips[id];
         let mut causes: Vec<Cause> = trip.inputs().map(cause).collect();
-        let spared: Vec<bool> =
-            (0..trip.causes.len()).map(|n| self.is_calibrating(trip.causes[n])
-                && (trip.unguarded || self.is_guarded(trip, n))).collect();
+        let spared: Vec<bool> = (0..trip.causes.len())
+            .map(|n| self.is_calibrating(trip.causes[n]) && (trip.unguarded || self.is_guarded(trip, n)))
+            .collect();
         for (cause, spared) in causes.iter_mut().zip(spared) {
             cause.spared = spared;
         }
@@ -116,7 +116,8 @@ impl Site {
                 }
             };
             let votes: Vec<Vote> = trip.causes.iter().map(vote).collect();
-            leaves().any(|(n, alarm)| has_gas(*alarm) && !self.is_guarded(trip, n)) || !could_trip(trip, &votes)
+            leaves().any(|(n, alarm)| has_gas(*alarm) && !self.is_guarded(trip, n))
+                || !could_trip(trip, &votes)
         };
         self.plan.trips.iter().filter(is_unguarded).map(|(id, _)| id).collect()
     }

@@ -107,13 +107,13 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(plan: &Arc<Plan>) -> Account {
+    fn new(plan: &Arc<Plan>) -> Account {
         Account {
             told: plan.points.map(|_, _| None),
             breach: plan.alarms.map(|_, _| None),
             held: plan.alarms.map(|_, _| None),
             safe: plan.alarms.map(|_, _| None),
-            nothing: plan.alarms.map(|_, _| Some(Mono::START)),
+            nothing: plan.alarms.map(|_, _| None),
             heard: plan.alarms.map(|_, _| false),
             silences: plan.alarms.map(|_, _| Vec::new()),
             stood_bad: plan.alarms.map(|_, _| false),
@@ -144,7 +144,7 @@ impl Account {
         }
     }
 
-    /// The gateway starts again: nothing has been read, and what stands is what the journal says.
+    /// The gateway starts: nothing has been read, and what stands is what the journal says.
     pub(crate) fn restarted(plan: &Arc<Plan>, standing: &Standing, now: Now) -> Account {
         let mut account = Account::new(plan);
         for (key, alarm) in &standing.alarms {
@@ -166,7 +166,8 @@ impl Account {
         let stood = |alarm: AlarmId| standing.alarms.get(&plan.alarms[alarm].key);
         for point in plan.points.values() {
             let device = &plan.devices[point.device];
-            let faults = point.alarms.iter().filter(|id| plan.alarms[**id].condition == Condition::SensorFault);
+            let faults =
+                point.alarms.iter().filter(|id| plan.alarms[**id].condition == Condition::SensorFault);
             let mut all = faults.copied().chain([device.comm_alarm, device.stale_alarm]);
             if all.any(|alarm| stood(alarm).is_some_and(|was| was.state.is_active())) {
                 for alarm in &point.alarms {
@@ -219,7 +220,6 @@ impl Account {
         next.changed = self.changed || !same_file;
         next.plan = permits::tightened(&next.file, self.permits.values().map(|(permit, _)| permit));
         let plan = &Arc::clone(&next.plan);
-        next.nothing = plan.alarms.map(|_, _| None);
         for (id, alarm) in plan.alarms.iter() {
             let Some(was) = self.plan.alarm(&alarm.key) else { continue };
             if same_file {
@@ -436,7 +436,8 @@ impl Account {
         }
         let (lasts, silences) = self.bad_for(cause, borne, now);
         let slack = TICK.times(1 + silences);
-        lasts >= borne + slack && (self.heard[cause] || now.since(self.fresh) >= self.plan.start_hold + borne + slack)
+        lasts >= borne + slack
+            && (self.heard[cause] || now.since(self.fresh) >= self.plan.start_hold + borne + slack)
     }
 
     /// For how long a cause has said nothing without a stable time between, and in how many silences before this one.
@@ -486,7 +487,8 @@ impl Account {
         let trip = &self.plan.trips[id];
         let is_bad = |cause: &AlarmId| {
             let lasts = self.bad_for(*cause, trip.bad_delay + TICK, now).0 >= trip.bad_delay;
-            let excused = !self.heard[*cause] && now.since(self.fresh) < self.plan.start_hold + trip.bad_delay;
+            let excused =
+                !self.heard[*cause] && now.since(self.fresh) < self.plan.start_hold + trip.bad_delay;
             self.nothing[*cause].is_some() && (self.stood_bad[*cause] || lasts && !excused)
         };
         let is_active = |cause: &AlarmId| {

@@ -6,8 +6,7 @@ use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, Row};
 use proptest::prelude::*;
 
-const SAFE: Cause =
-    Cause {
+const SAFE: Cause = Cause {
     active: None,
     known: true,
     faulty: false,
