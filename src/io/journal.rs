@@ -67,6 +67,7 @@ pub struct Journal {
     unrecorded: watch::Receiver<Unrecorded>,
     folder: PathBuf,
     found: Seq,
+    altered: Option<Seq>,
 }
 
 /// What an opened journal says of the runs before.
@@ -82,6 +83,21 @@ pub struct Opened {
     pub notes: Vec<Body>,
     /// The last entry.
     pub last_seq: Seq,
+}
+
+/// What is known of the journal from elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The last entry that somebody was told.
+    pub told: Seq,
+    /// The last entry that was read, with its digest.
+    pub last: Option<(Seq, Digest)>,
+}
+
+impl From<Seq> for Known {
+    fn from(told: Seq) -> Known {
+        Known { told, last: None }
+    }
 }
 
 /// Why the journal can't be opened.
@@ -120,8 +136,8 @@ enum Work {
 impl Journal {
     /// Opens the journal in `state_dir`, which must be locked, and starts its thread. Nothing is written until the
     /// first record comes. `boot` names this run; `on_grown` is called on the journal's thread whenever more is
-    /// recorded, and must not wait. Somebody has entry `told`: where the journal ends before it, it goes on behind it,
-    /// because a number that names two entries hides one of them.
+    /// recorded, and must not wait. Somebody has entry `known.told`: where the journal ends before it, it goes on behind
+    /// it, because a number that names two entries hides one of them.
     ///
     /// # Errors
     /// [`JournalError`] where what lies there can't be read, or an unfinished end can't be cut off.
@@ -130,13 +146,13 @@ impl Journal {
         gateway: &str,
         boot: u64,
         clock: Clock,
-        told: Seq,
+        known: impl Into<Known>,
         on_grown: impl Fn(Seq) + Send + 'static,
     ) -> Result<Opened, JournalError> {
         let folder = state_dir.join("journal");
         let failed = |cause| JournalError { folder: folder.clone(), cause };
         make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
-        let found = scan::scan(&folder, clock.now(), told).map_err(failed)?;
+        let found = scan::scan(&folder, clock.now(), known.into()).map_err(failed)?;
         let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
         let chain = Chain::resume(gateway, boot, found.highest, prev);
         let last_seq = found.highest;
@@ -161,7 +177,7 @@ impl Journal {
         };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
-            journal: Journal { work, state, unrecorded, folder, found: last_seq },
+            journal: Journal { work, state, unrecorded, folder, found: last_seq, altered: found.altered },
             standing: found.standing,
             previous_end: found.previous_end,
             notes,
@@ -216,7 +232,7 @@ impl Journal {
     /// A reader of what is recorded.
     #[must_use]
     pub fn reader(&self) -> JournalReader {
-        JournalReader::new(&self.folder, self.state.clone(), self.found)
+        JournalReader::new(&self.folder, self.state.clone(), self.found, self.altered)
     }
 
     /// Writes down what was offered and ends the thread, waiting at most about `limit`.

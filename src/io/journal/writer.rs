@@ -2,7 +2,7 @@
 //! until the disk has taken it; after a refusal the file is cut back to what is known to be durable and the lines are
 //! written again.
 
-use super::lines::file_name;
+use super::lines::{file_name, gone, last_entry};
 use super::scan::Tail;
 use crate::io::clock::Clock;
 use crate::io::files::{create, make_folder, sync_folder};
@@ -202,6 +202,21 @@ impl Writer {
         let trouble = Trouble { code: "journal-removed", detail: name, raised: true, text };
         self.removed = Some(trouble.clone());
         self.note_in_new_file(Body::Trouble(trouble));
+        self.tell_gone(&removed.path);
+    }
+
+    /// What the file at `path` held and holds no more.
+    fn tell_gone(&mut self, path: &Path) {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let begun = name.and_then(|name| name.parse().ok()).map_or(self.recorded, Seq);
+        let first = last_entry(path).ok().flatten().map_or(begun, Seq::next);
+        let count = self.recorded.next().0.saturating_sub(first.0);
+        if count > 0 {
+            let at = self.clock.now();
+            let reason = gone(first, self.recorded);
+            let gap = Gap { lane: Lane::Event, from: at.wall, to: at.wall, count, at_least: false, reason };
+            self.append(&Record { at, body: Body::Gap(gap) });
+        }
     }
 
     /// Puts `body` on record behind a snapshot: what lies before it does not tell all that stands.

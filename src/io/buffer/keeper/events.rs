@@ -6,6 +6,7 @@ use crate::io::buffer::StoredEvent;
 use crate::io::journal::Hole;
 use crate::model::point::Text;
 use crate::model::record::{Gap, Lane, Seq};
+use crate::record::chain::Digest;
 use crate::record::entry::Entry;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ impl Keeper {
             };
             // Before the store is asked: where it fails, everything is read again into a fresh one.
             self.read = page.through;
+            if let Some((entry, line)) = page.entries.last() {
+                self.ledger.last = Some((entry.seq, Digest::of(line)));
+            }
             self.index(page.entries);
             self.unreadable(&page.holes);
         }
