@@ -26,7 +26,7 @@ const WARNING: Span = Span::from_secs(300);
 const RENEWAL: Span = Span::from_secs(600);
 
 /// The wall clock may fall behind by this much before that counts as set back: an NTP daemon slews and steps.
-const SLACK: Span = Span::from_secs(2);
+pub(super) const SLACK: Span = Span::from_secs(2);
 
 /// What a person asks for.
 pub(super) struct Asked<'a> {
@@ -72,6 +72,11 @@ impl Bypasses {
         self.standing.contains_key(&cause)
     }
 
+    /// When a cause was bypassed, where it is.
+    pub(crate) fn since(&self, cause: AlarmId) -> Option<Wall> {
+        self.standing.get(&cause).map(|bypass| bypass.told.since)
+    }
+
     /// Whether `alarm`, a "bypass active", has a reason to stand.
     pub(crate) fn alarms(&self, plan: &Plan, alarm: AlarmId) -> bool {
         self.standing.keys().any(|cause| plan.bypassable.get(cause).is_some_and(|b| b.alarm == alarm))
@@ -88,10 +93,11 @@ impl Bypasses {
         &self.over
     }
 
-    fn note_over(&mut self, now: Now, cause: &str, bypass: &Bypass) {
-        let left = bypass.ends.since(now.mono).us();
-        let lasted = Span::from_us(bypass.told.until.since(bypass.told.since).us().saturating_sub(left));
-        BypassedStanding::note(&mut self.over, cause, bypass.told.since, now.wall, lasted);
+    /// Takes in what was told of a bypass that is over.
+    pub(super) fn note_over(&mut self, now: Now, change: &BypassChange) {
+        if !change.step.goes_on() {
+            BypassedStanding::note(&mut self.over, &change.cause, change.since, now.wall, change.lasted());
+        }
     }
 
     pub(crate) fn view(&self, now: Mono) -> Vec<BypassView> {
@@ -290,7 +296,6 @@ impl Site {
         let Some((cause, bypass)) = found else {
             return refuse(format!("{key} 未旁路"), format!("{key} is not bypassed"));
         };
-        self.bypasses.note_over(now, key, &bypass);
         self.tell_bypass(now, cause, BypassStep::Lifted, &bypass, Some(who.clone()), effects);
         Reply::Done(Text::new(format!("{key} 已恢复表决"), format!("{key} votes again")))
     }
@@ -299,11 +304,9 @@ impl Site {
     pub(super) fn step_bypasses(&mut self, now: Now, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
         for (cause, step, bypass) in self.bypasses.step(now) {
             touched.extend(self.plan.bypassable.get(&cause).map(|b| b.alarm));
-            self.record_bypass(now, cause, step, &bypass, None, effects);
-            if !step.goes_on() {
-                let key = self.plan.alarms[cause].key.clone();
-                self.bypasses.note_over(now, &key, &bypass);
-            }
+            let change = self.bypass_change(now, cause, step, &bypass);
+            self.bypasses.note_over(now, &change);
+            effects.record(now, Body::Bypass(change));
         }
     }
 
@@ -315,8 +318,10 @@ impl Site {
             match kept.filter(|kept| next.plan.bypassable.contains_key(kept)) {
                 Some(kept) => drop(next.bypasses.standing.insert(kept, bypass.clone())),
                 None => {
-                    next.bypasses.note_over(now, &self.plan.alarms[*cause].key, bypass);
-                    self.record_bypass(now, *cause, BypassStep::Removed, bypass, None, effects);
+                    let change = self.bypass_change(now, *cause, BypassStep::Removed, bypass);
+                    next.bypasses.note_over(now, &change);
+                    let text = removed(&change.cause, kept.is_some());
+                    effects.record(now, Body::Bypass(BypassChange { text, ..change }));
                 }
             }
         }
@@ -331,23 +336,34 @@ impl Site {
         who: Option<Who>,
         effects: &mut Effects,
     ) {
-        self.record_bypass(now, cause, step, bypass, who, effects);
+        let change = self.bypass_change(now, cause, step, bypass);
+        self.bypasses.note_over(now, &change);
+        effects.record(now, Body::Bypass(BypassChange { who, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);
     }
 
-    fn record_bypass(
-        &self,
+    /// Ends a bypass that may not stand any longer, for the reason that `text` gives.
+    pub(super) fn end_bypass(
+        &mut self,
         now: Now,
         cause: AlarmId,
         step: BypassStep,
-        bypass: &Bypass,
-        who: Option<Who>,
+        text: Text,
         effects: &mut Effects,
     ) {
+        let Some(bypass) = self.bypasses.standing.remove(&cause) else { return };
+        let change = self.bypass_change(now, cause, step, &bypass);
+        self.bypasses.note_over(now, &change);
+        effects.record(now, Body::Bypass(BypassChange { text, ..change }));
+        let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
+        self.judge(now, alarm.into_iter().collect(), effects);
+    }
+
+    fn bypass_change(&self, now: Now, cause: AlarmId, step: BypassStep, bypass: &Bypass) -> BypassChange {
         let alarm = &self.plan.alarms[cause];
         let Bypass { told, ends } = bypass;
-        let change = BypassChange {
+        BypassChange {
             cause: alarm.key.clone(),
             area: self.plan.areas[alarm.area].tag.to_string(),
             step,
@@ -358,10 +374,9 @@ impl Site {
             reason: told.reason.clone(),
             by: told.by.clone(),
             second: told.second.clone(),
-            who,
+            who: None,
             text: words(&alarm.key, step, ends.since(now.mono)),
-        };
-        effects.record(now, Body::Bypass(change));
+        }
     }
 }
 
@@ -393,6 +408,21 @@ pub(super) fn lacks_second(second: Option<&str>, who: &Who) -> Option<Text> {
     })
 }
 
+/// A new site file does not let it be bypassed, or does not have it any more.
+pub(super) fn removed(key: &str, is_there: bool) -> Text {
+    if is_there {
+        Text::new(
+            format!("{key} 旁路解除: 新配置不允许"),
+            format!("{key} votes again: the new site file does not let it be bypassed"),
+        )
+    } else {
+        Text::new(
+            format!("{key} 旁路结束: 新配置中已无此报警"),
+            format!("the bypass of {key} is over: the new site file no longer has that alarm"),
+        )
+    }
+}
+
 fn words(key: &str, step: BypassStep, left: Span) -> Text {
     match step {
         BypassStep::Started => Text::new(format!("{key} 已旁路"), format!("{key} is bypassed")),
@@ -407,9 +437,6 @@ fn words(key: &str, step: BypassStep, left: Span) -> Text {
         BypassStep::Expired => {
             Text::new(format!("{key} 旁路到时自动解除"), format!("{key} votes again: its bypass is over"))
         }
-        BypassStep::Removed => Text::new(
-            format!("{key} 旁路解除: 新配置不允许"),
-            format!("{key} votes again: the new site file does not let it be bypassed"),
-        ),
+        BypassStep::Removed => removed(key, true),
     }
 }
