@@ -75,6 +75,7 @@ impl Compiler<'_> {
             effects,
             permissives,
             reset_hold: delay(row, "reset_hold_s"),
+            unguarded: row.flag("unguarded").unwrap_or(false),
         };
         self.check_delay(row, &trip);
         Some(trip)

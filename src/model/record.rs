@@ -4,7 +4,8 @@
 mod standing;
 
 pub use standing::{
-    AlarmStanding, BypassStanding, CalibrationStanding, Standing, TestStanding, TripStanding,
+    AlarmStanding, BypassStanding, BypassedStanding, CalibrationStanding, Standing, TestStanding,
+    TripStanding,
 };
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
@@ -402,6 +403,14 @@ pub struct BypassChange {
     pub who: Option<Who>,
     /// What this means.
     pub text: Text,
+}
+
+impl BypassChange {
+    /// For how long it has lasted.
+    #[must_use]
+    pub fn lasted(&self) -> Span {
+        Span::from_us(self.until.since(self.since).us().saturating_sub(self.remaining.us()))
+    }
 }
 
 /// What can happen to a bypass.

@@ -379,7 +379,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
                 standing.trips.insert(tag.to_owned(), state);
             }
         }
-        "bypass" => bodies::apply_bypass(standing, &entry.body),
+        "bypass" => bodies::apply_bypass(standing, entry.at.wall, &entry.body),
         "element" => bodies::apply_element(standing, &entry.body),
         kind @ ("proof-test" | "proof-test-begun") => {
             bodies::apply_proof_test(standing, entry.at.wall, kind, &entry.body).unwrap_or_default();
@@ -390,6 +390,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.alarms.extend(read.alarms);
             standing.trips.extend(read.trips);
             standing.bypasses.extend(read.bypasses);
+            standing.bypassed.extend(read.bypassed);
             standing.failed.extend(read.failed);
             standing.demanded.extend(read.demanded);
             standing.signs.extend(read.signs);
@@ -472,6 +473,9 @@ fn read_standing(body: &Value) -> Standing {
         demanded: bodies::read_demanded(body),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
+            .collect(),
+        bypassed: rows("bypassed")
+            .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypassed(b)?)))
             .collect(),
         signs: rows("signs").flat_map(|(key, own)| signs::read_standing(key, own)).collect(),
         calibrations: rows("calibrations")

@@ -353,6 +353,15 @@ fn standing() -> Value {
         },
         "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+            "bypassed": {
+                "type": "object",
+                "description": "The bypasses of the last day that are over, by cause: when the first began, when the \
+                                last ended, and how long they lasted together.",
+                "additionalProperties": object(json!({
+                    "since": reference("utc"), "ended": reference("utc"),
+                    "spent_us": whole("How long they lasted together."),
+                })),
+            },
             "failed": { "type": "object", "additionalProperties": { "const": true } },
             "demanded": {
                 "type": "object",
