@@ -323,6 +323,21 @@ fn a_state_folder_that_was_used_and_is_empty_is_no_first_start() {
 }
 
 #[test]
+fn a_last_line_that_was_altered_while_the_agent_was_stopped_stands_as_trouble() {
+    let plan = Arc::new(site("altered"));
+    let state = PathBuf::from(&plan.state_dir);
+    Agent::start(&plan, Clock::start()).unwrap().stop("the test ends").unwrap();
+    let file = state.join("journal/000000000001.jsonl");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, lines.replace("the test ends", "the best ends")).unwrap();
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+    assert!(view.troubles.iter().any(|t| t.code == "journal-altered"), "{:?}", view.troubles);
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+}
+
+#[test]
 fn what_can_not_be_recorded_is_told_at_once_and_once_more_when_it_is_recorded() {
     let room = ControlRoom::open();
     let mut plan = site("unrecorded");
