@@ -628,10 +628,8 @@ fn a_group_that_many_name_is_counted_once_in_each_trip() {
 
 #[test]
 fn signs_are_looked_for_on_measured_points_with_the_numbers_of_the_file() {
-    let site = demo_with(
-        "id = \"face.t1\"",
-        "id = \"face.t1\"\ncatalytic = true\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }",
-    );
+    let site =
+        demo_with("id = \"face.t1\"", "id = \"face.t1\"\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }");
     let compiled = compile(&site, &Extras::default()).unwrap();
     assert!(codes(&compiled.warnings, Severity::Warning).contains(&"sign-off"));
     let plan = compiled.plan;

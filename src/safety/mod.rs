@@ -11,6 +11,7 @@ mod drive;
 mod element;
 mod grade;
 mod incident;
+mod objections;
 mod orders;
 mod permit;
 mod proof_test;

@@ -6,10 +6,10 @@ use super::rule::{self, Verdict};
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmState, AsideHow, Basis, Condition};
 use crate::model::command::{Order, Reply, Verb};
-use crate::model::plan::{Limit, Subject};
+use crate::model::plan::{Alarm, Limit, Subject};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, CommandDone, Who};
-use crate::model::table::{AlarmId, ElementId, TripId};
+use crate::model::table::{AlarmId, ElementId, PointId, TripId};
 use crate::model::time::{Now, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -188,12 +188,24 @@ impl Site {
     fn is_beyond_reset(&self, id: AlarmId) -> bool {
         let alarm = &self.plan.alarms[id];
         match (alarm.condition.basis(), alarm.subject) {
-            (Basis::Above | Basis::Below, Subject::Point(point)) => {
-                let (decimals, reading) = (self.plan.points[point].decimals, &self.watch.readings[point]);
-                rule::proves_safe(alarm.condition, alarm.limit, decimals, reading)
-            }
+            (Basis::Above | Basis::Below, Subject::Point(point)) => self.proves_safe(alarm, point),
+            (Basis::Range, Subject::Point(point)) => !self.signs.is_overloaded(point),
             (_, _) => true,
         }
+    }
+
+    /// Whether what is read of a point now proves that a condition on it is safe.
+    pub(super) fn proves_safe(&self, alarm: &Alarm, point: PointId) -> bool {
+        let (decimals, reading) = (self.plan.points[point].decimals, &self.watch.readings[point]);
+        !self.is_distrusted(alarm, point)
+            && rule::proves_safe(alarm.condition, alarm.limit, decimals, reading)
+    }
+
+    /// A catalytic sensor that has had too much gas may read little in much: after that no value of it is a proof, until
+    /// it is calibrated with gas. What it says of danger is believed all the same.
+    fn is_distrusted(&self, alarm: &Alarm, point: PointId) -> bool {
+        let by_value = matches!(alarm.condition.basis(), Basis::Above | Basis::Below | Basis::Range);
+        by_value && self.signs.is_overloaded(point)
     }
 
     /// A gateway that has just started knows too little of the world to let anything go.
@@ -251,6 +263,16 @@ impl Site {
         let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
         let decimals = self.plan.points[point].decimals;
         let value = reading.value.map_or("--".to_owned(), |v| Displayed::text(v, decimals));
+        if self.is_distrusted(alarm, point) {
+            let (key, tag) = (&alarm.key, &self.plan.points[point].tag);
+            return Text::new(
+                format!("{key}: 当前 {value} {unit}, 但曾超量程, 须先用标气标校: davy calibrate {tag}"),
+                format!(
+                    "{key}: now {value} {unit}, but there was more gas than its sensor can bear, so that it proves \
+                     nothing until it is calibrated with gas: `davy calibrate {tag}`"
+                ),
+            );
+        }
         if rule::proves_safe(alarm.condition, alarm.limit, decimals, &reading) {
             let (key, delay) = (&alarm.key, alarm.off_delay);
             return Text::new(
