@@ -143,7 +143,7 @@ fn nobody_who_acknowledges_makes_it_one_colour_worse_and_sounds_the_siren() {
     let last = *desk.changes(CO).last().unwrap();
     assert_eq!((last.cause, last.colour), (AlarmCause::Escalated, Colour::Orange));
     assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::Trip);
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.input(Input::Tick);
     assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::None);
     desk.pass(Span::from_secs(30 * 60 + 1));
@@ -159,7 +159,7 @@ fn a_late_acknowledgement_does_not_acknowledge_a_newer_occurrence() {
         desk.reads("boiler-house.co", 0.0);
         desk.pass(Span::from_secs(3));
     }
-    let late = Verb::Acknowledge { key: CO.to_owned(), occurrence: Some(1) };
+    let late = Verb::Acknowledge { key: CO.to_owned(), occurrence: 1 };
     assert!(matches!(desk.order("li", late), Reply::Refused(_)));
     assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged);
 }
@@ -288,7 +288,7 @@ fn what_had_escalated_before_a_restart_is_escalated_after_it_and_what_had_not_co
     desk.restart(Span::from_secs(5));
     assert!(desk.site.view(desk.now).alarms[desk.alarm(CO)].escalated);
     assert_eq!(horn(&desk), Demand::Trip, "before anything is read");
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.input(Input::Tick);
     assert_eq!(horn(&desk), Demand::None);
     let told: Vec<_> = desk.changes(CO).iter().map(|a| (a.cause, a.escalated)).collect();
@@ -343,7 +343,7 @@ fn acknowledging_all_leaves_what_nobody_is_shown() {
     let mut desk = Desk::new(&[]);
     desk.shelve(CO, 10, None);
     desk.reads("boiler-house.co", 120.0);
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     assert_eq!(desk.causes(CO), [AlarmCause::SetAside, AlarmCause::Occurred]);
     desk.ack(CO);
     assert_eq!(desk.causes(CO).last(), Some(&AlarmCause::Acknowledged), "by its name it is");
@@ -368,7 +368,7 @@ fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_h
     desk.pass(Span::from_secs(5));
     // It folds back: the device says less, and still that it is over its range.
     reads(&mut desk, 0.1, Quality::Uncertain(Doubt::OverRange));
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.pass(Span::from_secs(90));
     assert!(refused(&mut desk).contains("face.t1:over-range: now 0.10 %vol (over-range)"));
     // Back in range, and over its range once more for a moment that nobody has acknowledged.

@@ -1,5 +1,6 @@
 //! What people ask of the judge: acknowledge and reset. Every order, a refused one too, is a record with its actor.
 
+use super::aside::OUT_OF_SERVICE_HOURS;
 use super::bypass::Asked;
 use super::cause_effect::Missing;
 use super::rule::{self, Verdict};
@@ -22,13 +23,14 @@ impl Site {
             Verb::Acknowledge { key, occurrence } => {
                 self.acknowledge(now, key, *occurrence, &order.who, &mut done)
             }
-            Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
+            Verb::AcknowledgeAll { seen } => self.acknowledge_all(now, seen, &order.who, &mut done),
             Verb::Shelve { key, minutes, reason, second } => {
-                let wanted = (AsideHow::Shelved, Some(*minutes));
+                let wanted = (AsideHow::Shelved, *minutes);
                 self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
             }
-            Verb::TakeOut { key, reason, second } => {
-                let wanted = (AsideHow::OutOfService, None);
+            Verb::TakeOut { key, hours, reason, second } => {
+                let wanted =
+                    (AsideHow::OutOfService, hours.unwrap_or(OUT_OF_SERVICE_HOURS).saturating_mul(60));
                 self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
             }
             Verb::TakeBack { key } => self.take_back(now, key, &order.who, &mut done),
@@ -58,14 +60,7 @@ impl Site {
         effects.reply = Some(reply);
     }
 
-    fn acknowledge(
-        &mut self,
-        now: Now,
-        key: &str,
-        seen: Option<u32>,
-        who: &Who,
-        effects: &mut Effects,
-    ) -> Reply {
+    fn acknowledge(&mut self, now: Now, key: &str, seen: u32, who: &Who, effects: &mut Effects) -> Reply {
         let Some(id) = self.plan.alarm(key) else {
             return refuse(
                 format!("没有报警 {key}"),
@@ -73,7 +68,7 @@ impl Site {
             );
         };
         let current = self.alarms[id].occurrence;
-        if let Some(seen) = seen.filter(|seen| *seen != current) {
+        if self.alarms[id].unacknowledged() && seen != current {
             return refuse(
                 format!("{key}: 确认的是第 {seen} 次, 当前是第 {current} 次"),
                 format!(
@@ -93,18 +88,34 @@ impl Site {
         }
     }
 
-    fn acknowledge_all(&mut self, now: Now, who: &Who, effects: &mut Effects) -> Reply {
-        let mut count: usize = 0;
-        for id in Arc::clone(&self.plan).alarms.ids() {
+    /// Acknowledges what was seen, and nothing that has come since.
+    fn acknowledge_all(
+        &mut self,
+        now: Now,
+        seen: &[(String, u32)],
+        who: &Who,
+        effects: &mut Effects,
+    ) -> Reply {
+        let (mut count, mut anew): (usize, usize) = (0, 0);
+        for (key, occurrence) in seen {
             // What is set aside nobody is shown: it is acknowledged by its name only.
-            if self.alarms[id].aside().is_none()
-                && let Some(moved) = self.alarms[id].acknowledge(now)
-            {
+            let shown =
+                |id: &AlarmId| self.alarms[*id].aside().is_none() && self.alarms[*id].unacknowledged();
+            let Some(id) = self.plan.alarm(key).filter(shown) else { continue };
+            if self.alarms[id].occurrence != *occurrence {
+                anew = anew.saturating_add(1);
+            } else if let Some(moved) = self.alarms[id].acknowledge(now) {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
                 count = count.saturating_add(1);
             }
         }
-        Reply::Done(Text::new(format!("已确认 {count} 条"), format!("acknowledged {count}")))
+        match anew {
+            0 => Reply::Done(Text::new(format!("已确认 {count} 条"), format!("acknowledged {count}"))),
+            _ => Reply::Done(Text::new(
+                format!("已确认 {count} 条; {anew} 条又发生, 未确认"),
+                format!("acknowledged {count}; {anew} came anew meanwhile and wait to be looked at"),
+            )),
+        }
     }
 
     fn reset(&mut self, now: Now, target: &str, who: &Who, effects: &mut Effects) -> Reply {

@@ -138,7 +138,7 @@ fn what_is_bypassed_proves_nothing_for_a_reset() {
     bench.set("bottle-room.lpg-2", 0.0);
     bench.order(bypass(ONE, 30));
     bench.run(5);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     let why = refusal(&bench.reset("bottle-room-shutoff"));
     assert!(why.contains("proves nothing"), "{why}");
     bench.order(unbypass(ONE));
