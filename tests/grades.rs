@@ -216,7 +216,7 @@ fn over_a_restart_a_colour_is_no_news_and_its_time_goes_on() {
 fn silencing_an_alarm_makes_no_area_better() {
     let mut desk = Desk::new(&[]);
     desk.reads("boiler-house.co", 120.0);
-    desk.shelve("boiler-house.co:alarm", 10, None);
+    desk.shelve("boiler-house.co:alarm", 10, Some("wang"));
     desk.pass(Span::from_secs(1));
     assert_eq!(colour(&mut desk, "boiler-house"), Colour::Yellow);
 }

@@ -125,7 +125,8 @@ fn the_site_file_says_who_may_and_what_never() {
     };
     let mut never = edit("vote = \"1oo2\"\nbypass = \"never\"");
     assert!(refusal(&never.order(bypass(ONE, 30))).contains("never bypassed"));
-    let mut one = edit("vote = \"1oo2\"\nbypass = \"one-person\"");
+    let mut one =
+        edit("vote = \"1oo2\"\nbypass = \"one-person\"\napproved = { by = \"Wang\", reason = \"the test\" }");
     assert!(matches!(one.order(alone()), Reply::Done(_)));
     assert!(refusal(&Bench::calm(&[]).order(alone())).contains("a second person"));
 }
