@@ -142,8 +142,8 @@ impl Watch {
     pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
         if self.lost[device] {
             Verdict::Breach
-        } else if self.devices[device].fault.is_some() || self.has_stale(device) {
-            // Of a device that is not asked nobody knows whether it would answer.
+        } else if self.devices[device].fault.is_some() || self.has(device, &[Fault::Stale, Fault::NotHeard]) {
+            // Of a device that is not asked, or was not heard since the start, nobody knows whether it would answer.
             Verdict::Unknown
         } else {
             Verdict::Clear
@@ -153,11 +153,20 @@ impl Watch {
     /// Whether one of the device's points went stale although the device is not lost: it is not asked in time. A device
     /// that is lost has one alarm, and that is the other one.
     pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
-        if self.has_stale(device) && !self.lost[device] { Verdict::Breach } else { Verdict::Clear }
+        if self.lost[device] {
+            Verdict::Clear
+        } else if self.has(device, &[Fault::Stale]) {
+            Verdict::Breach
+        } else if self.has(device, &[Fault::NotHeard]) {
+            Verdict::Unknown
+        } else {
+            Verdict::Clear
+        }
     }
 
-    fn has_stale(&self, device: DeviceId) -> bool {
-        self.points_of[device].iter().any(|id| self.readings[*id].quality == Quality::Bad(Fault::Stale))
+    fn has(&self, device: DeviceId, faults: &[Fault]) -> bool {
+        let is = |id: &PointId| matches!(self.readings[*id].quality, Quality::Bad(f) if faults.contains(&f));
+        self.points_of[device].iter().any(is)
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.

@@ -320,6 +320,11 @@ impl Signs {
         self.ordered.contains(&id)
     }
 
+    /// The most that a point has read in the calibration that goes on.
+    pub(crate) fn calibration_gas(&self, id: PointId) -> Option<f64> {
+        Some(self.tracks[id].as_ref()?.calibration.as_ref()?.highest)
+    }
+
     /// Whether a point has had more gas than its sensor can bear, and was not calibrated since: it proves nothing.
     pub(crate) fn is_overloaded(&self, id: PointId) -> bool {
         self.tracks[id].as_ref().is_some_and(|track| track.beyond)
