@@ -24,7 +24,9 @@ const SMALL_FILE_MAX_BYTES: u64 = 64;
 pub struct State {
     dir: PathBuf,
     used_before: bool,
-    _lock: File,
+    /// Locked: the folder itself, which nobody can take away and leave its name to another agent unseen; and a file in
+    /// it, which says who has it.
+    _locked: [File; 2],
 }
 
 /// Why a state folder can't be used.
@@ -94,6 +96,16 @@ impl State {
     pub fn lock(dir: &Path) -> Result<State, StateError> {
         make_folder(dir).map_err(unwritable(dir))?;
         let path = dir.join("lock");
+        let in_use = || {
+            let holder = small_text(&path).ok().and_then(|text| text.parse().ok());
+            StateError::InUse { dir: dir.to_owned(), holder }
+        };
+        let folder = File::open(dir).map_err(unwritable(dir))?;
+        match folder.try_lock() {
+            // Where folders can't be locked, the file is.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use()),
+        }
         // What is written here must not land in a file of somebody else's choice.
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
             return Err(unwritable(&path)(io::Error::other("it is a symbolic link; remove it")));
@@ -104,20 +116,18 @@ impl State {
             .create(true)
             .truncate(false)
             .mode(FILE_MODE)
+            .custom_flags(O_NONBLOCK)
             .open(&path)
             .map_err(unwritable(&path))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = small_text(&path).ok().and_then(|text| text.parse().ok());
-                return Err(StateError::InUse { dir: dir.to_owned(), holder });
-            }
+            Err(TryLockError::WouldBlock) => return Err(in_use()),
             Err(TryLockError::Error(cause)) => return Err(unwritable(&path)(cause)),
         }
         let used_before = check_format(dir)?;
         // The number is for the message of whoever comes second: a full disk must not keep the first one from its work.
         drop(lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())));
-        Ok(State { dir: dir.to_owned(), used_before, _lock: lock })
+        Ok(State { dir: dir.to_owned(), used_before, _locked: [folder, lock] })
     }
 
     /// Whether an agent has had it before.
@@ -137,10 +147,16 @@ impl State {
 /// written: nothing is locked there, or the lock is free. Where that can't even be looked at it is not.
 #[must_use]
 pub fn is_free(dir: &Path) -> bool {
-    match File::open(dir.join("lock")) {
+    [File::open(dir), open_plain(&dir.join("lock"))].into_iter().all(|opened| match opened {
         Ok(lock) => lock.try_lock().is_ok(),
         Err(e) => matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-    }
+    })
+}
+
+/// Which folder `dir` is: another answer than before means that it was taken away, or has given way to another.
+#[must_use]
+pub fn identity(dir: &Path) -> Option<(u64, u64)> {
+    fs::metadata(dir).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Makes the folder `dir` in a place where everybody may make some; refuses one that somebody else has made.
@@ -195,7 +211,7 @@ fn write_marker(dir: &Path, path: &Path) -> Result<(), StateError> {
 
 fn small_text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(SMALL_FILE_MAX_BYTES).read_to_end(&mut bytes)?;
+    open_plain(path)?.take(SMALL_FILE_MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
@@ -224,12 +240,35 @@ pub fn make_folder(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir)
 }
 
-/// Makes the file `path`, or empties it.
+/// Opening does not wait for somebody at the other end, and takes no symbolic link (`fcntl.h` of Linux).
+const O_NONBLOCK: i32 = 0o4000;
+#[cfg(not(any(target_arch = "arm", target_arch = "aarch64")))]
+const O_NOFOLLOW: i32 = 0o400_000;
+#[cfg(any(target_arch = "arm", target_arch = "aarch64"))]
+const O_NOFOLLOW: i32 = 0o100_000;
+
+/// Opens a file or folder to read it. A pipe or a device in its place would keep us waiting for ever, and a symbolic
+/// link would lead elsewhere: both are errors.
+///
+/// # Errors
+/// What the system says, or what it is.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOFOLLOW).open(path)?;
+    let found = file.metadata()?.file_type();
+    if found.is_file() || found.is_dir() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is neither file nor folder"))
+    }
+}
+
+/// Makes the file `path`, or empties it. What is written there does not land where a symbolic link leads.
 ///
 /// # Errors
 /// What the system says.
 pub fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+    let flags = O_NOFOLLOW | O_NONBLOCK;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).custom_flags(flags).open(path)
 }
 
 /// Gives the file `path` these bytes: whoever reads it, after a power cut too, finds the old ones or the new ones.
@@ -238,6 +277,11 @@ pub fn create(path: &Path) -> io::Result<File> {
 /// What the system says.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_added_extension("new");
+    // Whatever lies there is a leftover, or led elsewhere.
+    match fs::symlink_metadata(&fresh) {
+        Ok(found) if !found.is_file() => fs::remove_file(&fresh)?,
+        Ok(_) | Err(_) => {}
+    }
     let mut file = create(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;

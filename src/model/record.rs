@@ -170,7 +170,7 @@ pub struct ConfigChange {
 pub struct AlarmChange {
     /// The alarm's key, `tag:condition`.
     pub key: String,
-    /// The area's id.
+    /// The area's id; empty where the site file no longer has the alarm.
     pub area: String,
     /// Which occurrence of this alarm: 1 is the first ever.
     pub occurrence: u32,
@@ -263,21 +263,21 @@ pub struct AlarmRates {
 pub struct TripChange {
     /// The trip's id.
     pub tag: String,
-    /// The area's id.
+    /// The area's id; empty where the site file no longer has the trip.
     pub area: String,
     /// Which occurrence.
     pub occurrence: u32,
-    /// Tripped (true) or reset (false).
+    /// Tripped (true), or reset or no longer in the site file (false).
     pub tripped: bool,
     /// The cause that was true first.
     pub first_out: Option<String>,
     /// Every cause that counts now: alarm keys, with `(bad)` behind those that count because they are not known.
     pub causes: Vec<String>,
-    /// Ids of the elements it acts on.
+    /// Ids of the elements it acts on; of one that has gone those that are held until a person resets them.
     pub effects: Vec<String>,
     /// Its name.
     pub text: Text,
-    /// Who reset it.
+    /// Who reset it; `None` where it has gone with the site file that had it.
     pub who: Option<Who>,
 }
 

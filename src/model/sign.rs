@@ -483,7 +483,9 @@ pub struct CalibrationChange {
     pub begun: bool,
     /// How long it may take.
     pub planned: Span,
-    /// The person; `None` where its time ran out.
+    /// What is left of that. It is told anew where the wall clock is set back: it gets no longer by that.
+    pub remaining: Span,
+    /// The person; `None` where its time ran out, or is told anew.
     pub by: Option<String>,
     /// What happened.
     pub text: Text,

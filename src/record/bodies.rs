@@ -5,14 +5,14 @@
 //! meet the bytes that they know.
 
 use super::entry::{both, who};
-use crate::model::element::{TestKind, TestResult};
+use crate::model::element::{Demand, TestKind, TestResult};
 use crate::model::record::{
     BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestBegun, ProofTestDone, Standing,
     StrokeFound, TestStanding, Who,
 };
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn bypass(b: &BypassChange) -> Value {
     json!({
@@ -134,7 +134,8 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
         });
         ("tests", t.target.clone(), body)
     };
-    bypasses.chain(failed).chain(proven).chain(standing.test.iter().map(test))
+    let demanded = standing.demanded.iter().map(|(tag, trips)| ("demanded", tag.clone(), json!(trips)));
+    bypasses.chain(failed).chain(demanded).chain(proven).chain(standing.test.iter().map(test))
 }
 
 /// Adds to the body of an `element` entry what was measured of it.
@@ -155,11 +156,19 @@ pub(super) fn add_stroke(body: &mut Value, b: &ElementChange) {
 pub(super) fn apply_element(standing: &mut Standing, body: &Value) {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let (Some(tag), Some(demand)) = (text("tag"), text("demand")) else { return };
-    if demand == "trip" && text("backup").is_some() {
-        standing.failed.insert(tag.to_owned());
-    } else {
-        standing.failed.remove(tag);
-    }
+    let demand = if demand == "trip" { Demand::Trip } else { Demand::None };
+    let trips = body.get("trips").map(read_texts).unwrap_or_default();
+    standing.apply_element(tag, demand, &trips, text("backup").is_some());
+}
+
+/// The elements that trips have demanded, out of a `standing` entry.
+pub(super) fn read_demanded(body: &Value) -> BTreeMap<String, Vec<String>> {
+    let rows = body.get("demanded").and_then(Value::as_object).into_iter().flatten();
+    rows.map(|(tag, trips)| (tag.clone(), read_texts(trips))).collect()
+}
+
+fn read_texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The elements that had failed, out of a `standing` entry.

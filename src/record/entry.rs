@@ -127,7 +127,7 @@ impl Entry {
     /// The area it is about, where there is one.
     #[must_use]
     pub fn area(&self) -> Option<&str> {
-        self.body.get("area")?.as_str()
+        self.body.get("area")?.as_str().filter(|area| !area.is_empty())
     }
 
     /// The key of the alarm, or the id of the trip or element, it is about.
@@ -386,6 +386,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.trips.extend(read.trips);
             standing.bypasses.extend(read.bypasses);
             standing.failed.extend(read.failed);
+            standing.demanded.extend(read.demanded);
             standing.signs.extend(read.signs);
             standing.calibrations.extend(read.calibrations);
             standing.incidents.extend(read.incidents);
@@ -463,6 +464,7 @@ fn read_standing(body: &Value) -> Standing {
         alarms: rows("alarms").filter_map(|(key, a)| Some((key.clone(), alarm(a)?))).collect(),
         trips: rows("trips").filter_map(|(tag, t)| Some((tag.clone(), read_trip(t)?))).collect(),
         failed: bodies::read_failed(body),
+        demanded: bodies::read_demanded(body),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
             .collect(),

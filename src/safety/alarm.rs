@@ -1,6 +1,7 @@
 //! One alarm's life (ISA-18.2); the diagram stands at [`AlarmState`]. Being set aside lies over it like a cloth: the
 //! life goes on underneath, because what was silenced must not be forgotten, and a trip must never be silenced.
 
+use super::bypass::SLACK;
 use super::rule::Verdict;
 use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::plan::{Alarm, Announcing};
@@ -215,6 +216,9 @@ impl AlarmLife {
         if self.past().aside_ends.is_some_and(|ends| now.mono >= ends) {
             return self.take_back(now, AlarmCause::Expired);
         }
+        if let Some(moved) = self.reckon_shelf(now) {
+            return Some(moved);
+        }
         self.announce(now, announcing)
     }
 
@@ -316,6 +320,20 @@ impl AlarmLife {
         past.aside = Some(Box::new(aside));
         past.since = now.wall;
         Transition { from, cause: AlarmCause::SetAside }
+    }
+
+    /// The wall clock was set back, and what is left of being set aside is told anew: it gets no longer by that.
+    fn reckon_shelf(&mut self, now: Now) -> Option<Transition> {
+        let past = self.past.as_mut()?;
+        let (left, aside) = (past.aside_ends?.since(now.mono), past.aside.as_mut()?);
+        if aside.until?.since(now.wall) <= left + SLACK {
+            return None;
+        }
+        aside.until = Some(now.wall.after(left));
+        aside.minutes = Some(u32::try_from(left.ms().div_ceil(60_000)).unwrap_or(u32::MAX));
+        past.since = now.wall;
+        self.announce_anew(now);
+        Some(Transition { from: self.state(), cause: AlarmCause::SetAside })
     }
 
     /// Ends being set aside. A condition that holds is announced as if it were new.
@@ -468,6 +486,67 @@ mod tests {
         life.step(at(60_001), &alarm, &QUIET, Verdict::Clear);
         assert!(life.step(at(61_001), &alarm, &QUIET, Verdict::Clear).is_some());
         assert_eq!(life.state(), AlarmState::Normal);
+    }
+
+    #[test]
+    fn a_condition_counts_as_held_while_its_delay_runs_and_while_its_alarm_is_active() {
+        let (mut life, alarm) = (AlarmLife::restored(None, at(0)), alarm(true));
+        assert!(!life.held());
+        life.step(at(0), &alarm, &QUIET, Verdict::Breach);
+        assert!(life.held() && !life.active(), "its delay runs");
+        life.step(at(200), &alarm, &QUIET, Verdict::Breach);
+        life.step(at(300), &alarm, &QUIET, Verdict::Clear);
+        assert!(life.held() && life.active(), "its return is not proven yet");
+        life.step(at(1300), &alarm, &QUIET, Verdict::Clear);
+        assert!(!life.held());
+    }
+
+    #[test]
+    fn three_occurrences_within_exactly_a_minute_chatter_and_for_exactly_a_minute() {
+        let third_at = |ms: u64| {
+            let (mut life, alarm) = (AlarmLife::restored(None, at(0)), alarm(false));
+            for occurs in [1_000, 30_000, ms] {
+                life.step(at(occurs - 200), &alarm, &QUIET, Verdict::Breach);
+                assert!(life.step(at(occurs), &alarm, &QUIET, Verdict::Breach).is_some());
+                life.step(at(occurs + 1), &alarm, &QUIET, Verdict::Clear);
+                life.step(at(occurs + 1_001), &alarm, &QUIET, Verdict::Clear);
+            }
+            life
+        };
+        let mono = |ms: u64| at(ms).mono;
+        assert!(third_at(61_000).chatters(mono(61_000)), "a minute");
+        assert!(!third_at(61_001).chatters(mono(61_001)), "a minute and a millisecond");
+        assert!(third_at(61_000).chatters(mono(121_000)));
+        assert!(!third_at(61_000).chatters(mono(121_001)));
+    }
+
+    #[test]
+    fn the_peak_of_an_occurrence_is_not_that_of_the_one_before() {
+        let standing = AlarmStanding {
+            occurrence: 7,
+            state: AlarmState::LatchedAcknowledged,
+            peak: Some(66.0),
+            ..AlarmStanding::default()
+        };
+        let (mut life, alarm) = (AlarmLife::restored(Some(&standing), at(0)), alarm(true));
+        life.step(at(0), &alarm, &QUIET, Verdict::Breach);
+        assert_eq!(life.past().peak, Some(66.0));
+        life.step(at(200), &alarm, &QUIET, Verdict::Breach);
+        assert_eq!(life.past().peak, None);
+    }
+
+    #[test]
+    fn after_a_return_nothing_runs_and_a_shelf_ends_in_time() {
+        let (mut life, alarm) = (AlarmLife::restored(None, at(0)), alarm(true));
+        life.step(at(0), &alarm, &QUIET, Verdict::Breach);
+        life.step(at(200), &alarm, &QUIET, Verdict::Breach);
+        life.step(at(300), &alarm, &QUIET, Verdict::Clear);
+        life.step(at(1300), &alarm, &QUIET, Verdict::Clear);
+        assert!(!life.is_timed(&QUIET));
+        life.set_aside(at(1400), aside(AsideHow::Shelved), Some(Span::from_ms(5_000)));
+        assert_eq!(life.step(at(6_399), &alarm, &QUIET, Verdict::Clear), None);
+        let ended = life.step(at(6_400), &alarm, &QUIET, Verdict::Clear);
+        assert_eq!(ended.map(|moved| moved.cause), Some(AlarmCause::Expired));
     }
 
     #[test]

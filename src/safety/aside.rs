@@ -77,16 +77,19 @@ impl Site {
     ) -> Vec<Text> {
         let key = &self.plan.alarms[id].key;
         let mut against = Vec::new();
-        if self.plan.alarms[id].condition == Condition::BypassActive {
-            against.push(Text::new(
-                format!("{key} 不允许搁置"),
-                format!("{key} may not be set aside: a voter is out, and nobody would see it"),
-            ));
-        }
-        if matches!(self.plan.alarms[id].condition, Condition::NotConfirmed | Condition::FeedLive) {
+        let condition = self.plan.alarms[id].condition;
+        if matches!(condition, Condition::NotConfirmed | Condition::FeedLive) {
             against.push(Text::new(
                 format!("{key} 不允许搁置"),
                 format!("{key} may not be set aside: what was cut is perhaps still live"),
+            ));
+        }
+        if condition == Condition::BypassActive {
+            against.push(Text::new(
+                format!("{key} 不允许搁置"),
+                format!(
+                    "{key} may not be set aside: it says that a detector is out of the vote; end the bypass"
+                ),
             ));
         }
         if reason.trim().is_empty() {

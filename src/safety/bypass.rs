@@ -23,7 +23,7 @@ pub const MAX_MINUTES: u32 = 480;
 const WARNING: Span = Span::from_secs(300);
 
 /// The wall clock may fall behind by this much before that counts as set back: an NTP daemon slews and steps.
-const SLACK: Span = Span::from_secs(2);
+pub(super) const SLACK: Span = Span::from_secs(2);
 
 /// What a person asks for.
 pub(super) struct Asked<'a> {
@@ -62,6 +62,11 @@ impl Bypasses {
 
     pub(crate) fn is_bypassed(&self, cause: AlarmId) -> bool {
         self.standing.contains_key(&cause)
+    }
+
+    /// When a cause was bypassed, where it is.
+    pub(crate) fn since(&self, cause: AlarmId) -> Option<Wall> {
+        self.standing.get(&cause).map(|bypass| bypass.told.since)
     }
 
     /// Whether `alarm`, a "bypass active", has a reason to stand.
@@ -248,7 +253,8 @@ impl Site {
     pub(super) fn step_bypasses(&mut self, now: Now, touched: &mut BTreeSet<AlarmId>, effects: &mut Effects) {
         for (cause, step, bypass) in self.bypasses.step(now) {
             touched.extend(self.plan.bypassable.get(&cause).map(|b| b.alarm));
-            self.record_bypass(now, cause, step, &bypass, None, effects);
+            let change = self.bypass_change(now, cause, step, &bypass);
+            effects.record(now, Body::Bypass(change));
         }
     }
 
@@ -259,7 +265,11 @@ impl Site {
             let kept = next.plan.alarm(&self.plan.alarms[*cause].key);
             match kept.filter(|kept| next.plan.bypassable.contains_key(kept)) {
                 Some(kept) => drop(next.bypasses.standing.insert(kept, bypass.clone())),
-                None => self.record_bypass(now, *cause, BypassStep::Removed, bypass, None, effects),
+                None => {
+                    let change = self.bypass_change(now, *cause, BypassStep::Removed, bypass);
+                    let text = removed(&change.cause, kept.is_some());
+                    effects.record(now, Body::Bypass(BypassChange { text, ..change }));
+                }
             }
         }
     }
@@ -273,23 +283,32 @@ impl Site {
         who: Option<Who>,
         effects: &mut Effects,
     ) {
-        self.record_bypass(now, cause, step, bypass, who, effects);
+        let change = self.bypass_change(now, cause, step, bypass);
+        effects.record(now, Body::Bypass(BypassChange { who, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);
     }
 
-    fn record_bypass(
-        &self,
+    /// Ends a bypass that may not stand any longer, for the reason that `text` gives.
+    pub(super) fn end_bypass(
+        &mut self,
         now: Now,
         cause: AlarmId,
         step: BypassStep,
-        bypass: &Bypass,
-        who: Option<Who>,
+        text: Text,
         effects: &mut Effects,
     ) {
+        let Some(bypass) = self.bypasses.standing.remove(&cause) else { return };
+        let change = self.bypass_change(now, cause, step, &bypass);
+        effects.record(now, Body::Bypass(BypassChange { text, ..change }));
+        let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
+        self.judge(now, alarm.into_iter().collect(), effects);
+    }
+
+    fn bypass_change(&self, now: Now, cause: AlarmId, step: BypassStep, bypass: &Bypass) -> BypassChange {
         let alarm = &self.plan.alarms[cause];
         let Bypass { told, ends } = bypass;
-        let change = BypassChange {
+        BypassChange {
             cause: alarm.key.clone(),
             area: self.plan.areas[alarm.area].tag.to_string(),
             step,
@@ -300,10 +319,9 @@ impl Site {
             reason: told.reason.clone(),
             by: told.by.clone(),
             second: told.second.clone(),
-            who,
+            who: None,
             text: words(&alarm.key, step, ends.since(now.mono)),
-        };
-        effects.record(now, Body::Bypass(change));
+        }
     }
 }
 
@@ -335,6 +353,21 @@ pub(super) fn lacks_second(second: Option<&str>, who: &Who) -> Option<Text> {
     })
 }
 
+/// A new site file does not let it be bypassed, or does not have it any more.
+pub(super) fn removed(key: &str, is_there: bool) -> Text {
+    if is_there {
+        Text::new(
+            format!("{key} 旁路解除: 新配置不允许"),
+            format!("{key} votes again: the new site file does not let it be bypassed"),
+        )
+    } else {
+        Text::new(
+            format!("{key} 旁路结束: 新配置中已无此报警"),
+            format!("the bypass of {key} is over: the new site file no longer has that alarm"),
+        )
+    }
+}
+
 fn words(key: &str, step: BypassStep, left: Span) -> Text {
     match step {
         BypassStep::Started => Text::new(format!("{key} 已旁路"), format!("{key} is bypassed")),
@@ -349,9 +382,6 @@ fn words(key: &str, step: BypassStep, left: Span) -> Text {
         BypassStep::Expired => {
             Text::new(format!("{key} 旁路到时自动解除"), format!("{key} votes again: its bypass is over"))
         }
-        BypassStep::Removed => Text::new(
-            format!("{key} 旁路解除: 新配置不允许"),
-            format!("{key} votes again: the new site file does not let it be bypassed"),
-        ),
+        BypassStep::Removed => removed(key, true),
     }
 }

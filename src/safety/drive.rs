@@ -117,21 +117,26 @@ impl Site {
         }
     }
 
-    pub(super) fn tell_element(&self, now: Now, id: ElementId, effects: &mut Effects) {
-        let (element, life) = (&self.plan.elements[id], &self.elements[id]);
-        let tag = |id: ElementId| self.plan.elements[id].tag.to_string();
+    pub(super) fn tell_element(&mut self, now: Now, id: ElementId, effects: &mut Effects) {
+        let plan = Arc::clone(&self.plan);
+        let tag = |id: ElementId| plan.elements[id].tag.to_string();
         let called_for = self.calling(id).flat_map(|first| self.demanding(first));
         let trips: BTreeSet<TripId> = self.demanding(id).chain(called_for).collect();
+        let trips: Vec<String> = trips.into_iter().map(|t| self.plan.trips[t].tag.to_string()).collect();
+        let (element, life) = (&plan.elements[id], &mut self.elements[id]);
+        if life.demand == Demand::None || !trips.is_empty() {
+            life.trips.clone_from(&trips);
+        }
         let change = ElementChange {
             tag: tag(id),
-            area: self.plan.areas[element.area].tag.to_string(),
+            area: plan.areas[element.area].tag.to_string(),
             kind: element.kind,
             mode: element.mode,
             demand: life.demand,
             phase: life.phase,
             position: life.position,
             elapsed: life.elapsed(now.mono),
-            trips: trips.into_iter().map(|t| self.plan.trips[t].tag.to_string()).collect(),
+            trips,
             text: element::words(element, life),
             dead: life.stroke.dead.filter(|_| life.demand == Demand::Trip),
             travel: life.stroke.travel.filter(|_| life.demand == Demand::Trip),

@@ -30,6 +30,8 @@ pub(crate) struct ElementLife {
     pub(crate) demanded: Mono,
     /// It was found tripped at the start or after a reload, and no trip knows why: it stays so until a person resets it.
     pub(crate) found_tripped: bool,
+    /// The trips that demand it, or did when that was last told, until nothing is demanded.
+    pub(crate) trips: Vec<String>,
     /// It has failed under the demand that stands, so that its backup is demanded too.
     pub(crate) calls_backup: bool,
     /// How its last proof test went.
@@ -93,7 +95,8 @@ impl ElementLife {
     /// last proven.
     pub(crate) fn restored(tag: &str, standing: &Standing) -> ElementLife {
         let (calls_backup, proven) = (standing.failed.contains(tag), standing.proven.get(tag).copied());
-        ElementLife { calls_backup, proven, ..ElementLife::default() }
+        let trips = standing.demanded.get(tag).cloned().unwrap_or_default();
+        ElementLife { calls_backup, proven, trips, ..ElementLife::default() }
     }
 
     /// Takes in what is demanded; says whether that is news.

@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]
 
+mod absent;
 mod alarm;
 mod aside;
 mod bypass;
@@ -12,6 +13,7 @@ mod element;
 mod grade;
 mod incident;
 mod objections;
+mod one_out;
 mod orders;
 mod permit;
 mod proof_test;

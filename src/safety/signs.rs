@@ -192,6 +192,7 @@ impl Signs {
             }
             self.look_at_calibrations(out, &mut found);
         }
+        self.time_calibrations(out, &mut found);
         self.look_at_clock(out, &mut found);
         let was = self.stands(Of::Gateway);
         self.note_all(found, out);

@@ -1,5 +1,6 @@
 //! The judge: gathers what was read, judges it, acts; in this order. One per gateway, because interlocks cross areas.
 
+use super::absent::Absent;
 use super::alarm::{AlarmLife, Transition};
 use super::bypass::Bypasses;
 use super::cause_effect::TripLife;
@@ -130,33 +131,10 @@ pub struct Site {
     pub(super) snapshot_due: Mono,
     /// When the first judge of this run began; a reload is no start.
     pub(super) started: Mono,
-    /// How often what this plan does not have had occurred: if it comes back, its numbers go on.
-    absent: Absent,
-}
-
-/// Occurrences of alarms and trips that are in no plan now, by key: no two may ever have the same number.
-#[derive(Clone, Debug, Default)]
-struct Absent {
-    alarms: BTreeMap<String, AlarmStanding>,
-    trips: BTreeMap<String, TripStanding>,
-}
-
-impl Absent {
-    fn from(plan: &Plan, standing: &Standing) -> Absent {
-        let alarms = standing.alarms.iter().filter(|(key, _)| plan.alarm(key).is_none());
-        let trips = standing.trips.iter().filter(|(tag, _)| plan.trip(tag).is_none());
-        Absent {
-            alarms: alarms.map(|(key, was)| (key.clone(), was.clone())).collect(),
-            trips: trips.map(|(tag, was)| (tag.clone(), was.clone())).collect(),
-        }
-    }
-
-    /// Takes in what was told of alarms that the new file does not have.
-    fn note<'a>(&mut self, removed: impl Iterator<Item = &'a Record>) {
-        let mut told = Standing { alarms: std::mem::take(&mut self.alarms), ..Standing::default() };
-        removed.for_each(|record| told.apply(record));
-        self.alarms = told.alarms;
-    }
+    /// What this plan does not have.
+    pub(super) absent: Absent,
+    /// Nothing has come in yet.
+    fresh: bool,
 }
 
 impl Site {
@@ -196,11 +174,13 @@ impl Site {
             snapshot_due: now.mono + plan.telemetry.snapshot,
             started: now.mono,
             absent: Absent::from(&plan, standing),
+            fresh: true,
             plan,
         };
         site.note_escalated();
         // Trips that stood before the start are demanded before anything is read; they are no news to the journal.
         site.demand_what_stands(now.mono);
+        site.hold_what_stood(standing, now.mono);
         site.note_alarms();
         site
     }
@@ -213,6 +193,7 @@ impl Site {
 
     /// Takes in one input. Total: a bad world is data, not an error.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        self.begin(now, effects);
         let (first, is_tick) = (effects.records.len(), matches!(input, Input::Tick));
         let touched = self.gather(now, input, effects);
         self.judge(now, touched, effects);
@@ -221,6 +202,14 @@ impl Site {
         // With the tick only: in a flood, areas must not be graded anew for every alarm of it.
         if is_tick {
             self.grade(now, effects);
+        }
+    }
+
+    /// Before anything else: what of the last judge's this one does not go on with.
+    fn begin(&mut self, now: Now, effects: &mut Effects) {
+        if std::mem::take(&mut self.fresh) {
+            self.tell_absent(now, effects);
+            self.keep_one_out(now, effects);
         }
     }
 
@@ -473,6 +462,7 @@ impl Site {
             permits: self.permits.standing(),
             alarms: self.absent.alarms.clone(),
             trips: self.absent.trips.clone(),
+            demanded: self.absent.demanded.clone(),
             ..Standing::default()
         };
         for (id, life) in self.alarms.iter().filter(|(_, life)| life.occurrence > 0 || life.aside().is_some())
@@ -497,6 +487,10 @@ impl Site {
             };
             standing.trips.insert(self.plan.trips[id].tag.to_string(), trip);
         }
+        let demanded = self.elements.iter().filter(|(_, life)| !life.trips.is_empty());
+        let demanded =
+            demanded.map(|(id, life)| (self.plan.elements[id].tag.to_string(), life.trips.clone()));
+        standing.demanded.extend(demanded);
         standing.bypasses = self.bypasses.standing(&self.plan);
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
@@ -506,6 +500,7 @@ impl Site {
 
     /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
+        self.begin(now, effects);
         self.abort_test(now, effects);
         let mut next = Site::new(Arc::clone(&plan), &self.standing(), now);
         next.watch.take_over(&plan, &self.watch, &self.plan);
@@ -545,8 +540,10 @@ impl Site {
             }
         }
         next.absent.note(effects.records.iter().skip(first));
+        next.absent.keep_news_of_calibrations();
         self.close_removed(now, &plan, effects);
         *self = next;
+        self.begin(now, effects);
         let (all, first) = (self.plan.alarms.ids().collect(), effects.records.len());
         self.judge(now, all, effects);
         self.act(now, effects);

@@ -58,10 +58,11 @@ def davy(*args, **kwargs):
 class Process:
     """A child process that ends with its test."""
 
-    def __init__(self, argv, log):
+    def __init__(self, argv, log, env=None):
         self.log = Path(log)
+        env = {**os.environ, **(env or {})}
         with open(self.log, "ab") as out:
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
 
     @property
     def pid(self):

@@ -1,15 +1,18 @@
 """One bottle room behind pymodbus: two LPG detectors (units 1 and 2) and a shut-off valve (unit 3).
 
+Over Modbus/TCP; or as the arguments say: `rtu DEVICE`, `rtu+tcp`, `tls CA CERTIFICATE KEY`.
 Standard input: `gas UNIT TENTHS_OF_%LEL`, `status UNIT CODE`. Standard output: `port N`, then `coil UNIT VALUE` at each
 write.
 """
 
 import asyncio
 import logging
+import ssl
 import sys
 import threading
 
-from pymodbus.server import ModbusTcpServer
+from pymodbus import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 GAS = {1: [0, 0], 2: [0, 0], 3: [0, 0]}
@@ -41,9 +44,23 @@ def take_orders():
 
 
 async def main():
-    server = ModbusTcpServer([unit(1), unit(2), unit(3)], address=("127.0.0.1", 0))
+    units, address = [unit(1), unit(2), unit(3)], ("127.0.0.1", 0)
+    match sys.argv[1:]:
+        case ["rtu", device]:
+            server = ModbusSerialServer(units, port=device, baudrate=19200)
+        case ["rtu+tcp"]:
+            server = ModbusTcpServer(units, framer=FramerType.RTU, address=address)
+        case ["tls", ca, certificate, key]:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca)
+            context.load_cert_chain(certificate, key)
+            context.verify_mode = ssl.CERT_REQUIRED
+            # Modbus/TCP Security keeps the header of Modbus/TCP.
+            server = ModbusTlsServer(units, framer=FramerType.SOCKET, address=address, sslctx=context)
+        case []:
+            server = ModbusTcpServer(units, address=address)
     await server.listen()
-    print(f"port {server.transport.sockets[0].getsockname()[1]}", flush=True)
+    sockets = getattr(server.transport, "sockets", None)
+    print(f"port {sockets[0].getsockname()[1] if sockets else 0}", flush=True)
     threading.Thread(target=take_orders, daemon=True).start()
     await asyncio.Event().wait()
 

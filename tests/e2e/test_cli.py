@@ -331,8 +331,14 @@ def test_a_state_folder_of_something_else_is_left_alone(tmp_path):
     (state / "FORMAT").write_text("davy state 999\n")
     site = tmp_path / "site.toml"
     site.write_text(bottle_room(1, 1).replace("STATE", str(state)))
-    done = davy("run", "--config", site)
-    assert done.returncode == 1 and "999" in done.stderr, done
+    spare = tmp_path / "tmp"
+    spare.mkdir()
+    agent = workbench.Process([DAVY, "run", "--config", str(site)], tmp_path / "log", env={"TMPDIR": str(spare)})
+    wait_until(lambda: (spare / "davy-test-gw" / "davy.sock").exists(), "it protects all the same")
+    status = json.loads(davy("status", "--json", "--state", spare / "davy-test-gw").stdout)
+    [trouble] = [t for t in status["troubles"] if t["code"] == "state-folder"]
+    assert "999" in trouble["en"]
+    agent.terminate()
     assert not (state / "journal").exists()
 
 

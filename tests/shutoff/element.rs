@@ -75,9 +75,10 @@ fn a_backup_is_not_called_by_what_failed_under_a_demand_that_is_gone() {
     bench.set(GAS, 60.0);
     bench.run(5);
     bench.drive(VALVE).jammed = false;
-    // The journal of another site file: the trip is not in it, the element's failure is.
+    // A journal in which the element's failure is and what demanded it is not.
     let mut standing = bench.folded();
     standing.trips.clear();
+    standing.demanded.clear();
     bench.site = davy::safety::Site::new(std::sync::Arc::clone(&bench.plan), &standing, bench.now);
     assert_eq!(bench.site.standing().failed.len(), 0);
     assert_eq!(bench.site.demands().iter().filter(|d| **d == Demand::Trip).count(), 0);

@@ -11,5 +11,7 @@
 mod bench;
 mod bypass;
 mod element;
+mod first_out;
 mod lockout;
 mod proof_test;
+mod start;

@@ -245,7 +245,7 @@ impl Account {
         let plan = Arc::clone(&self.plan);
         self.failures[device] = 0;
         for (point, reading) in readings {
-            self.told[*point] = Some(*reading);
+            self.told[*point] = Some(self.taken(*point, *reading, now));
             self.read(*point, now);
         }
         for (id, element) in plan.elements.iter() {
@@ -290,13 +290,19 @@ impl Account {
     }
 
     /// Looks at what a point read last.
-    fn read(&mut self, point: PointId, now: Mono) {
-        let plan = Arc::clone(&self.plan);
-        let Some(mut reading) = self.told[point] else { return };
-        let until = self.calibrating.get(plan.points[point].tag.as_str()).copied();
-        if until.is_some_and(|until| now < until) && is_taken_for_calibration(reading.quality) {
+    /// What comes while a point is calibrated is marked when it comes.
+    fn taken(&self, point: PointId, mut reading: Reading, now: Mono) -> Reading {
+        let until = self.calibrating.get(self.plan.points[point].tag.as_str());
+        if until.is_some_and(|until| now < *until) && is_taken_for_calibration(reading.quality) {
             reading.quality = Quality::Uncertain(Doubt::Calibrating);
         }
+        reading
+    }
+
+    fn read(&mut self, point: PointId, now: Mono) {
+        let plan = Arc::clone(&self.plan);
+        let Some(reading) = self.told[point] else { return };
+        let until = self.calibrating.get(plan.points[point].tag.as_str()).copied();
         let just_over = until.filter(|until| now >= *until && now < *until + CALIBRATION_SLACK);
         for alarm in &plan.points[point].alarms {
             let says = says(&plan, *alarm, &reading);

@@ -1,7 +1,7 @@
 //! The state folder: lock and format.
 
 use crate::helpers::*;
-use davy::io::files::{State, StateError};
+use davy::io::files::{self, State, StateError};
 use std::fs;
 
 #[test]
@@ -60,4 +60,43 @@ fn a_marker_that_a_power_cut_left_unfinished_keeps_no_agent_from_its_work() {
         drop(State::lock(dir.path()).unwrap());
         assert_eq!(fs::read_to_string(&marker).unwrap().trim(), "davy state 1");
     }
+}
+
+#[test]
+fn a_folder_whose_lock_file_was_removed_is_in_use_all_the_same() {
+    let dir = TempDir::new();
+    let held = State::lock(dir.path()).unwrap();
+    std::fs::remove_file(dir.path().join("lock")).unwrap();
+    assert!(matches!(State::lock(dir.path()), Err(StateError::InUse { .. })));
+    assert!(!files::is_free(dir.path()));
+    drop(held);
+    // A process that another test is just starting holds what this one has open until it becomes its program.
+    wait("the folder to be free", || files::is_free(dir.path()));
+}
+
+#[test]
+fn what_is_written_does_not_land_where_a_link_leads() {
+    let dir = TempDir::new();
+    let victim = dir.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, dir.path().join("ledger.new")).unwrap();
+    files::replace(&dir.path().join("ledger"), b"{}").unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!(std::fs::read_to_string(dir.path().join("ledger")).unwrap(), "{}");
+    assert!(files::create(&dir.path().join("victim")).is_ok());
+    std::os::unix::fs::symlink(&victim, dir.path().join("led")).unwrap();
+    assert!(files::create(&dir.path().join("led")).is_err());
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
+    let dir = TempDir::new();
+    drop(State::lock(dir.path()).unwrap());
+    for name in ["FORMAT", "lock"] {
+        let path = dir.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    }
+    assert!(State::lock(dir.path()).is_err(), "an error, and not for ever");
 }

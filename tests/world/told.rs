@@ -121,7 +121,8 @@ fn alarm(change: &AlarmChange) -> String {
 
 fn trip(change: &TripChange) -> String {
     if !change.tripped {
-        return format!("reset by {}", change.who.as_ref().map_or("nobody", |who| &who.name));
+        let Some(who) = &change.who else { return format!("gone: {}", change.text.en) };
+        return format!("reset by {}", who.name);
     }
     let first = change.first_out.as_deref().unwrap_or("what is not known");
     format!(
@@ -188,6 +189,9 @@ fn calibration(change: &CalibrationChange) -> String {
     let by = change.by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
     match change.begun {
         true if change.planned == Span::ZERO => format!("calibration begins{by}"),
+        true if change.remaining < change.planned => {
+            format!("calibration goes on: {} left of {}", change.remaining, change.planned)
+        }
         true => format!("calibration begins{by}, planned for {}", change.planned),
         false => format!("calibration ends{by}"),
     }

@@ -53,7 +53,10 @@ impl Home {
                     Err(e) => StartError::Journal(e),
                 }
             }
-            Err(e @ StateError::Unwritable { .. }) if files::is_free(&dir) => StartError::State(e),
+            // What another version wrote is not ours to touch, and no reason to leave a mine unguarded.
+            Err(e @ (StateError::Unwritable { .. } | StateError::Format { .. })) if files::is_free(&dir) => {
+                StartError::State(e)
+            }
             Err(e) => return Err(StartError::State(e)),
         };
         Home::spare(plan, held, why, journal)

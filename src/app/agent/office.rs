@@ -3,6 +3,7 @@
 
 use crate::io::buffer::Buffer;
 use crate::io::clock::Clock;
+use crate::io::files::{self, State};
 use crate::io::room::Door;
 use crate::io::{local, uplink};
 use crate::model::plan::{Destination, Plan};
@@ -117,8 +118,17 @@ async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: Path
         door.tell(Body::Trouble(Trouble { code: "command-socket", detail: String::new(), raised, text }));
     };
     let mut said = false;
+    // The folder that is locked; and the lock of one that has taken its place.
+    let (mut ours, mut held) = (files::identity(&dir), None);
     loop {
-        match socket.take().unwrap_or_else(|| local::open(&dir)) {
+        let opened = socket.take().unwrap_or_else(|| {
+            if files::identity(&dir) != ours {
+                held = Some(State::lock(&dir).map_err(|e| e.to_string())?);
+                ours = files::identity(&dir);
+            }
+            local::open(&dir)
+        });
+        match opened {
             Ok(socket) => {
                 said = false;
                 tell(false, Text::new("命令套接字恢复正常", "the command socket works again"));

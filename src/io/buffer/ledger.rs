@@ -9,12 +9,11 @@
 //! ```
 
 use super::Cursors;
-use crate::io::files::replace;
+use crate::io::files::{open_plain, replace};
 use crate::model::record::Seq;
 use crate::record::chain::Digest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
@@ -45,7 +44,7 @@ impl Ledger {
     /// What the system says, or that the file holds no ledger.
     pub(super) fn read(path: &Path) -> io::Result<Option<Ledger>> {
         let mut text = String::new();
-        match File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)) {
+        match open_plain(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)) {
             Ok(_) => parse(&text).map(Some).ok_or_else(|| ErrorKind::InvalidData.into()),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),

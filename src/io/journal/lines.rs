@@ -1,5 +1,6 @@
 //! The journal's files as they lie in their folder: their names, and their lines read one by one within a bound.
 
+use crate::io::files::open_plain;
 use crate::model::record::Seq;
 use crate::record::entry::SEQ_MAX;
 use std::fs::{self, File};
@@ -73,7 +74,7 @@ pub(super) struct Lines<F> {
 impl Lines<File> {
     /// Reads `path` from `offset`, which is where a line begins.
     pub(super) fn open(path: &Path, offset: u64) -> io::Result<Lines<File>> {
-        let mut file = File::open(path)?;
+        let mut file = open_plain(path)?;
         file.seek(SeekFrom::Start(offset))?;
         let len = file.metadata()?.len();
         Ok(Lines::new(file, offset, len))

@@ -3,13 +3,13 @@
 //! all, and told. Every line in it that can still be read counts for what stands: a trip that was latched stays so.
 
 use super::lines::{Line, Lines, Place, list};
-use crate::io::files::{set_aside, sync_folder};
+use crate::io::files::{open_plain, set_aside, sync_folder};
 use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble};
 use crate::model::time::{Now, Wall};
 use crate::record::chain::{Check, Digest};
 use crate::record::entry::{self, Entry, STANDING, standing_part};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ pub(super) fn scan(folder: &Path, now: Now, told: Seq) -> io::Result<Found> {
     }
     if let Some(newest) = places.last() {
         // What a process wrote that was killed before its fsync can be read, and yet a power cut would take it.
-        File::open(&newest.path)?.sync_all()?;
+        open_plain(&newest.path)?.sync_all()?;
         sync_folder(folder)?;
     }
     let mut walk = Walk::new(now);

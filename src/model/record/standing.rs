@@ -24,6 +24,8 @@ pub struct Standing {
     pub calibrations: BTreeMap<String, CalibrationStanding>,
     /// Elements under demand that failed, so that their backup is demanded too.
     pub failed: BTreeSet<String>,
+    /// Elements that trips have demanded, each with these trips, until nothing is demanded of it any more.
+    pub demanded: BTreeMap<String, Vec<String>>,
     /// By area id: its incidents.
     pub incidents: BTreeMap<String, IncidentStanding>,
     /// By area id: the colour that was told last.
@@ -73,7 +75,8 @@ pub struct BypassStanding {
 /// The calibrations of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CalibrationStanding {
-    /// The planned time of the one that goes on.
+    /// The planned time of the one that goes on: what was left of it when that was last told, at the last of `begun`. Zero
+    /// where nobody ordered it.
     pub planned: Option<Span>,
     /// When the last ones began, oldest first.
     pub begun: Vec<Wall>,
@@ -86,7 +89,7 @@ impl CalibrationStanding {
     /// Takes in a begin or an end.
     pub fn apply(&mut self, at: Wall, change: &CalibrationChange) {
         let again = self.planned.is_some();
-        self.planned = change.begun.then_some(change.planned);
+        self.planned = change.begun.then_some(change.remaining);
         if change.begun {
             CalibrationStanding::begin(&mut self.begun, at, again);
         }
@@ -194,10 +197,7 @@ impl Standing {
             Body::Calibration(c) => {
                 self.calibrations.entry(c.point.clone()).or_default().apply(record.at.wall, c);
             }
-            Body::Element(e) if e.demand == Demand::Trip && e.backup.is_some() => {
-                self.failed.insert(e.tag.clone());
-            }
-            Body::Element(e) => drop(self.failed.remove(&e.tag)),
+            Body::Element(e) => self.apply_element(&e.tag, e.demand, &e.trips, e.backup.is_some()),
             Body::Incident(change) => self.apply_incident(change),
             Body::Grade(change) => {
                 self.grades.insert(change.area.clone(), change.grade.colour);
@@ -229,6 +229,21 @@ impl Standing {
                 let proven = done.proven().map(|tag| (tag.to_owned(), record.at.wall));
                 self.proven.extend(proven);
             }
+        }
+    }
+
+    /// Takes in what is demanded of an element, by which trips, and whether its backup stands in for it. A demand that no
+    /// trip knows of any more goes on until nothing is demanded.
+    pub fn apply_element(&mut self, tag: &str, demand: Demand, trips: &[String], backed_up: bool) {
+        if demand == Demand::Trip && backed_up {
+            self.failed.insert(tag.to_owned());
+        } else {
+            self.failed.remove(tag);
+        }
+        if demand == Demand::None {
+            self.demanded.remove(tag);
+        } else if !trips.is_empty() {
+            self.demanded.insert(tag.to_owned(), trips.to_vec());
         }
     }
 

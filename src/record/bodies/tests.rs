@@ -75,6 +75,37 @@ fn what_was_measured_of_an_element_has_these_bytes() {
 }
 
 #[test]
+fn what_is_demanded_stands_until_nothing_is_demanded_whichever_trips_are_still_known() {
+    let told = |demand, trips: &[&str]| {
+        let mut record = element("valve", demand, None);
+        if let Body::Element(change) = &mut record.body {
+            change.trips = trips.iter().map(|&t| t.to_owned()).collect();
+        }
+        record
+    };
+    let steps = [
+        (told(Demand::Trip, &[]), None),
+        (told(Demand::Trip, &["a", "b"]), Some(vec!["a".to_owned(), "b".to_owned()])),
+        (told(Demand::Trip, &[]), Some(vec!["a".to_owned(), "b".to_owned()])),
+        (told(Demand::None, &[]), None),
+    ];
+    let mut chain = Chain::start("mine-1", 1);
+    let (mut by_record, mut by_line) = (Standing::default(), Standing::default());
+    for (record, expected) in steps {
+        by_record.apply(&record);
+        let entry = Entry::parse(chain.next(&record).as_bytes()).unwrap();
+        entry::standing_apply(&mut by_line, &entry);
+        assert_eq!(by_record.demanded.get("valve"), expected.as_ref());
+        assert_eq!(by_line, by_record);
+        let mut again = Standing::default();
+        for line in chain.snapshot(Now::default(), &by_record) {
+            entry::standing_apply(&mut again, &Entry::parse(line.as_bytes()).unwrap());
+        }
+        assert_eq!(again, by_record);
+    }
+}
+
+#[test]
 fn proof_test_has_these_bytes() {
     let stroke = StrokeFound {
         tag: "valve".to_owned(),

@@ -34,6 +34,7 @@ pub(super) fn calibration(b: &CalibrationChange) -> Value {
         "by": b.by,
         "planned_ms": b.planned.ms(),
         "point": b.point,
+        "remaining_ms": b.remaining.ms(),
         "text": both(&b.text),
     })
 }
@@ -72,11 +73,14 @@ fn read_sign(body: &Value) -> Option<(Sign, bool)> {
 }
 
 fn read_calibration(body: &Value) -> Option<CalibrationChange> {
+    let planned = body.get("planned_ms")?.as_u64()?;
+    let remaining = body.get("remaining_ms").and_then(Value::as_u64).unwrap_or(planned);
     Some(CalibrationChange {
         point: String::new(),
         area: String::new(),
         begun: body.get("begun")?.as_bool()?,
-        planned: Span::from_ms(body.get("planned_ms")?.as_u64()?),
+        planned: Span::from_ms(planned),
+        remaining: Span::from_ms(remaining),
         by: None,
         text: Text::default(),
     })
@@ -125,6 +129,7 @@ pub(super) mod tests {
             area: "face".to_owned(),
             begun: true,
             planned: Span::from_secs(600),
+            remaining: Span::from_secs(600),
             by: Some("li".to_owned()),
             text: Text::new("标校", "calibration"),
         }
@@ -138,7 +143,7 @@ pub(super) mod tests {
         );
         assert_eq!(
             calibration(&calibration_record()).to_string(),
-            r#"{"area":"face","begun":true,"by":"li","planned_ms":600000,"point":"face.t0","text":{"en":"calibration","zh":"标校"}}"#,
+            r#"{"area":"face","begun":true,"by":"li","planned_ms":600000,"point":"face.t0","remaining_ms":600000,"text":{"en":"calibration","zh":"标校"}}"#,
         );
     }
 }

@@ -279,10 +279,12 @@ fn any_standing_record() -> impl Strategy<Value = Record> {
         (0..2u8, prop::sample::select(Sign::ALL.as_slice()), any::<bool>()).prop_map(|(n, sign, raised)| {
             Body::Anomaly(Anomaly { key: format!("p{n}"), sign, raised, ..anomaly_record() })
         });
-    let calibration = (0..2u8, any::<bool>(), 0..u64::MAX / 1000).prop_map(|(n, begun, ms)| {
-        let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
-        Body::Calibration(CalibrationChange { point, begun, planned, ..calibration_record() })
-    });
+    let calibration =
+        (0..2u8, any::<bool>(), 0..u64::MAX / 1000, 0..=2u64).prop_map(|(n, begun, ms, share)| {
+            let (point, planned) = (format!("p{n}"), Span::from_ms(ms));
+            let remaining = Span::from_ms(ms / 2 * share);
+            Body::Calibration(CalibrationChange { point, begun, planned, remaining, ..calibration_record() })
+        });
     let other = ".*".prop_map(|reason| Body::Ended { reason });
     (any::<i64>(), prop_oneof![alarm, trip, sign, calibration, other, graded::tests::any_body()])
         .prop_map(|(ms, body)| Record { at: Now { mono: Mono::from_us(1), wall: Wall::from_ms(ms) }, body })

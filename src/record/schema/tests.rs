@@ -24,12 +24,13 @@ use crate::record::telemetry::Gathering;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 17] = [
     "attempts",
     "backup",
     "bypasses",
     "calibrations",
     "dead_us",
+    "demanded",
     "escalated",
     "escalated_only",
     "failed",
@@ -37,6 +38,7 @@ const OPTIONAL: [&str; 15] = [
     "incidents",
     "permits",
     "proven",
+    "remaining_ms",
     "tests",
     "signs",
     "travel_us",
@@ -168,6 +170,7 @@ fn records() -> Vec<Record> {
         area: "face".to_owned(),
         begun: true,
         planned: Span::from_secs(600),
+        remaining: Span::from_secs(600),
         by: Some("li".to_owned()),
         text: text.clone(),
     };
@@ -306,6 +309,7 @@ fn standing() -> Standing {
         alarms: BTreeMap::from([("a:trip".to_owned(), alarm)]),
         trips: BTreeMap::from([("gas-off".to_owned(), trip)]),
         failed: ["valve".to_owned()].into(),
+        demanded: BTreeMap::from([("valve".to_owned(), vec!["gas-off".to_owned()])]),
         bypasses: BTreeMap::from([("a:trip".to_owned(), bypass)]),
         signs: BTreeMap::from([(("face.t0".to_owned(), Sign::Frozen), Wall::from_ms(0))]),
         calibrations: BTreeMap::from([(
@@ -390,7 +394,7 @@ fn a_payload_that_lacks_or_distorts_a_field_is_refused() {
                 "{name} of {event}"
             );
             let mut distorted = event.clone();
-            distorted["body"][name] = json!({ "no": ["such"] });
+            distorted["body"][name] = json!({ "no": [["such"]] });
             assert_ne!(faults(&root, &reference("event"), &distorted), [""; 0], "{name} of {event}");
         }
     }

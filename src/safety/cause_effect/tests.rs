@@ -245,6 +245,19 @@ fn the_hold_of_a_reset_begins_after_the_trip_and_a_reset_forgets_what_came_first
 }
 
 #[test]
+fn a_vote_that_still_stands_at_a_reset_has_its_whole_delay_again() {
+    let t = Trip { reset_needs: vec![0], delay: Span::from_secs(5), ..trip(1, 2, OnBad::Ignore) };
+    let mut life = TripLife::restored(&t, None);
+    life.step(secs(0), &t, &[SAFE, HIGH]);
+    assert!(life.step(secs(5), &t, &[SAFE, HIGH]).is_some());
+    life.reset();
+    for s in 100..105 {
+        assert_eq!(life.step(secs(s), &t, &[SAFE, HIGH]), None, "{s}");
+    }
+    assert!(life.step(secs(105), &t, &[SAFE, HIGH]).is_some());
+}
+
+#[test]
 fn a_permissive_need_not_be_acknowledged() {
     let t = Trip { permissives: vec![AlarmId::from_usize(9)], ..trip(1, 1, OnBad::Vote) };
     let mut life = TripLife::restored(&t, Some(&TripStanding { tripped: true, ..TripStanding::default() }));

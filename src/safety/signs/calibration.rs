@@ -6,7 +6,7 @@ use crate::model::sign::{Knob, Settings};
 use crate::model::table::PointId;
 use crate::model::time::{Mono, Span};
 
-/// A calibration is over when the device has not spoken of it for so long.
+/// A calibration that nobody ordered is over when the device has not spoken of it for so long.
 const QUIET: Span = Span::from_secs(60);
 
 /// A reading stands for the time since the last one, and for no more than this: nobody knows what was in a gap.
@@ -24,6 +24,8 @@ pub(super) struct Calibration {
     pub(super) since: Mono,
     /// How long it may take, where a person ordered it.
     pub(super) planned: Option<Span>,
+    /// What was left of that when it was last told.
+    pub(super) told: Span,
     /// When the point was last heard to be calibrated.
     pub(super) heard: Mono,
     last: Option<Mono>,
@@ -42,6 +44,7 @@ impl Calibration {
         Calibration {
             since: now,
             planned,
+            told: planned.unwrap_or(Span::ZERO),
             heard: now,
             last: None,
             zero: Span::ZERO,
@@ -53,14 +56,35 @@ impl Calibration {
         }
     }
 
-    /// Whether it was ordered, and its time is not over.
-    pub(super) fn is_ordered(&self, now: Mono) -> bool {
-        self.planned.is_some_and(|planned| now.since(self.since) < planned)
+    /// The device goes on by itself where the time that a person has planned was over just before: gas that was seen has
+    /// been seen.
+    pub(super) fn gone_on(self, over: &Calibration) -> Calibration {
+        let Calibration { last, zero, level, plateau, best, .. } = *over;
+        Calibration { last, zero, level, plateau, best, ..self }
     }
 
-    /// Whether it is over by itself.
+    /// Whether it was ordered, and its time is not over.
+    pub(super) fn is_ordered(&self, now: Mono) -> bool {
+        self.left(now) > Span::ZERO
+    }
+
+    /// What is left of its time, where it was ordered.
+    pub(super) fn left(&self, now: Mono) -> Span {
+        let planned = self.planned.unwrap_or(Span::ZERO);
+        Span::from_us(planned.us().saturating_sub(now.since(self.since).us()))
+    }
+
+    /// Whether it is over by itself: its time, where it was ordered; else the device speaks of it no more.
     pub(super) fn is_over(&self, now: Mono) -> bool {
-        !self.is_ordered(now) && now.since(self.heard) >= QUIET
+        match self.planned {
+            Some(_) => !self.is_ordered(now),
+            None => !self.was_just_heard(now),
+        }
+    }
+
+    /// Whether the device has spoken of it lately.
+    pub(super) fn was_just_heard(&self, now: Mono) -> bool {
+        now.since(self.heard) < QUIET
     }
 
     /// Takes in a reading of the time of calibration.
@@ -128,9 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_goes_on_beyond_the_planned_time_has_seen_the_gas_that_it_has_seen() {
+        let (settings, at) = (Settings::default(), |s: u64| Mono::from_us(s * 1_000_000));
+        let mut ordered = Calibration::new(at(0), Some(Span::from_secs(240)), Vec::new());
+        for second in 0..240 {
+            ordered.heard(at(second), Some(if second < 100 { 0.0 } else { 2.0 }), 1.0, &settings);
+        }
+        assert_eq!(ordered.lacks(&settings), 0.0);
+        let begins = |second: u64| Calibration::new(at(second), None, Vec::new()).gone_on(&ordered);
+        assert_eq!(begins(241).lacks(&settings), 0.0);
+        assert_eq!((begins(241).since, begins(241).planned), (at(241), None));
+        assert!(ordered.was_just_heard(at(241)) && !ordered.was_just_heard(at(299)));
+    }
+
+    #[test]
     fn it_is_over_when_nobody_speaks_of_it_or_its_time_has_passed() {
         let at = |s: u64| Mono::from_us(s * 1_000_000);
-        let ordered = Calibration::new(at(0), Some(Span::from_secs(600)), Vec::new());
+        let mut ordered = Calibration::new(at(0), Some(Span::from_secs(600)), Vec::new());
+        ordered.heard(at(599), Some(0.0), 1.0, &Settings::default());
         assert!(ordered.is_ordered(at(599)) && !ordered.is_over(at(599)));
         assert!(!ordered.is_ordered(at(600)) && ordered.is_over(at(600)));
         let device = Calibration::new(at(0), None, Vec::new());

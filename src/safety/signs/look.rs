@@ -7,11 +7,12 @@ use super::track::Track;
 use super::window::{count, seconds};
 use super::{Finding, Of, Out, Signs, offset, words};
 use crate::model::plan::Plan;
-use crate::model::point::{Doubt, Fault, Quality, Reading, Unit};
+use crate::model::point::{Doubt, Fault, Quality, Reading, Text, Unit};
 use crate::model::record::{Body, CalibrationStanding, Standing, Who};
 use crate::model::sign::{Anomaly, CalibrationChange, Knob, Side, Sign};
 use crate::model::table::{BusId, PointId};
 use crate::model::time::{Mono, Now, Span, Wall};
+use crate::safety::bypass::SLACK;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Signs {
@@ -204,8 +205,10 @@ impl Signs {
                 // A clock that stands before its begin says nothing: it is no excuse any more.
                 let gone = u64::try_from(now.wall.ms().saturating_sub(begun.ms())).unwrap_or(u64::MAX);
                 let left = Span::from_ms(planned.ms().saturating_sub(gone));
-                let planned = (planned > Span::ZERO).then_some(left);
-                track.calibration = Some(Box::new(Calibration::new(now.mono, planned, Vec::new())));
+                let ordered = (planned > Span::ZERO).then_some(left);
+                let mut going_on = Calibration::new(now.mono, ordered, Vec::new());
+                going_on.told = planned;
+                track.calibration = Some(Box::new(going_on));
                 self.calibrating.insert(id);
                 self.keep_ordered(id, now.mono);
             }
@@ -215,7 +218,7 @@ impl Signs {
     pub(super) fn calibrations(&self, plan: &Plan, standing: &mut Standing) {
         for (id, begun) in &self.calibrated {
             let going = self.tracks[*id].as_ref().and_then(|t| t.calibration.as_ref());
-            let planned = going.map(|c| c.planned.unwrap_or(Span::ZERO));
+            let planned = going.map(|c| c.told);
             let tag = plan.points[*id].tag.to_string();
             standing.calibrations.insert(tag, CalibrationStanding { planned, begun: begun.clone() });
         }
@@ -231,7 +234,9 @@ impl Signs {
     ) {
         let mut found = Vec::new();
         let Some(track) = &self.tracks[id] else { return };
-        if let Some((score, seen)) = track.is_high_or_rising() {
+        let goes_on =
+            planned.is_none() && track.timed_out.as_ref().is_some_and(|it| it.was_just_heard(out.now.mono));
+        if let Some((score, seen)) = track.is_high_or_rising().filter(|_| !goes_on) {
             let seen = words::calibration_on_rise(&seen);
             let from = out.now.mono - Span::from_secs(60);
             found.push(track.finding(Sign::CalibrationOnRise, score, from, seen));
@@ -257,18 +262,21 @@ impl Signs {
         let calibration = Calibration::new(out.now.mono, planned, others);
         if let Some(track) = &mut self.tracks[id] {
             track.interrupt();
+            let calibration = match track.timed_out.take().filter(|_| goes_on) {
+                Some(over) => calibration.gone_on(&over),
+                None => calibration,
+            };
             track.calibration = Some(Box::new(calibration));
             self.calibrating.insert(id);
         }
-        let text = words::calibration_begins(planned);
-        tell_calibration(id, true, planned, by, text, out);
+        let (text, planned) = (words::calibration_begins(planned), planned.unwrap_or(Span::ZERO));
+        tell_calibration(id, true, (planned, planned), by, text, out);
         self.note_all(found, out);
     }
 
-    /// Once a second: those that last too long, or with whom a neighbour rises, or that are over.
+    /// Once a second: those that last too long, or with whom a neighbour rises.
     pub(super) fn look_at_calibrations(&mut self, out: &mut Out<'_>, found: &mut Vec<Finding>) {
         for id in self.calibrating.clone() {
-            self.keep_ordered(id, out.now.mono);
             let Some(track) = &self.tracks[id] else { continue };
             let Some(calibration) = &track.calibration else { continue };
             let settings = &track.of.settings;
@@ -288,8 +296,28 @@ impl Signs {
                     found.push(Finding { others: vec![*other], ..finding });
                 }
             }
+        }
+    }
+
+    /// On every tick: those that are over, and those that the wall clock would prolong because it was set back.
+    pub(super) fn time_calibrations(&mut self, out: &mut Out<'_>, found: &mut Vec<Finding>) {
+        for id in self.calibrating.clone() {
+            let Some(calibration) = self.tracks[id].as_mut().and_then(|t| t.calibration.as_mut()) else {
+                continue;
+            };
             if calibration.is_over(out.now.mono) {
                 found.extend(self.end_calibration(id, None, out));
+                continue;
+            }
+            let (Some(planned), Some(begun)) = (calibration.planned, self.calibrated.get_mut(&id)) else {
+                continue;
+            };
+            let told = begun.last().copied().unwrap_or_default().after(calibration.told);
+            let left = calibration.left(out.now.mono);
+            if told.since(out.now.wall) > left + SLACK {
+                calibration.told = left;
+                CalibrationStanding::begin(begun, out.now.wall, true);
+                tell_calibration(id, true, (planned, left), None, words::calibration_goes_on(left), out);
             }
         }
     }
@@ -313,6 +341,22 @@ impl Signs {
     pub(crate) fn finish_calibration(&mut self, id: PointId, who: &Who, out: &mut Out<'_>) {
         let found = self.end_calibration(id, Some(who.name.clone()), out);
         self.note_all(found.into_iter().collect(), out);
+    }
+
+    /// Since when a point is being calibrated by order, where it is.
+    pub(crate) fn out_since(&self, id: PointId) -> Option<Wall> {
+        let begun = self.calibrated.get(&id).filter(|_| self.is_excused(id))?;
+        begun.last().copied()
+    }
+
+    /// A calibration may not go on, for the reason that `text` gives, and through no fault of who does it.
+    pub(crate) fn call_off(&mut self, id: PointId, text: Text, out: &mut Out<'_>) {
+        self.calibrating.remove(&id);
+        self.ordered.remove(&id);
+        if let Some(over) = self.tracks[id].as_mut().and_then(|track| track.calibration.take()) {
+            let planned = over.planned.unwrap_or(Span::ZERO);
+            tell_calibration(id, false, (planned, over.left(out.now.mono)), None, text, out);
+        }
     }
 
     /// Whether a point is being calibrated by order, within the planned time.
@@ -369,12 +413,15 @@ impl Signs {
         }
         let seen = calibration.seen();
         let text = words::calibration_ends(out.now.mono.since(calibration.since), seen);
-        tell_calibration(id, false, calibration.planned, by, text, out);
-        let track = self.tracks[id].as_ref()?;
+        let (planned, left) = (calibration.planned.unwrap_or(Span::ZERO), calibration.left(out.now.mono));
+        tell_calibration(id, false, (planned, left), by.clone(), text, out);
+        let track = self.tracks[id].as_mut()?;
+        let since = calibration.since;
+        track.timed_out = Some(calibration).filter(|it| it.planned.is_some() && by.is_none());
         let bad = lacks > 0.0 && track.of.scale.is_some();
         bad.then(|| {
             let seen = words::calibration_shape(seen);
-            track.finding(Sign::CalibrationShape, 1.0 + lacks, calibration.since, seen)
+            track.finding(Sign::CalibrationShape, 1.0 + lacks, since, seen)
         })
     }
 
@@ -456,9 +503,9 @@ fn share(group: &[PointId], lines: &BTreeMap<BusId, (usize, usize)>, out: &Out<'
 fn tell_calibration(
     id: PointId,
     begun: bool,
-    planned: Option<Span>,
+    (planned, remaining): (Span, Span),
     by: Option<String>,
-    text: crate::model::point::Text,
+    text: Text,
     out: &mut Out<'_>,
 ) {
     let point = &out.plan.points[id];
@@ -466,7 +513,8 @@ fn tell_calibration(
         point: point.tag.to_string(),
         area: out.plan.areas[point.area].tag.to_string(),
         begun,
-        planned: planned.unwrap_or(Span::ZERO),
+        planned,
+        remaining,
         by,
         text,
     };

@@ -33,6 +33,8 @@ pub(super) struct Track {
     pub(super) fall: Step,
     clamp: Clamp,
     pub(super) calibration: Option<Box<Calibration>>,
+    /// The last one that was ordered and whose time was over.
+    pub(super) timed_out: Option<Box<Calibration>>,
     /// Its last good reading.
     pub(super) last: Option<Seen>,
     quality: Quality,
@@ -71,6 +73,7 @@ impl Track {
             fall: Step::default(),
             clamp: Clamp::default(),
             calibration: None,
+            timed_out: None,
             last: None,
             quality: Quality::Bad(Fault::NotHeard),
             gap: None,

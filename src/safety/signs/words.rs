@@ -125,6 +125,14 @@ pub(super) fn calibration_begins(planned: Option<Span>) -> Text {
     }
 }
 
+pub(super) fn calibration_goes_on(left: Span) -> Text {
+    let (zh, en) = long(left);
+    Text::new(
+        format!("时钟被回拨, 标校还剩 {zh}, 不因此延长"),
+        format!("the clock was set back; {en} are left of the calibration all the same"),
+    )
+}
+
 pub(super) fn calibration_ends(lasted: Span, (zero, gas): (f64, f64)) -> Text {
     let (zh, en) = long(lasted);
     Text::new(
