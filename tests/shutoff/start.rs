@@ -88,7 +88,7 @@ fn a_trip_that_the_new_file_does_not_have_is_told_and_its_valve_stays_shut_until
     }
     bench.run(60);
     assert_eq!(bench.demand(VALVE), Demand::Trip);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     bench.run(5);
     order(Verb::Reset { target: VALVE.to_owned() }, &mut bench);
     assert_eq!(bench.demand(VALVE), Demand::None);
@@ -311,7 +311,8 @@ fn the_alarm_that_says_that_a_detector_is_bypassed_may_not_be_set_aside() {
     }));
     assert!(why.contains("out of the vote"), "{why}");
     assert!(
-        refusal(&bench.order(Verb::TakeOut { key: key.clone(), reason, second })).contains("out of the vote")
+        refusal(&bench.order(Verb::TakeOut { key: key.clone(), hours: None, reason, second }))
+            .contains("out of the vote")
     );
     assert!(bench.is_active(&key));
 }
