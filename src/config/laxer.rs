@@ -57,7 +57,15 @@ impl Compiler<'_> {
         let Some(gas) = gas.filter(|gas| gas.tag.as_str() == "methane") else { return };
         let share = match unit {
             Unit::PctLel => gas.lel_pct_vol.unwrap_or(100.0) / 100.0,
-            _ => 1.0,
+            Unit::PctVol
+            | Unit::Ppm
+            | Unit::MetrePerSecond
+            | Unit::Kilopascal
+            | Unit::Celsius
+            | Unit::Percent
+            | Unit::MilliAmpere
+            | Unit::Number
+            | Unit::State => 1.0,
         };
         for (key, most) in [("lock", FAN_LOCK), ("unlock", FAN_UNLOCK)] {
             let value = own.number(key).unwrap_or_default() * share;
