@@ -365,6 +365,8 @@ fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_h
     };
     reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
     assert!(desk.site.view(desk.now).trips[desk.plan.trip("face-cut").unwrap()].tripped);
+    desk.reads("face.section.live", 0.0);
+    desk.reads("face.return.live", 0.0);
     desk.pass(Span::from_secs(5));
     // It folds back: the device says less, and still that it is over its range.
     reads(&mut desk, 0.1, Quality::Uncertain(Doubt::OverRange));

@@ -80,7 +80,83 @@ fn all_is_every_page_once() {
     let all = of(&site, ALL);
     let titles = all.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).count();
     let plan = &site.plan;
-    assert_eq!(titles, plan.points.len() + plan.devices.len() + plan.elements.len() + plan.trips.len());
+    let groups = 1;
+    assert_eq!(
+        titles,
+        plan.areas.len()
+            + plan.points.len()
+            + plan.devices.len()
+            + plan.elements.len()
+            + plan.trips.len()
+            + groups
+    );
+}
+
+#[test]
+fn an_area_says_its_kind_its_risk_its_colours_its_incidents_and_the_way_of_its_air() {
+    let site = site(&[("[[gas]]", "[grades]\norange_after_min = 5\nred_areas = 0\n\n[[gas]]")]);
+    let page = of(&site, "face");
+    halves(&page);
+    for said in [
+        "An area of the kind cn-coal-face",
+        "Its inherent risk is blue",
+        "a combustible gas at or above 3.00 %vol",
+        "a gas at or beyond its trip for more than 30 min",
+        "a gas at or beyond its alarm for more than 5 min",
+        "2 of its points at or beyond their alarms at once",
+        "opens at the first of face.t0:alarm, face.t1:alarm, face.t2:alarm",
+        "seen live: face.section, face.return",
+        "The air that passes face.t1 passes face.t2 next, and fresh air joins",
+        "trips: face-cut",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("areas at once"), "the site turned that off: {page}");
+    assert!(
+        of(&site, "bottle-room").contains("bottle-room.lpg-1 and bottle-room.lpg-2 measure the same air")
+    );
+}
+
+#[test]
+fn a_group_says_how_it_votes_what_a_bypass_makes_of_it_and_which_trips_count_it() {
+    let site = site(&[]);
+    let page = of(&site, "heading-gas");
+    halves(&page);
+    for said in [
+        "One vote when 1oo2 [heading.t1:lock, heading.t2:lock]",
+        "a device's fault locks nothing",
+        "Cause heading.t1:lock: at or above 3.01 %vol; gone below 1.50 %vol",
+        "heading-gas: a member that is bypassed or calibrated counts as not true, and 1 of the others must still be",
+        "heading.t1 (methane): heading.t2",
+        "Counted by heading-fan-lock (gas lock of the local fan)",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[test]
+fn a_trip_says_what_a_bypass_makes_of_its_vote_who_guards_and_asks_for_each_value_once() {
+    let three = [("vote = \"1oo3\"", "vote = \"2oo3\"")];
+    let face = of(&site(&three), "face-cut");
+    assert!(
+        face.contains(
+            "face-cut: its heads stand in for one another; with one bypassed or calibrated 2oo3 becomes 1oo2"
+        ),
+        "{face}"
+    );
+    assert!(face.contains("face.t0 (methane): face.t1 or face.t2"), "{face}");
+    assert!(face.contains("(after a start: once the start hold of 1 min is over)"), "{face}");
+    assert!(face.contains("No reset while something that it cuts is seen live"), "{face}");
+    let lock = of(&site(&[]), "heading-fan-lock");
+    assert!(
+        lock.contains("heading-fan-lock: a member that is bypassed or calibrated counts as not true"),
+        "{lock}"
+    );
+    let boiler = of(&site(&[]), "boiler-shutoff");
+    assert!(boiler.contains("boiler-house.co (carbon-monoxide): there is none"), "{boiler}");
+    let heading = of(&site(&[]), "heading-cut");
+    let reset = heading.lines().find(|line| line.contains("Reset by a person")).unwrap();
+    assert_eq!(reset.matches("heading.t1 below 1.00 %vol").count(), 1, "{reset}");
 }
 
 #[test]

@@ -10,12 +10,13 @@ use davy::io::buffer::Cursors;
 use davy::io::clock::Clock;
 use davy::io::mqtt::{self, Connect, Packet, QoS, Subscribe, Wire};
 use davy::io::subscriber::{Message, Subscriber};
-use davy::io::uplink;
+use davy::io::uplink::{self, Source};
 use davy::model::plan::Destination;
 use davy::model::point::Tag;
 use davy::model::record::{Seq, Trouble};
 use davy::model::time::Span;
 use davy::record::payload::Identity;
+use davy::record::unrecorded::Unrecorded;
 use fake_buffer::{Store, line, seq_of};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -324,8 +325,9 @@ impl Running {
         let troubles = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&troubles);
         let report = move |trouble| heard.lock().unwrap().push(trouble);
-        let buffer = store.buffer.clone();
-        let task = tokio::spawn(uplink::run(destination, identity, buffer, Clock::start(), report, stopped));
+        let unrecorded = watch::channel(Unrecorded::default()).1;
+        let source = Source { identity, buffer: store.buffer.clone(), unrecorded };
+        let task = tokio::spawn(uplink::run(destination, source, Clock::start(), report, stopped));
         Running { stop, task, troubles }
     }
 

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use davy::io::buffer::Cursors;
 use davy::io::clock::Clock;
 use davy::io::mqtt::{self, ConnectReturnCode, MqttFault, Packet, Publish, Wire};
-use davy::io::uplink::{self, Dial, UplinkFault};
+use davy::io::uplink::{self, Dial, Source, UplinkFault};
 use davy::model::plan::Destination;
 use davy::model::point::Tag;
 use davy::model::record::{Seq, Trouble};
 use davy::model::time::Span;
+use davy::record::chain::Digest;
+use davy::record::entry::Entry;
 use davy::record::outbox::{EVENTS_WINDOW, TELEMETRY_WINDOW};
 use davy::record::payload::Identity;
+use davy::record::unrecorded::Unrecorded;
 use fake_buffer::{Store, seq_of};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -266,6 +269,55 @@ async fn a_changed_configuration_is_announced_on_the_connection_that_stands() {
     world.stop().await;
 }
 
+/// What the journal can't take of alarm `t1`, as its entry `seq` would be.
+fn not_taken(seq: u64) -> Entry {
+    let body = serde_json::json!({ "area": "face", "key": "t1:trip" });
+    let (kind, gateway, prev) = ("alarm".to_owned(), "gw".to_owned(), Digest::genesis("gw"));
+    Entry { seq: Seq(seq), boot: 7, gateway, at: Clock::start().now(), kind, body, prev }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_journal_can_not_take_is_told_at_once_ahead_of_a_backlog_and_what_is_retained_is_true() {
+    let world = World::start(&[Day::Good, Day::Slow, Day::Good]);
+    world.store.add_events(3);
+    world.until(|w| w.store.cursors().events == Seq(3)).await;
+    world.forget_and_disconnect().await;
+    let last_state = |w: &World| {
+        w.with_received(|received| {
+            let state = received.iter().rfind(|p| p.topic.ends_with("/state/alarm/t1:trip"));
+            state.map(|p| serde_json::from_slice::<serde_json::Value>(&p.payload).unwrap())
+        })
+    };
+    let told = |w: &World, topic: &str| w.topics().iter().filter(|t| **t == topic).count();
+    let loose = "davy/v1/gw/unrecorded/face/alarm";
+    world.store.add_events(60);
+    world.until(|w| w.store.cursors().events > Seq(3)).await;
+    let behind = world.store.cursors().events;
+    world.unrecorded.send_modify(|held| assert!(held.refused(Seq(63), &[not_taken(64)])));
+    world.until(|w| told(w, loose) == 1).await;
+    assert!(world.store.cursors().events < Seq(behind.0 + EVENTS_WINDOW as u64 + 10), "ahead of the backlog");
+    world.until(|w| w.store.cursors().events == Seq(63)).await;
+    let state = last_state(&world).unwrap();
+    assert_eq!((&state["recorded"], state.get("seq")), (&false.into(), None), "older events do not hide it");
+    let recording = |w: &World| {
+        w.with_received(|received| {
+            let status = received.iter().rfind(|p| p.topic.ends_with("/status")).unwrap();
+            !String::from_utf8_lossy(&status.payload).contains(r#""recording":false"#)
+        })
+    };
+    world.until(|w| !recording(w)).await;
+    world.forget_and_disconnect().await;
+    world.until(|w| told(w, loose) == 1 && last_state(w).is_some_and(|s| s["recorded"] == false)).await;
+    assert!(!recording(&world), "a new connection is told it again");
+    world.unrecorded.send_modify(|held| assert!(held.recorded()));
+    world.store.add_events(1);
+    world.until(|w| w.store.cursors().events == Seq(64) && recording(w)).await;
+    world.store.add_events(3);
+    world.until(|w| last_state(w).is_some_and(|s| s["seq"] == 67)).await;
+    assert_eq!(told(&world, loose), 1, "once");
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_stands_against_a_destination_goes_with_it() {
     let world = World::start(&[Day::Absent; 50]);
@@ -332,6 +384,7 @@ struct World {
     hang_up: watch::Sender<u32>,
     troubles: Arc<Mutex<Vec<Trouble>>>,
     identity: watch::Sender<Identity>,
+    unrecorded: watch::Sender<Unrecorded>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -362,9 +415,11 @@ impl World {
         let report = move |trouble| heard.lock().unwrap().push(trouble);
         let buffer = store.buffer.clone();
         let (identity, who) = watch::channel(identity());
-        let uplink = uplink::run_over(dial, destination, who, buffer, Clock::start(), report, stopped);
+        let (unrecorded, loose) = watch::channel(Unrecorded::default());
+        let source = Source { identity: who, buffer, unrecorded: loose };
+        let uplink = uplink::run_over(dial, destination, source, Clock::start(), report, stopped);
         let task = tokio::spawn(uplink);
-        World { store, broker, goodbyes, connections, hang_up, troubles, identity, stop, task }
+        World { store, broker, goodbyes, connections, hang_up, troubles, identity, unrecorded, stop, task }
     }
 
     /// Waits, within a virtual day.

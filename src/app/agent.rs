@@ -141,6 +141,7 @@ impl Agent {
         let office = Office {
             door: door.clone(),
             buffer: buffer.clone(),
+            unrecorded: journal.unrecorded(),
             plan: plan_rx,
             stop: stopped,
             clock,

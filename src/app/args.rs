@@ -123,7 +123,8 @@ pub struct Check {
     /// `human` with the words underlined, or `json` for tools.
     #[arg(long, value_enum, default_value = "human")]
     pub format: LogFormat,
-    /// Explain in words every rule about a point, device, valve, load, siren, trip or alarm; `all` explains the site.
+    /// Explain in words every rule about an area, point, device, valve, load, siren, lock, trip, group or alarm; `all`
+    /// explains the site.
     #[arg(long, value_name = "NAME", conflicts_with = "format")]
     pub explain: Option<String>,
 }

@@ -4,7 +4,7 @@
 use super::faults::{Fault, quoted};
 use super::read::{Cell, Row};
 use super::site::{Compiler, tag};
-use crate::model::plan::{Group, Member, OnBad};
+use crate::model::plan::{Group, Member, OnBad, Subject};
 use crate::model::point::Tag;
 use crate::model::table::AlarmId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,8 +148,31 @@ impl Compiler<'_> {
             });
         }
         let (tag, on_bad) = (ballot.tag.clone(), ballot.on_bad);
-        votes.groups.push(Group { tag, votes: ballot.votes, members, on_bad });
+        let alike = self.is_alike(&members, votes);
+        votes.groups.push(Group { tag, votes: ballot.votes, members, on_bad, alike });
         Some(votes.groups.len().saturating_sub(1))
+    }
+
+    /// Whether all that vote are heads of one gas held against the same kind of limit.
+    fn is_alike(&self, members: &[Member], votes: &Votes) -> bool {
+        let mut kinds = BTreeSet::new();
+        let mut left = members.to_vec();
+        while let Some(member) = left.pop() {
+            let cause = match member {
+                Member::Cause(n) => votes.causes.get(n).map(|cause| &self.plan.alarms[*cause]),
+                Member::Group(n) => {
+                    left.extend(votes.groups.get(n).into_iter().flat_map(|group| &group.members));
+                    continue;
+                }
+            };
+            let gas = cause.and_then(|alarm| match alarm.subject {
+                Subject::Point(point) => self.plan.points[point].gas.as_ref(),
+                Subject::Device(_) | Subject::Element(_) => None,
+            });
+            let (Some(alarm), Some(gas)) = (cause, gas) else { return false };
+            kinds.insert((gas.tag.as_str(), alarm.condition.to_string()));
+        }
+        kinds.len() == 1
     }
 
     /// Groups that no trip counts.

@@ -649,6 +649,11 @@ static TRIP: Shape = Shape {
             "who may take one of its causes out of the vote for a while; one at a time",
         ),
         Key::may(
+            "unguarded",
+            Kind::Flag,
+            "whether its last guard may be bypassed or calibrated too: somebody measures by hand meanwhile (default: no)",
+        ),
+        Key::may(
             "permissive",
             Kind::List(&Kind::Ref("an alarm (\"point:alarm\")"), 0, 64),
             "alarms that do not cause it and must be proven safe before a reset all the same",

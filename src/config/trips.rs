@@ -72,6 +72,7 @@ impl Compiler<'_> {
             effects,
             permissives,
             reset_hold: delay(row, "reset_hold_s"),
+            unguarded: row.flag("unguarded").unwrap_or(false),
         };
         self.lax_trip(row, &trip);
         Some(trip)

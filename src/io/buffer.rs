@@ -13,7 +13,7 @@ mod ledger;
 
 use super::clock::Clock;
 use super::files::{make_folder, sync_folder};
-use super::journal::JournalReader;
+use super::journal::{JournalReader, Known};
 use crate::model::record::{Body, Lane, Sample, Seq};
 use crate::model::time::Wall;
 use crate::record::entry::SEQ_MAX;
@@ -250,12 +250,14 @@ pub struct Desk {
     marks: watch::Sender<Marks>,
 }
 
-/// The last event that was told to anybody, as far as the ledger in `state_dir` says: the journal never gives its number
-/// again. A number that no journal comes to is damage.
+/// What the ledger in `state_dir` says of the journal: the last event that was told to anybody, whose number is never
+/// given again, and the last one that was read. A number that no journal comes to is damage.
 #[must_use]
-pub fn last_told(state_dir: &Path) -> Seq {
+pub fn last_told(state_dir: &Path) -> Known {
     let ledger = Ledger::read(&state_dir.join(ledger::NAME)).ok().flatten();
-    ledger.map(|ledger| ledger.last_event()).filter(|told| *told < SEQ_MAX).unwrap_or_default()
+    let ledger = ledger.unwrap_or_default();
+    let told = Some(ledger.last_event()).filter(|told| *told < SEQ_MAX).unwrap_or_default();
+    Known { told, last: ledger.last }
 }
 
 /// A buffer and the desk that will answer for it. The handle works at once; its questions wait for the start.

@@ -289,6 +289,24 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Writes these bytes over the beginning of the file `path`, which is made where there is none: where it is as long
+/// already even a full disk takes them.
+///
+/// # Errors
+/// What the system says.
+pub fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = O_NOFOLLOW | O_NONBLOCK;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .custom_flags(flags)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// Makes the names in the folder `dir` outlive a power cut.
 ///
 /// # Errors

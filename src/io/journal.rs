@@ -4,11 +4,12 @@
 //! ```text
 //! offer ──▶ queue ──▶ chained lines ──▶ one write and one fsync for all that wait ──▶ recorded rises, on_grown
 //!                          ▲                               │ the disk refuses
-//!                          └── kept in memory, tried again with back-off, trouble raised; what does not fit is
-//!                              counted and becomes a gap record
+//!                          └── kept in memory, tried again with back-off, trouble raised, copies told meanwhile; what
+//!                              does not fit is counted and becomes a gap record
 //! ```
 
 mod lines;
+mod mark;
 mod reader;
 mod scan;
 mod writer;
@@ -18,9 +19,11 @@ pub use reader::{Hole, JournalReader, Page};
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};
 use super::retry::Retry;
-use crate::model::record::{Body, PreviousEnd, Record, Seq, Standing, Trouble};
-use crate::model::time::Span;
+use crate::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing, Trouble};
+use crate::model::time::{Span, Wall};
 use crate::record::chain::{Chain, Digest};
+use crate::record::unrecorded::Unrecorded;
+use mark::{Left, Mark};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,8 +64,10 @@ struct JournalState {
 pub struct Journal {
     work: SyncSender<Work>,
     state: watch::Receiver<JournalState>,
+    unrecorded: watch::Receiver<Unrecorded>,
     folder: PathBuf,
     found: Seq,
+    altered: Option<Seq>,
 }
 
 /// What an opened journal says of the runs before.
@@ -78,6 +83,21 @@ pub struct Opened {
     pub notes: Vec<Body>,
     /// The last entry.
     pub last_seq: Seq,
+}
+
+/// What is known of the journal from elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The last entry that somebody was told.
+    pub told: Seq,
+    /// The last entry that was read, with its digest.
+    pub last: Option<(Seq, Digest)>,
+}
+
+impl From<Seq> for Known {
+    fn from(told: Seq) -> Known {
+        Known { told, last: None }
+    }
 }
 
 /// Why the journal can't be opened.
@@ -116,8 +136,8 @@ enum Work {
 impl Journal {
     /// Opens the journal in `state_dir`, which must be locked, and starts its thread. Nothing is written until the
     /// first record comes. `boot` names this run; `on_grown` is called on the journal's thread whenever more is
-    /// recorded, and must not wait. Somebody has entry `told`: where the journal ends before it, it goes on behind it,
-    /// because a number that names two entries hides one of them.
+    /// recorded, and must not wait. Somebody has entry `known.told`: where the journal ends before it, it goes on behind
+    /// it, because a number that names two entries hides one of them.
     ///
     /// # Errors
     /// [`JournalError`] where what lies there can't be read, or an unfinished end can't be cut off.
@@ -126,34 +146,41 @@ impl Journal {
         gateway: &str,
         boot: u64,
         clock: Clock,
-        told: Seq,
+        known: impl Into<Known>,
         on_grown: impl Fn(Seq) + Send + 'static,
     ) -> Result<Opened, JournalError> {
         let folder = state_dir.join("journal");
         let failed = |cause| JournalError { folder: folder.clone(), cause };
         make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
-        let found = scan::scan(&folder, clock.now(), told).map_err(failed)?;
+        let found = scan::scan(&folder, clock.now(), known.into()).map_err(failed)?;
         let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
         let chain = Chain::resume(gateway, boot, found.highest, prev);
         let last_seq = found.highest;
+        let mark = Mark::open(state_dir, gateway);
+        let mut notes = found.notes;
+        notes.extend(mark.before().map(|left| lost_at_the_end(left, found.last_wall, clock.now().wall)));
         let writer = Writer::new(&folder, chain, found.standing.clone(), found.file, clock);
         let (work, queue) = mpsc::sync_channel(QUEUE_MAX);
         let (news, state) = watch::channel(JournalState { recorded: last_seq, ..JournalState::default() });
+        let (copies, unrecorded) = watch::channel(Unrecorded::default());
         let desk = Desk {
             queue,
             news,
+            copies,
             writer,
             on_grown,
             clock,
             retry: Retry::new(BACK_OFF, BACK_OFF_MAX),
             last_lost: 0,
+            mark,
+            found: last_seq,
         };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
-            journal: Journal { work, state, folder, found: last_seq },
+            journal: Journal { work, state, unrecorded, folder, found: last_seq, altered: found.altered },
             standing: found.standing,
             previous_end: found.previous_end,
-            notes: found.notes,
+            notes,
             last_seq,
         })
     }
@@ -196,10 +223,16 @@ impl Journal {
         self.state.borrow().removed.clone()
     }
 
+    /// Copies of what the disk does not take, as long as it does not.
+    #[must_use]
+    pub fn unrecorded(&self) -> watch::Receiver<Unrecorded> {
+        self.unrecorded.clone()
+    }
+
     /// A reader of what is recorded.
     #[must_use]
     pub fn reader(&self) -> JournalReader {
-        JournalReader::new(&self.folder, self.state.clone(), self.found)
+        JournalReader::new(&self.folder, self.state.clone(), self.found, self.altered)
     }
 
     /// Writes down what was offered and ends the thread, waiting at most about `limit`.
@@ -236,15 +269,37 @@ impl Journal {
     }
 }
 
+/// What the run before had in memory and could not write down.
+fn lost_at_the_end(left: Left, last: Option<Wall>, now: Wall) -> Body {
+    let reason = if left.ended {
+        "the disk refused the journal until the agent ended; what waited in memory is lost"
+    } else {
+        "the disk refused the journal, and the agent was killed, crashed or lost its power: what waited in memory is \
+         lost, and more than was counted may have been"
+    };
+    Body::Gap(Gap {
+        lane: Lane::Event,
+        from: last.unwrap_or(now),
+        to: now,
+        count: left.waiting,
+        at_least: !left.ended,
+        reason: reason.to_owned(),
+    })
+}
+
 /// The journal's thread.
 struct Desk<F> {
     queue: Receiver<Work>,
     news: watch::Sender<JournalState>,
+    copies: watch::Sender<Unrecorded>,
     writer: Writer,
     on_grown: F,
     clock: Clock,
     retry: Retry,
     last_lost: u64,
+    mark: Mark,
+    /// The last entry of the runs before.
+    found: Seq,
 }
 
 impl<F: Fn(Seq)> Desk<F> {
@@ -257,9 +312,14 @@ impl<F: Fn(Seq)> Desk<F> {
                 } else {
                     self.retry.refused(self.clock.mono());
                 }
+            } else {
+                self.tell_unrecorded();
             }
             if let Some(reply) = close {
                 self.news.send_modify(|state| state.closed = true);
+                if self.writer.waiting() > 0 {
+                    self.mark.note(self.writer.waiting(), true);
+                }
                 // Whoever asked may have run out of patience.
                 reply.try_send(self.writer.waiting()).unwrap_or_default();
                 return;
@@ -309,10 +369,26 @@ impl<F: Fn(Seq)> Desk<F> {
             removed: self.writer.removed(),
             closed: false,
         });
+        if outcome.is_ok() {
+            // Before they are told as events, which are what is retained from now on.
+            self.copies.send_if_modified(Unrecorded::recorded);
+            if recorded > self.found {
+                self.mark.clear(); // What the run before has lost is on record.
+            }
+        } else {
+            self.tell_unrecorded();
+            self.mark.note(waiting, false);
+        }
         if grown {
             (self.on_grown)(recorded);
         }
         outcome.is_ok()
+    }
+
+    /// The disk refuses: whoever must know what waits for it is told now.
+    fn tell_unrecorded(&mut self) {
+        let (recorded, entries) = (self.writer.recorded(), self.writer.not_copied());
+        self.copies.send_if_modified(|copies| copies.refused(recorded, &entries));
     }
 
     /// Logs a change, not each attempt.

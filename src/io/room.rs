@@ -222,7 +222,14 @@ impl Lost {
 
     fn gap(&mut self, lane: Lane, now: Wall, reason: &str) -> Option<Gap> {
         let count = std::mem::take(&mut self.count);
-        (count > 0).then(|| Gap { lane, from: self.from, to: now, count, reason: reason.to_owned() })
+        (count > 0).then(|| Gap {
+            lane,
+            from: self.from,
+            to: now,
+            count,
+            at_least: false,
+            reason: reason.to_owned(),
+        })
     }
 }
 

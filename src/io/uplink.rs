@@ -23,6 +23,7 @@ use crate::model::record::{Lane, Seq, Trouble};
 use crate::model::time::{Mono, Span};
 use crate::record::outbox::{BackOff, EVENTS_WINDOW, TELEMETRY_WINDOW, Turn};
 use crate::record::payload::{self, Identity, Status, Topics};
+use crate::record::unrecorded::{Loose, Unrecorded};
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -91,30 +92,40 @@ impl From<MqttFault> for UplinkFault {
     }
 }
 
+/// What is told, and by whom.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Who tells: the hash of the configuration changes while a connection stands.
+    pub identity: watch::Receiver<Identity>,
+    /// Events and telemetry.
+    pub buffer: Buffer,
+    /// What the journal can't take.
+    pub unrecorded: watch::Receiver<Unrecorded>,
+}
+
 /// Tells `destination` over TCP until `stop` is true (or its sender is gone). A changed identity is announced on the
 /// connection that stands.
 pub async fn run(
     destination: Destination,
-    identity: watch::Receiver<Identity>,
-    buffer: Buffer,
+    source: Source,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
     stop: watch::Receiver<bool>,
 ) {
     let dial = Tcp { host: destination.host.clone(), port: destination.port };
-    run_over(dial, destination, identity, buffer, clock, troubles, stop).await;
+    run_over(dial, destination, source, clock, troubles, stop).await;
 }
 
 /// The same over connections opened by `dial`.
 pub async fn run_over(
     mut dial: impl Dial,
     destination: Destination,
-    identity: watch::Receiver<Identity>,
-    buffer: Buffer,
+    source: Source,
     clock: Clock,
     troubles: impl Fn(Trouble) + Send,
     mut stop: watch::Receiver<bool>,
 ) {
+    let Source { identity, buffer, unrecorded } = source;
     let topics = Topics::new(&destination.prefix, &identity.borrow().gateway);
     let complaints = Complaints::new(&destination, troubles);
     let password = destination.password_file.clone().map(PasswordFile::new);
@@ -125,6 +136,7 @@ pub async fn run_over(
         identity,
         topics,
         buffer,
+        unrecorded,
         clock,
         complaints,
         stop: own_stop,
@@ -178,10 +190,10 @@ fn random() -> u64 {
 struct Uplink<F: Fn(Trouble)> {
     destination: Destination,
     password: Option<PasswordFile>,
-    /// Who tells: the hash of the configuration changes while a connection stands.
     identity: watch::Receiver<Identity>,
     topics: Topics,
     buffer: Buffer,
+    unrecorded: watch::Receiver<Unrecorded>,
     clock: Clock,
     complaints: Complaints<F>,
     stop: watch::Receiver<bool>,
@@ -267,7 +279,8 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     fn status(&self, status: Status) -> Vec<u8> {
         let last = self.buffer.marks().borrow().events;
         let only = self.destination.escalated_only;
-        status.payload(&self.identity.borrow(), self.clock.now().wall, last, only)
+        let ails = self.unrecorded.borrow().ails();
+        status.payload(&self.identity.borrow(), self.clock.now().wall, last, only, ails)
     }
 
     async fn tell<S>(&mut self, session: &mut Session<S>, cursors: &mut Cursors) -> Result<(), UplinkFault>
@@ -288,6 +301,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             tokio::select! {
                 packet = session.wire.read() => session.take(packet?, self.clock.mono())?,
                 changed = session.marks.changed(), if !session.marks_gone => session.marks_gone = changed.is_err(),
+                Ok(()) = self.unrecorded.changed() => {}
                 Ok(()) = self.identity.changed() => session.announces = Some(Status::Online),
                 () = sleep_until(self.clock.instant(wake)) => session.check_time(self.clock.mono(), keep_alive)?,
                 () = stopped(&mut self.stop) => {}
@@ -305,7 +319,12 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if let Some(status) = session.announces
-            && session.send_extra(self.topics.status(), self.status(status).into(), self.clock.mono())?
+            && session.send_extra(
+                self.topics.status(),
+                self.status(status).into(),
+                true,
+                self.clock.mono(),
+            )?
         {
             session.announces = None;
         }
@@ -320,10 +339,21 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         };
         session.states = standing
             .into_iter()
-            .filter(|event| event.seq <= told && self.is_for_it(event))
+            .filter(|event| event.seq <= told && self.is_for_it(&event.kind, &event.line))
             .filter_map(|event| Some((self.topics.state(&event.kind, event.key.as_deref())?, event.line)))
+            .chain(self.unrecorded_states())
             .filter(|(topic, line)| sendable(topic, line))
             .collect();
+    }
+
+    /// What is retained where the journal lags behind.
+    fn unrecorded_states(&self) -> Vec<(String, Bytes)> {
+        let held = self.unrecorded.borrow();
+        let state = |copy: &Loose| {
+            let line = Bytes::copy_from_slice(&copy.json);
+            Some((self.topics.state(&copy.kind, copy.key.as_deref())?, line))
+        };
+        held.latest().filter(|copy| self.is_for_it(&copy.kind, &copy.json)).filter_map(state).collect()
     }
 
     /// Sends what there is and the windows allow.
@@ -331,12 +361,22 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let ails = self.unrecorded.borrow_and_update().ails();
+        if std::mem::replace(&mut session.ails, ails) != ails && !is_stopped(&self.stop) {
+            session.announces = Some(Status::Online);
+        }
         self.announce(session)?;
         let marks = *session.marks.borrow_and_update();
         loop {
             let now = self.clock.mono();
-            match session.outbox.turn(session.waiting(marks, now)) {
+            let copy = self.unrecorded.borrow().after(session.unrecorded);
+            match session.outbox.turn(session.waiting(marks, copy.is_some(), now)) {
                 None => return Ok(()),
+                Some(Turn::Unrecorded) => {
+                    if let Some(copy) = copy {
+                        self.send_copy(session, &copy, now)?;
+                    }
+                }
                 Some(Turn::Event) => match session.events.pop() {
                     Some(event) => self.send_event(session, event, now)?,
                     None => {
@@ -348,7 +388,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
                 },
                 Some(Turn::State) => {
                     if let Some((topic, line)) = session.states.pop_first() {
-                        session.send_extra(topic, line, now)?;
+                        session.send_extra(topic, line, true, now)?;
                     }
                 }
                 Some(Turn::Telemetry) => match session.blocks.pop() {
@@ -383,7 +423,7 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if !self.is_for_it(&event) {
+        if !self.is_for_it(&event.kind, &event.line) {
             // Counts as taken: the cursor moves over what it is not told.
             return session.send(Lane::Event, event.seq.0, Vec::new(), now);
         }
@@ -394,7 +434,9 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
             return Ok(());
         }
         let mut messages = vec![(topic, event.line.clone(), false)];
-        if let Some(topic) = self.topics.state(&event.kind, event.key.as_deref()) {
+        if let Some(topic) = self.topics.state(&event.kind, event.key.as_deref())
+            && !self.unrecorded.borrow().knows_of(&event.kind, event.key.as_deref())
+        {
             session.states.remove(&topic);
             if sendable(&topic, &event.line) {
                 messages.push((topic, event.line, true));
@@ -403,8 +445,31 @@ impl<F: Fn(Trouble) + Send> Uplink<F> {
         session.send(Lane::Event, event.seq.0, messages, now)
     }
 
-    fn is_for_it(&self, event: &StoredEvent) -> bool {
-        !self.destination.escalated_only || payload::is_of_escalation(&event.kind, &event.line)
+    /// Sends a copy of what the journal can't take. A lost connection begins anew with all that are left.
+    fn send_copy<S>(&self, session: &mut Session<S>, copy: &Loose, now: Mono) -> Result<(), UplinkFault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        session.unrecorded = copy.nth;
+        if !self.is_for_it(&copy.kind, &copy.json) {
+            return Ok(());
+        }
+        let line = Bytes::copy_from_slice(&copy.json);
+        let topic = self.topics.unrecorded(copy.area.as_deref(), &copy.kind);
+        if sendable(&topic, &line) {
+            session.send_extra(topic, line.clone(), false, now)?;
+        }
+        if let Some(topic) = self.topics.state(&copy.kind, copy.key.as_deref()) {
+            session.states.remove(&topic);
+            if sendable(&topic, &line) {
+                session.send_extra(topic, line, true, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_for_it(&self, kind: &str, line: &[u8]) -> bool {
+        !self.destination.escalated_only || payload::is_of_escalation(kind, line)
     }
 
     fn send_block<S>(

@@ -21,7 +21,7 @@ pub struct Incident {
     pub lasted: Span,
     /// How long at least one point was over its limit.
     pub over: Span,
-    /// How long, of that, a load of the area was seen live: production went on.
+    /// How long, of that, a load was seen live that lies in the area or is cut by its alarms: production went on.
     pub live: Span,
     /// The points that crossed, in the order in which they did.
     pub points: Vec<OverPoint>,
@@ -75,7 +75,7 @@ pub struct OverPoint {
     pub sum: f64,
     /// The area between curve and limit, in unit-minutes.
     pub beyond: f64,
-    /// How long nobody could say, while the incident was open and the program ran: neither over nor under.
+    /// How long nobody could say, while the incident was open: neither over nor under. The time without power counts here.
     pub unseen: Span,
 }
 

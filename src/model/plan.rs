@@ -389,6 +389,8 @@ pub struct Trip {
     pub reset_needs: Vec<usize>,
     /// How long they must have been so before a reset is taken.
     pub reset_hold: Span,
+    /// Its last guard may be bypassed or calibrated too: the site has somebody measure by hand meanwhile.
+    pub unguarded: bool,
 }
 
 impl Trip {
@@ -409,6 +411,9 @@ pub struct Group {
     pub members: Vec<Member>,
     /// What a member that is not good counts as.
     pub on_bad: OnBad,
+    /// All that vote in it, and in the groups below it, are heads of one gas held against the same kind of limit: one may
+    /// stand in for another.
+    pub alike: bool,
 }
 
 /// Who votes in a group.

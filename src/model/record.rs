@@ -4,7 +4,8 @@
 mod standing;
 
 pub use standing::{
-    AlarmStanding, BypassStanding, CalibrationStanding, Standing, TestStanding, TripStanding,
+    AlarmStanding, BypassStanding, BypassedStanding, CalibrationStanding, Standing, TestStanding,
+    TripStanding,
 };
 
 use super::alarm::{AlarmCause, AlarmState, Aside, Colour};
@@ -404,6 +405,14 @@ pub struct BypassChange {
     pub text: Text,
 }
 
+impl BypassChange {
+    /// For how long it has lasted.
+    #[must_use]
+    pub fn lasted(&self) -> Span {
+        Span::from_us(self.until.since(self.since).us().saturating_sub(self.remaining.us()))
+    }
+}
+
 /// What can happen to a bypass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BypassStep {
@@ -496,6 +505,8 @@ pub struct Gap {
     pub to: Wall,
     /// How many items.
     pub count: u64,
+    /// There may be more than that: how many is not known.
+    pub at_least: bool,
     /// Why.
     pub reason: String,
 }

@@ -7,8 +7,8 @@
 use super::entry::{both, who};
 use crate::model::element::{Demand, TestKind, TestResult};
 use crate::model::record::{
-    BypassChange, BypassStanding, BypassStep, ElementChange, ProofTestBegun, ProofTestDone, Standing,
-    StrokeFound, TestStanding, Who,
+    BypassChange, BypassStanding, BypassStep, BypassedStanding, ElementChange, ProofTestBegun, ProofTestDone,
+    Standing, StrokeFound, TestStanding, Who,
 };
 use crate::model::time::{Span, Wall};
 use serde_json::{Map, Value, json};
@@ -134,8 +134,10 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
         });
         ("tests", t.target.clone(), body)
     };
+    let over = |b: &BypassedStanding| json!({ "ended": b.ended.to_string(), "since": b.since.to_string(), "spent_us": b.spent.us() });
+    let bypassed = standing.bypassed.iter().map(move |(key, b)| ("bypassed", key.clone(), over(b)));
     let demanded = standing.demanded.iter().map(|(tag, trips)| ("demanded", tag.clone(), json!(trips)));
-    bypasses.chain(failed).chain(demanded).chain(proven).chain(standing.test.iter().map(test))
+    bypasses.chain(bypassed).chain(failed).chain(demanded).chain(proven).chain(standing.test.iter().map(test))
 }
 
 /// Adds to the body of an `element` entry what was measured of it.
@@ -177,15 +179,30 @@ pub(super) fn read_failed(body: &Value) -> BTreeSet<String> {
 }
 
 /// As [`Standing::apply`] does with the record that the body was made from.
-pub(super) fn apply_bypass(standing: &mut Standing, body: &Value) {
+pub(super) fn apply_bypass(standing: &mut Standing, at: Wall, body: &Value) {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let step = text("step").and_then(|s| BypassStep::ALL.into_iter().find(|step| step.as_str() == s));
     let (Some(cause), Some(step)) = (text("cause"), step) else { return };
     let was_warned = standing.bypasses.remove(cause).is_some_and(|was| was.warned);
-    if let Some(read) = read_bypass(body).filter(|_| step.goes_on()) {
+    let Some(read) = read_bypass(body) else { return };
+    if step.goes_on() {
         let warned = step == BypassStep::Warned || was_warned && step != BypassStep::Started;
         standing.bypasses.insert(cause.to_owned(), BypassStanding { warned, ..read });
+    } else {
+        let lasted = read.until.since(read.since).us().saturating_sub(read.remaining.us());
+        let all = &mut standing.bypassed;
+        BypassedStanding::note(all, cause, read.since, at, Span::from_us(lasted));
     }
+}
+
+/// The bypasses that are over, out of a `standing` entry.
+pub(super) fn read_bypassed(body: &Value) -> Option<BypassedStanding> {
+    let wall = |key: &str| Wall::parse(body.get(key)?.as_str()?);
+    Some(BypassedStanding {
+        since: wall("since")?,
+        ended: wall("ended")?,
+        spent: Span::from_us(body.get("spent_us")?.as_u64()?),
+    })
 }
 
 /// A bypass that stands, out of a `standing` entry or one of its own.

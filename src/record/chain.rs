@@ -1,7 +1,7 @@
 //! The hash chain of the journal: each line holds the SHA-256 of the line before it, so that whoever alters, drops or
 //! swaps a line breaks every line after it. What a line looks like is in `entry`.
 
-use super::entry::{self, Entry};
+use super::entry::{self, Entry, SEQ_MAX};
 use crate::model::record::{Record, Seq, Standing};
 use crate::model::time::Now;
 use serde_json::Value;
@@ -77,6 +77,20 @@ impl Chain {
     /// The line of `record`, which becomes the last entry.
     pub fn next(&mut self, record: &Record) -> String {
         self.link(record.at, record.body.kind(), entry::body(record))
+    }
+
+    /// What the line of `record` would say, for whoever must know what does not become an entry. Its number is none.
+    #[must_use]
+    pub fn loose(&self, record: &Record) -> Entry {
+        Entry {
+            seq: SEQ_MAX,
+            boot: self.boot,
+            gateway: self.gateway.clone(),
+            at: record.at,
+            kind: record.body.kind().to_owned(),
+            body: entry::body(record),
+            prev: self.prev,
+        }
     }
 
     /// The lines that say where everything stands, each short enough for a message; they become the last entries.

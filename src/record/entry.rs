@@ -292,13 +292,18 @@ fn trouble(b: &Trouble) -> Value {
 }
 
 fn gap(b: &Gap) -> Value {
-    json!({
+    let mut body = json!({
         "count": b.count,
         "from": b.from.to_string(),
         "lane": b.lane.as_str(),
         "reason": b.reason,
         "to": b.to.to_string(),
-    })
+    });
+    // Where there is nothing to say older readers meet the bytes that they know.
+    if let Some(fields) = body.as_object_mut().filter(|_| b.at_least) {
+        fields.insert("at_least".to_owned(), json!(true));
+    }
+    body
 }
 
 pub(super) fn both(t: &Text) -> Value {
@@ -374,7 +379,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
                 standing.trips.insert(tag.to_owned(), state);
             }
         }
-        "bypass" => bodies::apply_bypass(standing, &entry.body),
+        "bypass" => bodies::apply_bypass(standing, entry.at.wall, &entry.body),
         "element" => bodies::apply_element(standing, &entry.body),
         kind @ ("proof-test" | "proof-test-begun") => {
             bodies::apply_proof_test(standing, entry.at.wall, kind, &entry.body).unwrap_or_default();
@@ -385,6 +390,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.alarms.extend(read.alarms);
             standing.trips.extend(read.trips);
             standing.bypasses.extend(read.bypasses);
+            standing.bypassed.extend(read.bypassed);
             standing.failed.extend(read.failed);
             standing.demanded.extend(read.demanded);
             standing.signs.extend(read.signs);
@@ -467,6 +473,9 @@ fn read_standing(body: &Value) -> Standing {
         demanded: bodies::read_demanded(body),
         bypasses: rows("bypasses")
             .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypass(b)?)))
+            .collect(),
+        bypassed: rows("bypassed")
+            .filter_map(|(key, b)| Some((key.clone(), bodies::read_bypassed(b)?)))
             .collect(),
         signs: rows("signs").flat_map(|(key, own)| signs::read_standing(key, own)).collect(),
         calibrations: rows("calibrations")

@@ -7,3 +7,4 @@ pub mod outbox;
 pub mod payload;
 pub mod schema;
 pub mod telemetry;
+pub mod unrecorded;

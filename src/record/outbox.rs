@@ -44,6 +44,8 @@ const _: () = assert!(OPEN_MAX < u16::MAX as usize, "a free packet id is always 
 /// What there is to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Waiting {
+    /// Copies of what the journal can't take.
+    pub unrecorded: bool,
     /// Events after the last one sent.
     pub events: bool,
     /// Retained states that a broker may have forgotten.
@@ -55,6 +57,8 @@ pub struct Waiting {
 /// What to send next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
+    /// A copy of what the journal can't take.
+    Unrecorded,
     /// The next event.
     Event,
     /// A retained state.
@@ -118,10 +122,12 @@ impl Outbox {
     }
 
     /// Whose turn it is. Telemetry only fills what the events leave: it is sent when no event waits at all, not even
-    /// one that the window keeps back.
+    /// one that the window keeps back. What the journal can't take overtakes the events, which are older.
     #[must_use]
     pub fn turn(&self, waiting: Waiting) -> Option<Turn> {
-        if waiting.events {
+        if waiting.unrecorded && self.extras.saturating_add(PACKETS_MAX) <= STATES_WINDOW {
+            Some(Turn::Unrecorded)
+        } else if waiting.events {
             self.events.has_room().then_some(Turn::Event)
         } else if waiting.states && self.extras < STATES_WINDOW {
             Some(Turn::State)
@@ -144,7 +150,7 @@ impl Outbox {
         Some((0..packets).map(|_| self.put(Some((lane, seq)), now)).collect())
     }
 
-    /// Notes that a message of no lane is sent: a birth, an end or a retained state. `None` where too many are on their way.
+    /// Notes that a message of no lane is sent: a birth, an end, a retained state or a copy. `None` where too many are on their way.
     pub fn send_extra(&mut self, now: Mono) -> Option<u16> {
         if self.extras >= EXTRAS_MAX {
             return None;
@@ -309,13 +315,14 @@ mod tests {
     #[test]
     fn telemetry_waits_as_long_as_an_event_waits() {
         let mut outbox = Outbox::new(0, 0);
-        let all = Waiting { events: true, states: true, telemetry: true };
+        let all = Waiting { events: true, states: true, telemetry: true, unrecorded: false };
         assert_eq!(outbox.turn(all), Some(Turn::Event));
         for seq in 1..=u64::try_from(EVENTS_WINDOW).unwrap() {
             outbox.send(Lane::Event, seq, 1, at(0)).unwrap();
         }
         assert_eq!(outbox.turn(all), None, "the window is full, and still nothing overtakes");
         assert_eq!(outbox.turn(Waiting { events: false, ..all }), Some(Turn::State));
+        assert_eq!(outbox.turn(Waiting { unrecorded: true, ..all }), Some(Turn::Unrecorded));
         assert_eq!(
             outbox.turn(Waiting { telemetry: true, ..Waiting::default() }),
             Some(Turn::Telemetry),

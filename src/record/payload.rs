@@ -43,6 +43,12 @@ impl Topics {
         format!("{}/event/{}/{kind}", self.base, area.unwrap_or(NO_AREA))
     }
 
+    /// Where a copy goes of what the journal could not take yet.
+    #[must_use]
+    pub fn unrecorded(&self, area: Option<&str>, kind: &str) -> String {
+        format!("{}/unrecorded/{}/{kind}", self.base, area.unwrap_or(NO_AREA))
+    }
+
     /// Where the last event of an alarm, trip or element is kept for whoever comes later; `None` for other events.
     #[must_use]
     pub fn state(&self, kind: &str, key: Option<&str>) -> Option<String> {
@@ -101,9 +107,16 @@ impl Status {
     }
 
     /// The payload: written at `utc`, when the journal's last entry was `last`. `escalated_only` where the destination is
-    /// told of nothing else: it has to know that numbers are missing by design.
+    /// told of nothing else: it has to know that numbers are missing by design. `ails` where the journal can't be written.
     #[must_use]
-    pub fn payload(self, identity: &Identity, utc: Wall, last: Seq, escalated_only: bool) -> Vec<u8> {
+    pub fn payload(
+        self,
+        identity: &Identity,
+        utc: Wall,
+        last: Seq,
+        escalated_only: bool,
+        ails: bool,
+    ) -> Vec<u8> {
         let mut status = json!({
             "v": VERSION,
             "online": self == Status::Online,
@@ -115,8 +128,10 @@ impl Status {
             "utc": utc.to_string(),
             "seq": last.0,
         });
-        if let Some(fields) = status.as_object_mut().filter(|_| escalated_only) {
-            fields.insert("escalated_only".to_owned(), json!(true));
+        let more = [("escalated_only", escalated_only, true), ("recording", ails, false)];
+        if let Some(fields) = status.as_object_mut() {
+            let said = more.into_iter().filter(|(_, is_said, _)| *is_said);
+            fields.extend(said.map(|(name, _, value)| (name.to_owned(), json!(value))));
         }
         status.to_string().into_bytes()
     }
@@ -131,6 +146,7 @@ mod tests {
         let topics = Topics::new("davy", "gw-1");
         assert_eq!(topics.event(Some("bottle-room"), "alarm"), "davy/v1/gw-1/event/bottle-room/alarm");
         assert_eq!(topics.event(None, "started"), "davy/v1/gw-1/event/-/started");
+        assert_eq!(topics.unrecorded(Some("face"), "trip"), "davy/v1/gw-1/unrecorded/face/trip");
         assert_eq!(
             topics.state("alarm", Some("bottle-room.lpg-1:trip")).as_deref(),
             Some("davy/v1/gw-1/state/alarm/bottle-room.lpg-1:trip")
@@ -149,14 +165,15 @@ mod tests {
             config_hash: "ab".repeat(32),
             boot: "00ff00ff00ff00ff".to_owned(),
         };
-        let payload = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), false);
+        let payload = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), false, false);
         let expected = format!(
             r#"{{"boot":"00ff00ff00ff00ff","config_hash":"{}","gateway":"gw-1","online":false,"reason":"lost","seq":7,"utc":"1970-01-01T00:00:00.000Z","v":1,"version":"0.1.0"}}"#,
             "ab".repeat(32)
         );
         assert_eq!(String::from_utf8(payload).unwrap(), expected);
-        let only = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), true);
-        assert!(String::from_utf8(only).unwrap().contains(r#""escalated_only":true"#));
+        let only = Status::Lost.payload(&identity, Wall::from_ms(0), Seq(7), true, true);
+        let only = String::from_utf8(only).unwrap();
+        assert!(only.contains(r#""escalated_only":true"#) && only.contains(r#""recording":false"#));
     }
 
     #[test]

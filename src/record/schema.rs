@@ -23,8 +23,9 @@ pub fn messages() -> Value {
         "title": "What Davy tells over MQTT",
         "description": "Every payload is JSON in UTF-8. An event is named for ever by gateway and seq; it may come more \
                         than once, and its first copies come in the order of seq, so a missing number is seen at once \
-                        (but see escalated_only in the status).",
-        "oneOf": [reference("event"), reference("status"), reference("telemetry")],
+                        (but see escalated_only in the status). What the gateway can't record yet is told at once, as \
+                        unrecorded, and once more as events when it is recorded: count events only.",
+        "oneOf": [reference("event"), reference("status"), reference("telemetry"), reference("unrecorded")],
         "$defs": definitions(),
     })
 }
@@ -33,6 +34,7 @@ fn definitions() -> Value {
     let mut all = Map::from_iter([
         ("event".to_owned(), event()),
         ("status".to_owned(), status()),
+        ("unrecorded".to_owned(), unrecorded()),
         ("telemetry".to_owned(), telemetry()),
         ("text".to_owned(), object(json!({ "zh": string(), "en": string() }))),
         ("who".to_owned(), object(json!({ "name": string(), "via": string() }))),
@@ -93,15 +95,43 @@ fn event() -> Value {
         "body": { "type": "object" },
         "prev": hex(64, "SHA-256 of the line before this one: the chain that shows what is missing or altered."),
     }));
-    let by_kind = kinds.map(
-        |kind| json!({ "properties": { "kind": { "const": kind }, "body": reference(&body_name(kind)) } }),
-    );
     describe(
         &mut event,
         "An entry of the journal, as its line there. On {prefix}/v1/{gateway}/event/{area or -}/{kind}, QoS 1. The last \
          one of each alarm, trip and element is also retained on {prefix}/v1/{gateway}/state/{alarm|trip|element}/{key}.",
     );
-    with(event, "oneOf", json!(by_kind))
+    by_kind(event, &kinds)
+}
+
+/// The body is that of its kind.
+fn by_kind(schema: Value, kinds: &[&str]) -> Value {
+    let of_kind = |kind: &&str| json!({ "properties": { "kind": { "const": kind }, "body": reference(&body_name(kind)) } });
+    with(schema, "oneOf", kinds.iter().map(of_kind).collect())
+}
+
+fn unrecorded() -> Value {
+    let kinds = bodies().map(|(kind, _)| kind);
+    let nth = "The how-many-eth of this run. One that is missing gave way to newer ones, or is told as an event by now.";
+    let mut copy = object(json!({
+        "v": version(),
+        "nth": whole(nth),
+        "recorded": { "const": false },
+        "boot": boot(),
+        "gateway": string(),
+        "utc": reference("utc"),
+        "up_us": whole("As of an event: with boot, kind and body it says which event this becomes."),
+        "kind": one_of(kinds),
+        "body": { "type": "object" },
+    }));
+    describe(
+        &mut copy,
+        "What happened while the gateway can't write its journal (recording is false in the status), told at once out \
+         of its memory: show it, and do not count it. It has no seq; when the disk takes it, it is told once more as an \
+         event with its number, and if the gateway is killed before, a gap says so. All that are held come again with \
+         each connection. On {prefix}/v1/{gateway}/unrecorded/{area or -}/{kind}, QoS 1; the retained \
+         {prefix}/v1/{gateway}/state/{alarm|trip|element}/{key} is such a copy too as long as nothing newer is recorded.",
+    );
+    by_kind(copy, &kinds)
 }
 
 fn status() -> Value {
@@ -118,7 +148,14 @@ fn status() -> Value {
     }));
     let only = "This destination is told of escalated alarms only, with started, ended, gap and trouble: numbers are \
                 missing by design, and the chain can't be followed here.";
-    status = optional(status, json!({ "escalated_only": { "type": "boolean", "description": only } }));
+    let recording = "False while the journal can't be written: see unrecorded. Left out while all is well.";
+    status = optional(
+        status,
+        json!({
+            "escalated_only": { "type": "boolean", "description": only },
+            "recording": { "const": false, "description": recording },
+        }),
+    );
     describe(
         &mut status,
         "Whether the gateway is there. On {prefix}/v1/{gateway}/status, retained. `lost` is the last will: the broker \
@@ -289,13 +326,15 @@ fn trouble() -> Value {
 }
 
 fn gap() -> Value {
-    object(json!({
+    let gap = object(json!({
         "lane": one_of([Lane::Event, Lane::Telemetry].map(Lane::as_str)),
         "from": reference("utc"),
         "to": reference("utc"),
-        "count": whole("How many items are missing."),
+        "count": whole("How many items are missing, as far as that is known."),
         "reason": string(),
-    }))
+    }));
+    let more = "There may be more than count; with a count of 0 it is not known at all how many.";
+    optional(gap, json!({ "at_least": { "const": true, "description": more } }))
 }
 
 /// The entry that opens a file of the journal, or the entries where one would be too long.
@@ -314,6 +353,15 @@ fn standing() -> Value {
         },
         "calibrations": { "type": "object", "additionalProperties": reference("standing_calibration") },
             "bypasses": { "type": "object", "additionalProperties": reference("standing_bypass") },
+            "bypassed": {
+                "type": "object",
+                "description": "The bypasses of the last day that are over, by cause: when the first began, when the \
+                                last ended, and how long they lasted together.",
+                "additionalProperties": object(json!({
+                    "since": reference("utc"), "ended": reference("utc"),
+                    "spent_us": whole("How long they lasted together."),
+                })),
+            },
             "failed": { "type": "object", "additionalProperties": { "const": true } },
             "demanded": {
                 "type": "object",

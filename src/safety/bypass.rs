@@ -7,7 +7,7 @@ use super::site::{Effects, Site};
 use crate::model::command::Reply;
 use crate::model::plan::{Plan, Subject};
 use crate::model::point::{Tag, Text};
-use crate::model::record::{Body, BypassChange, BypassStanding, BypassStep, Standing, Who};
+use crate::model::record::{Body, BypassChange, BypassStanding, BypassStep, BypassedStanding, Standing, Who};
 use crate::model::table::{AlarmId, PointId, TripId};
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::model::view::BypassView;
@@ -21,6 +21,9 @@ pub const MAX_MINUTES: u32 = 480;
 
 /// So long before its end it is announced, that somebody may finish or ask anew.
 const WARNING: Span = Span::from_secs(300);
+
+/// A bypass that begins so soon after the last one ended goes on with it: that takes a second person.
+const RENEWAL: Span = Span::from_secs(600);
 
 /// The wall clock may fall behind by this much before that counts as set back: an NTP daemon slews and steps.
 pub(super) const SLACK: Span = Span::from_secs(2);
@@ -37,6 +40,8 @@ pub(super) struct Asked<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bypasses {
     standing: BTreeMap<AlarmId, Bypass>,
+    /// Those of the last day that are over, by key.
+    over: BTreeMap<String, BypassedStanding>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +62,10 @@ impl Bypasses {
             let ends = now.mono + by_wall.min(told.remaining);
             Some((cause, Bypass { told: told.clone(), ends }))
         };
-        Bypasses { standing: standing.bypasses.iter().filter_map(restore).collect() }
+        Bypasses {
+            standing: standing.bypasses.iter().filter_map(restore).collect(),
+            over: standing.bypassed.clone(),
+        }
     }
 
     pub(crate) fn is_bypassed(&self, cause: AlarmId) -> bool {
@@ -78,6 +86,18 @@ impl Bypasses {
         let told =
             |(cause, bypass): (&AlarmId, &Bypass)| (plan.alarms[*cause].key.clone(), bypass.told.clone());
         self.standing.iter().map(told).collect()
+    }
+
+    /// The bypasses of the last day that are over, by cause.
+    pub(crate) fn over(&self) -> &BTreeMap<String, BypassedStanding> {
+        &self.over
+    }
+
+    /// Takes in what was told of a bypass that is over.
+    pub(super) fn note_over(&mut self, now: Now, change: &BypassChange) {
+        if !change.step.goes_on() {
+            BypassedStanding::note(&mut self.over, &change.cause, change.since, now.wall, change.lasted());
+        }
     }
 
     pub(crate) fn view(&self, now: Mono) -> Vec<BypassView> {
@@ -136,7 +156,7 @@ impl Site {
             );
         };
         let minutes = asked.minutes.unwrap_or(DEFAULT_MINUTES);
-        let missing = self.bypass_lacks(cause, minutes, asked, who);
+        let missing = self.bypass_lacks(now, cause, minutes, asked, who);
         if !missing.is_empty() {
             return Reply::Refused(missing);
         }
@@ -160,7 +180,14 @@ impl Site {
     }
 
     /// Everything that stands against a bypass.
-    fn bypass_lacks(&self, cause: AlarmId, minutes: u32, asked: &Asked<'_>, who: &Who) -> Vec<Text> {
+    fn bypass_lacks(
+        &self,
+        now: Now,
+        cause: AlarmId,
+        minutes: u32,
+        asked: &Asked<'_>,
+        who: &Who,
+    ) -> Vec<Text> {
         let mut lacks = Vec::new();
         let key = &self.plan.alarms[cause].key;
         let voting = self.votes_in(cause);
@@ -182,13 +209,37 @@ impl Site {
         if asked.reason.trim().is_empty() {
             lacks.push(Text::new("须写明原因", "a reason is missing: --reason \"…\""));
         }
-        if rule.is_some_and(|r| r.two_persons) {
+        let over = self.bypasses.over.get(key).filter(|over| over.counts(now.wall));
+        let renews = over.is_some_and(|over| now.wall.since(over.ended) < RENEWAL);
+        if rule.is_some_and(|r| r.two_persons || renews) {
             lacks.extend(lacks_second(asked.second, who));
+        }
+        // A shift in a day, in however many parts: nobody strings bypasses together into none at all.
+        let spent = over.map_or(0, |over| over.spent.us().div_ceil(60_000_000));
+        let left = u64::from(MAX_MINUTES).saturating_sub(spent);
+        if spent > 0 && u64::from(minutes) > left {
+            lacks.push(Text::new(
+                format!("{key} 一天内最多旁路 {MAX_MINUTES} 分钟, 还剩 {left} 分钟"),
+                format!("{key}: within a day it is bypassed for {MAX_MINUTES} min at most, and {left} min are left"),
+            ));
         }
         if self.alarms[cause].active() {
             lacks.push(Text::new(
                 format!("{key} 正在报警, 不得旁路"),
                 format!("{key} is in alarm now: what says that there is danger is not bypassed"),
+            ));
+        }
+        for trip in self.unguarded_without(|alarm| alarm == cause) {
+            let tag = &self.plan.trips[trip].tag;
+            lacks.push(Text::new(
+                format!("{tag} 无其他有效测点监护, 不得旁路"),
+                format!("{tag} would be left without a guard: the last one is not bypassed"),
+            ));
+        }
+        if let Some(permit) = self.permits.touching(&self.plan, self.plan.alarms[cause].area) {
+            lacks.push(Text::new(
+                format!("作业票 {permit} 执行中, 不得旁路"),
+                format!("the permit {permit} is in force there: nothing that guards it is bypassed"),
             ));
         }
         lacks.extend(self.bypassed_beside(cause, &voting));
@@ -254,19 +305,21 @@ impl Site {
         for (cause, step, bypass) in self.bypasses.step(now) {
             touched.extend(self.plan.bypassable.get(&cause).map(|b| b.alarm));
             let change = self.bypass_change(now, cause, step, &bypass);
+            self.bypasses.note_over(now, &change);
             effects.record(now, Body::Bypass(change));
         }
     }
 
     /// A reload ends no bypass and gives it no more time; where the new file no longer allows it, it ends.
     pub(super) fn hand_on_bypasses(&self, now: Now, next: &mut Site, effects: &mut Effects) {
-        next.bypasses = Bypasses::default();
+        next.bypasses = Bypasses { over: self.bypasses.over.clone(), ..Bypasses::default() };
         for (cause, bypass) in &self.bypasses.standing {
             let kept = next.plan.alarm(&self.plan.alarms[*cause].key);
             match kept.filter(|kept| next.plan.bypassable.contains_key(kept)) {
                 Some(kept) => drop(next.bypasses.standing.insert(kept, bypass.clone())),
                 None => {
                     let change = self.bypass_change(now, *cause, BypassStep::Removed, bypass);
+                    next.bypasses.note_over(now, &change);
                     let text = removed(&change.cause, kept.is_some());
                     effects.record(now, Body::Bypass(BypassChange { text, ..change }));
                 }
@@ -284,6 +337,7 @@ impl Site {
         effects: &mut Effects,
     ) {
         let change = self.bypass_change(now, cause, step, bypass);
+        self.bypasses.note_over(now, &change);
         effects.record(now, Body::Bypass(BypassChange { who, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);
@@ -300,6 +354,7 @@ impl Site {
     ) {
         let Some(bypass) = self.bypasses.standing.remove(&cause) else { return };
         let change = self.bypass_change(now, cause, step, &bypass);
+        self.bypasses.note_over(now, &change);
         effects.record(now, Body::Bypass(BypassChange { text, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);

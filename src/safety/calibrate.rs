@@ -97,6 +97,18 @@ impl Site {
         if let Some(other) = self.calibrated_with(id).filter(|_| minutes.is_some()) {
             missing.push(one_calibrated(&self.plan.points[other].tag));
         }
+        let of_point = |alarm: AlarmId| self.plan.alarms[alarm].subject == Subject::Point(id);
+        if minutes.is_some() && !goes_on {
+            missing.extend(self.unguarded_without(of_point).into_iter().map(|trip| {
+                let tag = &self.plan.trips[trip].tag;
+                Text::new(
+                    format!("{tag} 无其他有效的同类测点监护, 不得标校"),
+                    format!(
+                        "{tag} has no other good guard of the same gas: its trip would be blind meanwhile"
+                    ),
+                )
+            }));
+        }
         let over = |id: &&AlarmId| {
             let condition = self.plan.alarms[**id].condition;
             let at_limit = condition.level().is_some_and(|level| level >= Level::Alarm);
@@ -124,23 +136,19 @@ impl Site {
         voting.flatten().find(|other| *other != id && self.signs.is_excused(*other))
     }
 
-    /// What is said where no other guard of a trip is good: there, the point goes on counting as a vote.
+    /// What is said where the site file lets the last guard of a trip be calibrated.
     fn left_alone(&self, id: PointId) -> (String, String) {
         let of_point = |a: &AlarmId| self.plan.alarms[*a].subject == Subject::Point(id);
-        let alone = self.plan.trips.iter().filter(|(_, trip)| trip.causes.iter().any(of_point)).filter(
-            |(t, trip)| {
-                let causes = self.inputs(*t);
-                !causes.iter().zip(&trip.causes).any(|(c, alarm)| c.known && !c.excused && !of_point(alarm))
-            },
-        );
-        let tags: Vec<&str> = alone.map(|(_, trip)| trip.tag.as_str()).collect();
+        let alone =
+            self.plan.trips.values().filter(|trip| trip.unguarded && trip.causes.iter().any(of_point));
+        let tags: Vec<&str> = alone.map(|trip| trip.tag.as_str()).collect();
         match tags.is_empty() {
             true => (String::new(), String::new()),
             false => {
                 let tags = tags.join(", ");
                 (
-                    format!("; {tags} 无其他有效测点, 其缺失仍计为动作"),
-                    format!("; {tags} has no other good guard, so that its absence still counts as a vote"),
+                    format!("; {tags} 可能无测点监护, 请现场人工监测"),
+                    format!("; {tags} may have no guard meanwhile: measure by hand on site"),
                 )
             }
         }

@@ -1,17 +1,22 @@
 //! One row of cause and effect: votes, the latched trip, and what a reset asks for.
 //!
 //! A vote is a list of groups, inner before outer. A member is safe, true, bad, or out of the vote because a person has
-//! bypassed it; each group makes of its members one outcome of the same kind:
+//! bypassed it or calibrates it; each group makes of its members one outcome of the same kind:
 //!
 //! ```text
-//!   N = members that are not bypassed, none: the group is out of the outer vote too
-//!   M = the group's votes, at most N
-//!   true members >= M                                     ─▶ True
+//!   true members >= M                                      ─▶ True
 //!   true + bad members >= M, where bad counts in the group ─▶ Bad
+//!   all members out, among like heads                      ─▶ out of the outer vote too
 //! ```
+//!
+//! Heads of one gas stand in for each other. Where one of them is out, one vote fewer is needed, and at least one: 2oo3
+//! becomes 1oo2 and 2oo2 becomes 1oo1, by a bypass and by a calibration alike, so that the others trip on no more gas
+//! than before. Unlike things stand in for nothing: where "fan stopped" is out of "fan stopped and gas high", gas alone
+//! is not both. There, and in every lock, what is out is no vote and M stays.
 
 use crate::model::plan::{Group, Member, OnBad, Trip};
 use crate::model::record::TripStanding;
+use crate::model::table::AlarmId;
 use crate::model::time::{Mono, Span};
 
 /// What one input of a trip says.
@@ -21,10 +26,12 @@ pub(crate) struct Cause {
     pub(crate) active: Option<Mono>,
     /// Its condition can be judged now.
     pub(crate) known: bool,
+    /// It answers, and says itself that it is not to be relied on.
+    pub(crate) faulty: bool,
     /// It is proven to be on the safe side of its reset value.
     pub(crate) safe: bool,
-    /// It is being calibrated by order, within the planned time: not known, and no vote while another guard is good.
-    pub(crate) excused: bool,
+    /// It is not known because it is being calibrated by order, within the planned time, and another one guards.
+    pub(crate) spared: bool,
     /// Its alarm still waits for an acknowledgement.
     pub(crate) unacknowledged: bool,
     /// A person has taken it out of the vote. It proves nothing either.
@@ -47,9 +54,61 @@ pub(crate) struct TripLife {
     safe_since: Option<Mono>,
     /// Since when the vote stands.
     voted_since: Option<Mono>,
-    /// Since when each input is bad; and whether it was ever known since the start.
-    bad_since: Vec<Option<Mono>>,
-    heard: Vec<bool>,
+    /// What was heard of each input.
+    heard: Vec<Heard>,
+}
+
+/// What was heard of one input: for how long it could not be judged.
+///
+/// A single good reading does not wipe that out. Bad time adds up until the input was good for as long as is borne bad:
+/// normal, and stable. Otherwise one answer in nine seconds would keep a blind head from ever counting.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// Whether it has said since the start how it is.
+    ever: bool,
+    /// Until then a start excuses that it has not: a gateway may start before its devices.
+    excused_until: Mono,
+    /// Since when it is bad, where it is.
+    bad_since: Option<Mono>,
+    /// For how long it was bad before, with no stable time since.
+    bad_before: Span,
+    /// Since when it is good, where it is.
+    good_since: Option<Mono>,
+}
+
+impl Heard {
+    fn good(&mut self, now: Mono) {
+        self.ever = true;
+        self.good_since.get_or_insert(now);
+        if let Some(since) = self.bad_since.take() {
+            self.bad_before = self.bad_before + now.since(since);
+        }
+    }
+
+    fn bad(&mut self, now: Mono, borne: Span) {
+        self.bad_since.get_or_insert(now);
+        if self.good_since.take().is_some_and(|since| now.since(since) >= borne) {
+            self.bad_before = Span::ZERO;
+        }
+    }
+
+    /// What comes after has the whole time before it counts.
+    fn spare(&mut self, now: Mono) {
+        (self.bad_since, self.bad_before, self.good_since) = (Some(now), Span::ZERO, None);
+    }
+
+    fn is_bad_for(&self, now: Mono, borne: Span) -> bool {
+        self.bad_since.is_some_and(|since| self.bad_before + now.since(since) >= borne)
+    }
+}
+
+/// What a start leaves of an input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Until then it is excused that nothing good was heard of it.
+    pub(crate) excused_until: Mono,
+    /// It was bad when the last run ended, and for so long it counts as having been.
+    pub(crate) bad_for: Option<Span>,
 }
 
 /// How one member counts at this moment.
@@ -61,9 +120,9 @@ pub(crate) enum Vote {
     True,
     /// Counts because it is not known.
     Bad,
-    /// Bypassed, or made of nothing but bypassed members.
+    /// Bypassed, or made of nothing but members that are out.
     Out,
-    /// Left out while it is calibrated and another one guards: one vote fewer is needed, 2oo3 becomes 1oo2.
+    /// Left out while it is calibrated and another one guards.
     Spared,
 }
 
@@ -81,18 +140,25 @@ pub(crate) enum Missing {
 }
 
 impl TripLife {
-    /// Goes on where the journal says it stopped.
-    pub(crate) fn restored(trip: &Trip, standing: Option<&TripStanding>) -> TripLife {
+    /// Goes on where the journal says it stopped; `start` says what that leaves of an input.
+    pub(crate) fn restored(
+        trip: &Trip,
+        standing: Option<&TripStanding>,
+        start: impl Fn(AlarmId) -> Start,
+    ) -> TripLife {
         let TripStanding { occurrence, tripped, first_out } = standing.cloned().unwrap_or_default();
-        let inputs = trip.inputs().count();
+        let heard = |input: AlarmId| {
+            let Start { excused_until, bad_for } = start(input);
+            let (ever, bad_before) = (bad_for.is_some(), bad_for.unwrap_or_default());
+            Heard { ever, excused_until, bad_since: None, bad_before, good_since: None }
+        };
         TripLife {
             tripped,
             occurrence,
             first_out,
             safe_since: None,
             voted_since: None,
-            bad_since: vec![None; inputs],
-            heard: vec![false; inputs],
+            heard: trip.inputs().map(heard).collect(),
         }
     }
 
@@ -105,11 +171,9 @@ impl TripLife {
         old_keys: &[&str],
     ) {
         self.voted_since = old.voted_since;
-        for ((key, bad), heard) in keys.zip(&mut self.bad_since).zip(&mut self.heard) {
-            let was = old_keys.iter().zip(&old.bad_since).zip(&old.heard).find(|((k, _), _)| **k == key);
-            if let Some(((_, bad_since), was_heard)) = was {
-                *bad = *bad_since;
-                *heard = *was_heard;
+        for (key, heard) in keys.zip(&mut self.heard) {
+            if let Some((_, was)) = old_keys.iter().zip(&old.heard).find(|(k, _)| **k == key) {
+                *heard = *was;
             }
         }
     }
@@ -134,16 +198,14 @@ impl TripLife {
     }
 
     fn note(&mut self, now: Mono, trip: &Trip, inputs: &[Cause]) {
-        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
-        for ((cause, bad), heard) in inputs.iter().zip(&mut self.bad_since).zip(&mut self.heard) {
-            *heard |= cause.known;
+        for (cause, heard) in inputs.iter().zip(&mut self.heard) {
+            heard.ever |= cause.faulty;
             if cause.known {
-                *bad = None;
-            } else if cause.excused && guarded {
-                // What comes after the planned time has the whole delay before it counts.
-                *bad = Some(now);
-            } else {
-                bad.get_or_insert(now);
+                heard.good(now);
+            } else if cause.spared {
+                heard.spare(now);
+            } else if heard.ever || now >= heard.excused_until {
+                heard.bad(now, trip.bad_delay);
             }
         }
         let proven = |n: &usize| inputs.get(*n).is_some_and(Cause::is_proven_safe);
@@ -156,28 +218,24 @@ impl TripLife {
 
     /// What each cause says.
     ///
-    /// After a start an input counts as bad only once it was heard: a gateway that starts before its devices trips
-    /// nothing by that. An input never heard stands as a comm-lost alarm instead.
+    /// After a start an input that was never good has a while before it is bad: a gateway that starts before its devices,
+    /// or with them while they warm up, trips nothing by that. One that says itself that it is at fault has not, and
+    /// neither has one that was bad when the last run ended.
     fn said(&self, now: Mono, trip: &Trip, inputs: &[Cause]) -> Vec<Vote> {
-        let guarded = is_guarded(inputs.get(..trip.causes.len()).unwrap_or_default());
-        let causes = inputs.iter().zip(&self.bad_since).zip(&self.heard).take(trip.causes.len());
-        let said = causes.map(|((cause, bad_since), heard)| {
-            let bad = *heard && bad_since.is_some_and(|since| now.since(since) >= trip.bad_delay);
-            let spared = guarded && cause.excused && !cause.known && cause.active.is_none();
-            match (cause.bypassed, cause.active.is_some(), bad) {
-                (true, _, _) => Vote::Out,
-                (false, false, _) if spared => Vote::Spared,
-                (false, true, _) => Vote::True,
-                (false, false, true) => Vote::Bad,
-                (false, false, false) => Vote::No,
-            }
+        let causes = inputs.iter().zip(&self.heard).take(trip.causes.len());
+        let said = causes.map(|(cause, heard)| match (cause.bypassed, cause.active.is_some()) {
+            (true, _) => Vote::Out,
+            (false, true) => Vote::True,
+            (false, false) if cause.spared => Vote::Spared,
+            (false, false) if heard.is_bad_for(now, trip.bad_delay) => Vote::Bad,
+            (false, false) => Vote::No,
         });
         said.collect()
     }
 
     /// Whether an input was not heard yet since the start.
     pub(crate) fn is_holding(&self) -> bool {
-        self.heard.iter().any(|h| !h)
+        self.heard.iter().any(|heard| !heard.ever)
     }
 
     /// Everything that a reset still lacks.
@@ -233,14 +291,13 @@ fn tallies(trip: &Trip, said: &[Vote]) -> Vec<Tally> {
 
 /// What comes of the votes of a group's members.
 fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> Tally {
-    let (mut no, mut yes, mut bad, mut spared) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut no, mut yes, mut bad, mut out) = (0_usize, 0_usize, 0_usize, 0_usize);
     for vote in votes {
         let count = match vote {
             Vote::No => &mut no,
             Vote::True => &mut yes,
             Vote::Bad => &mut bad,
-            Vote::Spared => &mut spared,
-            Vote::Out => continue,
+            Vote::Out | Vote::Spared => &mut out,
         };
         *count = count.saturating_add(1);
     }
@@ -249,10 +306,10 @@ fn tally(group: &Group, votes: impl Iterator<Item = Vote>) -> Tally {
         OnBad::Alarm => no == 0,
         OnBad::Ignore => false,
     };
-    let of = no.saturating_add(yes).saturating_add(bad);
-    let needed = group.votes.saturating_sub(spared).max(1).min(of);
-    let outcome = match of {
-        0 => Vote::Out,
+    let stand_in = group.alike && group.on_bad != OnBad::Ignore;
+    let needed = if stand_in { group.votes.saturating_sub(out).max(1) } else { group.votes };
+    let outcome = match no.saturating_add(yes).saturating_add(bad) {
+        0 if stand_in => Vote::Out,
         _ if yes >= needed => Vote::True,
         _ if bad_counts && yes.saturating_add(bad) >= needed => Vote::Bad,
         _ => Vote::No,
@@ -272,9 +329,9 @@ fn counted(trip: &Trip, mut said: Vec<Vote>, tallies: &[Tally]) -> Vec<Vote> {
     said
 }
 
-/// Whether a cause that is excused, because it is being calibrated, may be left out: another one guards.
-fn is_guarded(causes: &[Cause]) -> bool {
-    causes.iter().any(|c| c.known && !c.excused && !c.bypassed)
+/// Whether a trip could still come of the causes that `votes`, one for each, says can vote.
+pub(crate) fn could_trip(trip: &Trip, votes: &[Vote]) -> bool {
+    tallies(trip, votes).last().is_some_and(|own| own.outcome == Vote::True)
 }
 
 #[cfg(test)]

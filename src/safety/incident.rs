@@ -2,7 +2,8 @@
 //! there until every such alarm is back to normal, reset where it is held.
 //!
 //! Every step first counts the time since the last one under what was seen then, and then looks anew: between two
-//! readings a value counts as what was read last. What is not known counts neither as over nor as under.
+//! readings a value counts as what was read last. What is not known counts neither as over nor as under, and so does the
+//! time without power.
 
 use super::rule::{self, Verdict};
 use super::site::{Effects, Site};
@@ -19,9 +20,18 @@ use crate::model::time::{Mono, Now, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// While an incident is open its figures go on record when they change, and not more often than this. A trip is told
-/// at once: it trips again only after a person has reset it.
+/// What a power cut may take from the record. What was done and by whom is told at once: each is a record of its own
+/// anyway, and no more are kept than [`Incident::ACTIONS_MAX`]. A new peak, a crossing and a point that is no longer seen
+/// are told at most this often: a peak only ever gets worse, by what a display shows, so that its range is the bound.
+const TOLD_SOON: Span = Span::from_secs(1);
+
+/// How long it is over grows with every tick: it is told whenever it has grown by so much of itself, in percent, and at
+/// least once a minute.
+const TOLD_GROWN_PCT: u64 = 10;
 const TOLD_EVERY: Span = Span::from_secs(60);
+
+/// What is told while nothing changes, so that a restart knows until when the points were watched.
+const TOLD_ANYWAY: Span = Span::from_secs(600);
 
 /// The incidents of a site.
 #[derive(Clone, Debug)]
@@ -46,14 +56,27 @@ struct Life {
     standing: BTreeSet<AlarmId>,
     /// Until when time was counted.
     counted: Mono,
-    /// A load of the area was seen live.
+    /// A load was seen live that the area lives on.
     live: bool,
-    /// There is something to tell.
-    news: bool,
-    /// It can't wait.
-    urgent: bool,
-    due: Mono,
-    loads: Vec<ElementId>,
+    news: News,
+    /// When the journal was told last.
+    told_at: Mono,
+    /// See [`production_loads`].
+    loads: BTreeSet<ElementId>,
+}
+
+/// What there is to tell, and how long it can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum News {
+    /// Nothing but that it goes on.
+    #[default]
+    None,
+    /// Sums have grown.
+    Grown,
+    /// A new peak, a crossing, or a point that is no longer seen.
+    Soon,
+    /// Something was done.
+    Now,
 }
 
 /// What is counted of one limit.
@@ -79,10 +102,8 @@ impl Incidents {
             areas: plan.areas.map(|_, _| Life::default()),
             going_on: BTreeSet::new(),
         };
-        for (id, element) in plan.elements.iter().filter(|(_, e)| e.kind == ElementKind::Load) {
-            incidents.areas[element.area].loads.push(id);
-        }
         for (id, area) in plan.areas.iter() {
+            incidents.areas[id].loads = production_loads(plan, id);
             if let Some(was) = standing.incidents.get(area.tag.as_str()) {
                 incidents.areas[id].restore(plan, was, now);
                 if was.open.is_some() {
@@ -165,23 +186,53 @@ pub fn is_limit(plan: &Plan, id: AlarmId) -> bool {
     matches!(plan.alarms[id].subject, Subject::Point(point) if first(point) == Some(&id))
 }
 
+/// The loads that production in an area lives on: its own, and those elsewhere that its alarms cut.
+#[must_use]
+pub fn production_loads(plan: &Plan, area: AreaId) -> BTreeSet<ElementId> {
+    let is_load = |id: &ElementId| plan.elements[*id].kind == ElementKind::Load;
+    let own = plan.elements.iter().filter(|(_, element)| element.area == area).map(|(id, _)| id);
+    let trips = plan.trips.values().filter(|t| t.causes.iter().any(|c| plan.alarms[*c].area == area));
+    own.chain(trips.flat_map(|trip| trip.effects.iter().copied())).filter(is_load).collect()
+}
+
 impl Life {
     fn restore(&mut self, plan: &Plan, was: &IncidentStanding, now: Now) {
         self.number = was.number;
         self.told = was.open.clone();
         self.incident = was.open.clone();
         self.counted = now.mono;
-        self.due = now.mono;
+        self.told_at = now.mono;
         let Some(incident) = &mut self.incident else { return };
-        incident.lasted = incident.lasted + now.wall.since(incident.at);
-        for (row, point) in incident.points.iter().enumerate() {
+        // Nobody can say what was between the last that was told and this start.
+        let gap = now.wall.since(incident.at);
+        (incident.lasted, incident.at) = (incident.lasted + gap, now.wall);
+        for (row, point) in incident.points.iter_mut().enumerate() {
             let Some(id) = plan.points.find(|p| p.tag.as_str() == point.point) else { continue };
             let is_low = |id: &AlarmId| matches!(plan.alarms[*id].condition, Condition::Low(_)) == point.low;
             let limit = plan.points[id].alarms.iter().find(|a| is_low(a) && is_limit(plan, **a));
             if let Some(limit) = limit {
+                point.unseen = point.unseen + gap;
                 self.meters.insert(*limit, Meter { seen: Seen::Nothing, row: Some(row) });
             }
         }
+        // The next restart counts from here.
+        self.tell(News::Soon);
+    }
+
+    fn tell(&mut self, news: News) {
+        self.news = self.news.max(news);
+    }
+
+    fn is_due(&self, now: Mono) -> bool {
+        let over = self.incident.as_ref().map_or(Span::ZERO, |incident| incident.over);
+        let grown = Span::from_us(over.us().saturating_mul(TOLD_GROWN_PCT) / 100);
+        let wait = match self.news {
+            News::Now => Span::ZERO,
+            News::Soon => TOLD_SOON,
+            News::Grown => grown.clamp(TOLD_SOON, TOLD_EVERY),
+            News::None => TOLD_ANYWAY,
+        };
+        now.since(self.told_at) >= wait
     }
 
     /// The incident, once an alarm has come of it.
@@ -203,7 +254,7 @@ impl Life {
         if is_over && gone > Span::ZERO {
             incident.over = incident.over + gone;
             incident.live = incident.live + if live { gone } else { Span::ZERO };
-            self.news = true;
+            self.news = self.news.max(News::Grown);
         }
         for meter in self.meters.values() {
             let Some(point) = meter.row.and_then(|row| incident.points.get_mut(row)) else { continue };
@@ -230,7 +281,7 @@ impl Life {
             let row = match self.meters.get(&id) {
                 Some(meter) => meter.row,
                 None => {
-                    self.news = true;
+                    self.news = self.news.max(News::Soon);
                     let room = incident.points.len() < Incident::POINTS_MAX;
                     let row = room.then_some(incident.points.len());
                     if room {
@@ -246,10 +297,13 @@ impl Life {
                 && if point.low { value < point.peak } else { value > point.peak }
             {
                 (point.peak, point.peak_at) = (value, now.wall);
-                self.news = true;
+                self.news = self.news.max(News::Soon);
             }
         }
         if let Some(meter) = self.meters.get_mut(&id) {
+            if std::mem::discriminant(&meter.seen) != std::mem::discriminant(&seen) {
+                self.news = self.news.max(News::Soon);
+            }
             meter.seen = seen;
         }
     }
@@ -258,12 +312,13 @@ impl Life {
         let Some(incident) = &mut self.incident else { return };
         if incident.acknowledgements.len() >= Incident::ACTIONS_MAX {
             incident.more_acknowledgements = incident.more_acknowledgements.saturating_add(1);
+            self.tell(News::Grown);
             return;
         }
         let (after, who) = (incident.lasted, who.clone());
         let key = key.to_owned();
         incident.acknowledgements.push(Acknowledgement { key, occurrence, who, after, at: now.wall });
-        self.news = true;
+        self.tell(News::Now);
     }
 
     /// Takes in what Davy did, if it belongs to this incident.
@@ -313,12 +368,12 @@ impl Life {
 
     fn act(&mut self, action: Action) {
         let Some(incident) = &mut self.incident else { return };
-        self.urgent |= action.what == ActionWhat::Tripped;
-        self.news = true;
         if incident.actions.len() < Incident::ACTIONS_MAX {
             incident.actions.push(action);
+            self.tell(News::Now);
         } else {
             incident.more_actions = incident.more_actions.saturating_add(1);
+            self.tell(News::Grown);
         }
     }
 }
@@ -402,7 +457,7 @@ impl Site {
             let alarms = life.standing.iter().any(|id| self.alarms[*id].active());
             let step = match (life.opened().is_some(), life.standing.is_empty()) {
                 (true, true) => IncidentStep::Closed,
-                (true, false) if life.urgent || life.news && now.mono >= life.due => IncidentStep::Updated,
+                (true, false) if life.is_due(now.mono) => IncidentStep::Updated,
                 (true, false) => continue,
                 (false, _) if alarms => IncidentStep::Opened,
                 (false, _) => {
@@ -422,7 +477,7 @@ impl Site {
     /// Nothing goes on any more, or something new does.
     fn forget(&mut self, now: Now, area: AreaId) {
         let life = &mut self.incidents.areas[area];
-        (life.incident, life.news, life.urgent) = (None, false, false);
+        (life.incident, life.news) = (None, News::None);
         let limits = std::mem::take(&mut life.meters);
         self.incidents.going_on.remove(&area);
         for limit in limits.into_keys() {
@@ -440,7 +495,7 @@ impl Site {
             incident.area = plan.areas[area].tag.to_string();
         }
         incident.at = now.wall;
-        (life.news, life.urgent, life.due) = (false, false, now.mono + TOLD_EVERY);
+        (life.news, life.told_at) = (News::None, now.mono);
         let told = incident.clone();
         life.told = (step != IncidentStep::Closed).then(|| told.clone());
         let mut peaks = Vec::new();
@@ -474,7 +529,7 @@ impl Site {
 }
 
 /// The value to go by. A reading beyond the sensor's range is at least at its end, whatever it shows.
-fn worst_value(reading: &Reading, range: Option<(f64, f64)>) -> Option<f64> {
+pub(super) fn worst_value(reading: &Reading, range: Option<(f64, f64)>) -> Option<f64> {
     match (reading.quality, range) {
         (Quality::Uncertain(Doubt::OverRange), Some((_, top))) => {
             Some(reading.value.map_or(top, |value| value.max(top)))

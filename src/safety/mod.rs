@@ -27,7 +27,7 @@ mod trips;
 mod watch;
 
 pub use bypass::{DEFAULT_MINUTES as BYPASS_MINUTES, MAX_MINUTES as BYPASS_MINUTES_MAX};
-pub use incident::is_limit as is_incident_limit;
+pub use incident::{is_limit as is_incident_limit, production_loads};
 pub use permit::against as against_permit;
 pub use site::{Effects, Input, Site};
 pub use watch::stale_after;

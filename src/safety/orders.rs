@@ -7,6 +7,7 @@ use super::rule::{self, Verdict};
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmState, AsideHow, Basis, Condition};
 use crate::model::command::{Order, Reply, Verb};
+use crate::model::element::{Demand, ElementKind, Mode, Position};
 use crate::model::plan::{Alarm, Limit, Subject};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, CommandDone, Who};
@@ -161,7 +162,24 @@ impl Site {
     fn missing(&self, now: Now, id: TripId) -> Vec<Text> {
         let missing = self.trips[id].missing(now.mono, &self.plan.trips[id], &self.inputs(id));
         let missing = missing.into_iter().map(|m| self.words_for(id, m));
-        missing.chain(self.over_range(id)).collect()
+        missing.chain(self.over_range(id)).chain(self.still_live(id)).collect()
+    }
+
+    /// A cut that was commanded and is seen not to have worked must not be let go: it would be told as if it were over.
+    fn still_live(&self, id: TripId) -> impl Iterator<Item = Text> {
+        let effects = self.plan.trips[id].effects.iter();
+        let live = effects.filter(|id| {
+            let (element, life) = (&self.plan.elements[**id], &self.elements[**id]);
+            let is_cut = life.demand == Demand::Trip && element.mode == Mode::Act;
+            is_cut && element.kind == ElementKind::Load && life.position == Position::Unsafe
+        });
+        live.map(|id| {
+            let tag = &self.plan.elements[*id].tag;
+            Text::new(
+                format!("{tag}: 已发断电命令, 馈电仍有电; 须就地断电"),
+                format!("{tag}: cut, and its feed is seen live; cut it on site"),
+            )
+        })
     }
 
     /// A sensor that has been over its range says nothing of use until a person has looked at it: what still stands of

@@ -11,7 +11,7 @@ use crate::model::permit::{Permit, PermitChange, PermitKind, PermitStep, SetPoin
 use crate::model::plan::{Limit, Plan, Point};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, Standing, Who};
-use crate::model::table::{AlarmId, PointId};
+use crate::model::table::{AlarmId, AreaId, PointId};
 use crate::model::time::{Mono, Now, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,6 +51,16 @@ impl Permits {
         let permits = Permits { file, running: running.collect() };
         let plan = permits.plan();
         (permits, plan)
+    }
+
+    /// A permit in force in an area, or at a point of it.
+    pub(super) fn touching(&self, plan: &Plan, area: AreaId) -> Option<&str> {
+        let touches = |place: &str| {
+            plan.areas[area].tag.as_str() == place
+                || plan.points.values().any(|point| point.area == area && point.tag.as_str() == place)
+        };
+        let mut running = self.running.iter();
+        running.find(|(_, running)| touches(&running.permit.place)).map(|(key, _)| key.as_str())
     }
 
     /// Permits end when they would have ended: no clock and no reload prolongs them.

@@ -7,13 +7,14 @@ use super::cause_effect::TripLife;
 use super::drive;
 use super::element::ElementLife;
 use super::grade::Grades;
-use super::incident::Incidents;
+use super::incident::{Incidents, worst_value};
 use super::permit::Permits;
 use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
 use super::trend::Trend;
+use super::trips;
 use super::watch::Watch;
 use crate::model::alarm::{AlarmCause, AlarmState, Condition};
 use crate::model::command::{Order, Reply};
@@ -145,7 +146,10 @@ impl Site {
         let mut site = Site {
             watch: Watch::new(&plan),
             alarms: plan.alarms.map(|_, a| AlarmLife::restored(standing.alarms.get(&a.key), now)),
-            trips: plan.trips.map(|_, t| TripLife::restored(t, standing.trips.get(t.tag.as_str()))),
+            trips: plan.trips.map(|_, t| {
+                let start = |input| trips::start(&plan, standing, t, input, now);
+                TripLife::restored(t, standing.trips.get(t.tag.as_str()), start)
+            }),
             elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
@@ -222,7 +226,7 @@ impl Site {
             Input::Readings { device, mut readings } => {
                 self.signs.mark(&mut readings);
                 let was_lost = self.watch.devices[device].fault.is_some();
-                self.watch.heard(&plan, device, &mut readings);
+                self.watch.heard(&plan, device, &mut readings, |point| self.signs.is_excused(point));
                 for (point, reading) in &readings {
                     if let Some(trend) = self.trends.get_mut(point) {
                         trend.add(reading);
@@ -403,6 +407,9 @@ impl Site {
             let judge = |twin| rule::judge_deviation(alarm.limit, reading, &self.watch.readings[twin], held);
             return row.twin.map_or(Verdict::Unknown, judge);
         }
+        if alarm.condition == Condition::SensorFault && self.watch.is_never_ready(point) {
+            return Verdict::Breach;
+        }
         rule::judge_point(alarm.condition, alarm.limit, row.decimals, reading, held)
     }
 
@@ -412,7 +419,8 @@ impl Site {
         if alarm.condition == Condition::BypassActive {
             return;
         }
-        let Some(value) = self.watch.readings[point].value else { return };
+        let range = self.plan.points[point].field.range;
+        let Some(value) = worst_value(&self.watch.readings[point], range) else { return };
         let life = &mut self.alarms[id];
         if life.active() {
             let is_low = matches!(alarm.condition, Condition::Low(_));
@@ -492,6 +500,7 @@ impl Site {
             demanded.map(|(id, life)| (self.plan.elements[id].tag.to_string(), life.trips.clone()));
         standing.demanded.extend(demanded);
         standing.bypasses = self.bypasses.standing(&self.plan);
+        standing.bypassed.clone_from(self.bypasses.over());
         self.signs.standing(&self.plan, &mut standing);
         standing.failed = self.failed();
         self.standing_proofs(&mut standing);

@@ -1,6 +1,7 @@
 //! What each point is taken to read, and whether its device is heard: silence becomes bad, never the last value.
 
 use super::rule::Verdict;
+use super::trips::point_of;
 use crate::model::line::{FAILURES_TO_LOSE, LineFault};
 use crate::model::plan::{Device, Plan};
 use crate::model::point::{Doubt, Fault, Quality, Reading};
@@ -23,6 +24,11 @@ pub(crate) struct Watch {
     sweep_due: Mono,
     /// Since when points are inhibited at their device.
     inhibited: BTreeMap<PointId, Mono>,
+    /// For how long a point that votes may warm up, or be calibrated at its device, before people are told: by then it
+    /// counts as a vote, and they must see why.
+    patience: BTreeMap<PointId, Span>,
+    /// Since when such points do.
+    unready: BTreeMap<PointId, (Mono, Mono)>,
     /// What heartbeats last were, and since when.
     beats: BTreeMap<DeviceId, (f64, Mono)>,
 }
@@ -38,19 +44,28 @@ impl Watch {
             lost: plan.devices.map(|_, _| false),
             sweep_due: Mono::START,
             inhibited: BTreeMap::new(),
+            patience: patience(plan),
+            unready: BTreeMap::new(),
             beats: BTreeMap::new(),
         }
     }
 
     /// A device has answered: these are its readings. Those that can't be believed for what was before are made worse,
-    /// never better.
-    pub(crate) fn heard(&mut self, plan: &Plan, device: DeviceId, readings: &mut [(PointId, Reading)]) {
+    /// never better. `is_calibrated` says which are calibrated by order.
+    pub(crate) fn heard(
+        &mut self,
+        plan: &Plan,
+        device: DeviceId,
+        readings: &mut [(PointId, Reading)],
+        is_calibrated: impl Fn(PointId) -> bool,
+    ) {
         let dead = self.has_no_heartbeat(plan, device, readings);
         for (point, reading) in readings {
             if dead.is_some_and(|heart| heart != *point) {
                 *reading = Reading::bad(Fault::NoHeartbeat, reading.at);
             }
             self.bear_inhibit(*point, reading, plan.points[*point].field.inhibit_max);
+            self.note_ready(*point, reading, is_calibrated(*point));
             self.readings[*point] = *reading;
         }
         self.devices[device] = DeviceView::default();
@@ -67,6 +82,21 @@ impl Watch {
         if reading.at.since(since) > most {
             *reading = Reading::bad(Fault::OutOfService, reading.at);
         }
+    }
+
+    fn note_ready(&mut self, point: PointId, reading: &Reading, by_order: bool) {
+        let unready = matches!(reading.quality, Quality::Uncertain(Doubt::WarmUp | Doubt::Calibrating));
+        if unready && !by_order && self.patience.contains_key(&point) {
+            self.unready.entry(point).or_insert((reading.at, reading.at)).1 = reading.at;
+        } else {
+            self.unready.remove(&point);
+        }
+    }
+
+    /// Whether a point that votes gives nothing but that it is not ready yet, for longer than anybody waits for it.
+    pub(crate) fn is_never_ready(&self, point: PointId) -> bool {
+        let spans = self.unready.get(&point).zip(self.patience.get(&point));
+        spans.is_some_and(|((since, last), patience)| last.since(*since) >= *patience)
     }
 
     /// The heartbeat of the device, where it has stood still for too long.
@@ -142,8 +172,11 @@ impl Watch {
     pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
         if self.lost[device] {
             Verdict::Breach
-        } else if self.devices[device].fault.is_some() || self.has(device, &[Fault::Stale, Fault::NotHeard]) {
-            // Of a device that is not asked, or was not heard since the start, nobody knows whether it would answer.
+        } else if self.devices[device].fault.is_some()
+            || self.has(device, Fault::Stale)
+            || self.is_new(device)
+        {
+            // Of a device that is not asked, or was not yet, nobody knows whether it would answer.
             Verdict::Unknown
         } else {
             Verdict::Clear
@@ -155,18 +188,22 @@ impl Watch {
     pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
         if self.lost[device] {
             Verdict::Clear
-        } else if self.has(device, &[Fault::Stale]) {
+        } else if self.has(device, Fault::Stale) {
             Verdict::Breach
-        } else if self.has(device, &[Fault::NotHeard]) {
+        } else if self.is_new(device) {
             Verdict::Unknown
         } else {
             Verdict::Clear
         }
     }
 
-    fn has(&self, device: DeviceId, faults: &[Fault]) -> bool {
-        let is = |id: &PointId| matches!(self.readings[*id].quality, Quality::Bad(f) if faults.contains(&f));
-        self.points_of[device].iter().any(is)
+    fn is_new(&self, device: DeviceId) -> bool {
+        let mut points = self.points_of[device].iter().map(|id| self.readings[*id].quality);
+        !self.points_of[device].is_empty() && points.all(|quality| quality == Quality::Bad(Fault::NotHeard))
+    }
+
+    fn has(&self, device: DeviceId, fault: Fault) -> bool {
+        self.points_of[device].iter().any(|id| self.readings[*id].quality == Quality::Bad(fault))
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.
@@ -181,6 +218,7 @@ impl Watch {
             if let Some(was) = old_plan.points.find(same) {
                 self.readings[id] = old.readings[was];
                 self.inhibited.extend(old.inhibited.get(&was).map(|since| (id, *since)));
+                self.unready.extend(old.unready.get(&was).map(|since| (id, *since)));
             }
         }
         for (id, device) in plan.devices.iter() {
@@ -193,6 +231,18 @@ impl Watch {
             }
         }
     }
+}
+
+fn patience(plan: &Plan) -> BTreeMap<PointId, Span> {
+    let mut patience = BTreeMap::new();
+    for trip in plan.trips.values() {
+        let span = trip.bad_delay + plan.start_hold;
+        for point in trip.causes.iter().filter_map(|cause| point_of(plan, *cause)) {
+            let least = patience.entry(point).or_insert(span);
+            *least = span.min(*least);
+        }
+    }
+    patience
 }
 
 /// Whether a reading is still what its device said last.

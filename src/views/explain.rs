@@ -3,8 +3,10 @@
 //! says, and knows nothing beside it.
 
 mod alarm;
+mod area;
 mod device;
 mod element;
+mod group;
 mod people;
 mod point;
 mod signs;
@@ -12,14 +14,14 @@ mod trip;
 mod words;
 
 use crate::model::plan::{Origin, Plan, Subject};
-use crate::model::table::{AlarmId, DeviceId, ElementId, PointId, TripId};
+use crate::model::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, TripId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// What is explained: the word that stands for everything.
 pub const ALL: &str = "all";
 
-/// Explains what `target` names: a point, device, element or trip, an alarm by its key, or everything.
+/// Explains what `target` names: an area, point, device, element, trip or group, an alarm by its key, or everything.
 ///
 /// # Errors
 /// The names that there are, where there is no such thing.
@@ -36,6 +38,8 @@ pub fn explain(plan: &Plan, origins: &BTreeMap<AlarmId, Origin>, target: &str) -
             What::Device(id) => book.device(id),
             What::Element(id) => book.element(id),
             What::Trip(id) => book.trip(id),
+            What::Group(trip, n) => book.group(trip, n),
+            What::Area(id) => book.area(id),
         };
         page.print(&mut text);
     }
@@ -44,10 +48,13 @@ pub fn explain(plan: &Plan, origins: &BTreeMap<AlarmId, Origin>, target: &str) -
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
+    Area(AreaId),
     Device(DeviceId),
     Point(PointId),
     Element(ElementId),
     Trip(TripId),
+    /// A named vote, by a trip that counts it and its number there.
+    Group(TripId, usize),
 }
 
 /// What is said of one thing.
@@ -106,7 +113,28 @@ impl Book<'_> {
             Subject::Device(id) => What::Device(id),
             Subject::Element(id) => What::Element(id),
         });
-        devices.chain(points).chain(elements).chain(trips).chain(of_alarm).collect()
+        let areas = plan.areas.iter().filter(|(_, a)| is(a.tag.as_str())).map(|(id, _)| What::Area(id));
+        let groups = self.groups().into_iter().filter(|(tag, _)| is(tag)).map(|(_, what)| what);
+        areas
+            .chain(devices)
+            .chain(points)
+            .chain(elements)
+            .chain(trips)
+            .chain(groups)
+            .chain(of_alarm)
+            .collect()
+    }
+
+    /// Every named vote once, by its tag.
+    fn groups(&self) -> BTreeMap<&str, What> {
+        let mut groups = BTreeMap::new();
+        for (id, trip) in self.plan.trips.iter() {
+            let inner = trip.groups.len().saturating_sub(1);
+            for (n, group) in trip.groups.iter().enumerate().take(inner) {
+                groups.entry(group.tag.as_str()).or_insert(What::Group(id, n));
+            }
+        }
+        groups
     }
 
     fn no_such(&self, target: &str) -> String {
@@ -115,10 +143,12 @@ impl Book<'_> {
         known.extend(plan.devices.values().map(|d| d.tag.as_str()));
         known.extend(plan.elements.values().map(|e| e.tag.as_str()));
         known.extend(plan.trips.values().map(|t| t.tag.as_str()));
+        known.extend(plan.areas.values().map(|a| a.tag.as_str()));
+        known.extend(self.groups().into_keys());
         known.sort_unstable();
         known.dedup();
         format!(
-            "there is no point, device, element, trip or alarm `{target}`; `{ALL}` explains everything; the site has {}",
+            "there is no area, point, device, element, trip, group or alarm `{target}`; `{ALL}` explains everything; the site has {}",
             known.join(", ")
         )
     }

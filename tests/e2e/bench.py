@@ -292,6 +292,40 @@ class Davy:
             self.process.kill()
 
 
+class SmallDisk:
+    """A state folder on a disk of its own that can be filled; where nothing may be mounted, one whose journal gets a file
+    in the way of its folder, which refuses as well."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "davy-test", str(self.folder)]
+        self.mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True).returncode == 0
+
+    def fill(self):
+        if not self.mounted:
+            (self.folder / "journal").rename(self.folder / "journal.aside")
+            (self.folder / "journal").write_text("in the way")
+            return
+        with open(self.folder / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def free(self):
+        if self.mounted:
+            (self.folder / "ballast").unlink()
+        else:
+            (self.folder / "journal").unlink()
+            (self.folder / "journal.aside").rename(self.folder / "journal")
+
+    def stop(self):
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+
 class Peer:
     """A Modbus server in another process that takes orders on its standard input and says what was written."""
 
@@ -370,8 +404,12 @@ class Messages:
                 self._check(value, "event")
                 assert levels[4] == value["body"].get("area", "-")
                 assert levels[5] == value["kind"]
+            case "unrecorded":
+                self._check(value, "unrecorded")
+                assert levels[4] == value["body"].get("area", "-")
+                assert levels[5] == value["kind"]
             case "state":
-                self._check(value, "event")
+                self._check(value, "event" if "seq" in value else "unrecorded")
                 assert levels[4] == value["kind"]
                 assert levels[5] == value["body"].get("key", value["body"].get("tag"))
             case "status":

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from bench import HERE, Davy, Messages, Mosquitto, Peer, Subscriber
+from bench import HERE, Davy, Messages, Mosquitto, Peer, SmallDisk, Subscriber
 from plant import Plant
 
 
@@ -29,6 +29,10 @@ class Bench:
         folder = self.folder / folder
         folder.mkdir(exist_ok=True)
         return self.add(Davy(folder, site, *args))
+
+    def small_disk(self, folder="agent"):
+        """Under the state folder of the agent that will live in `folder`."""
+        return self.add(SmallDisk(self.folder / folder / "state"))
 
     def peer(self, argv):
         return self.add(Peer(argv, self.folder))

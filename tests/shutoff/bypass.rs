@@ -51,7 +51,7 @@ fn no_bypass_and_no_calibration_together_leave_a_trip_without_a_voter() {
     bench.order(bypass(ONE, 30));
     let why = refusal(&bench.order(calibrate("bottle-room.lpg-2")));
     assert!(why.contains("lpg-1:trip of the same trip is bypassed"), "{why}");
-    assert!(matches!(bench.order(calibrate("boiler-house.ch4")), Reply::Done(_)), "of another trip");
+    assert!(matches!(bench.order(calibrate("face.t1")), Reply::Done(_)), "of another trip");
 
     let mut bench = Bench::calm(&[]);
     assert!(matches!(bench.order(calibrate("bottle-room.lpg-2")), Reply::Done(_)));
@@ -110,8 +110,31 @@ fn one_voter_of_a_trip_at_a_time() {
     bench.order(unbypass(ONE));
     assert!(matches!(bench.order(bypass(TWO, 30)), Reply::Done(_)));
     // The members of a group of a trip are voters of that trip.
-    assert!(matches!(bench.order(bypass("heading.fan:contact-trip", 30)), Reply::Done(_)));
-    assert!(refusal(&bench.order(bypass("heading.t1:lock", 30))).contains("of the same trip"));
+    assert!(matches!(bench.order(bypass("heading.t1:lock", 30)), Reply::Done(_)));
+    assert!(refusal(&bench.order(bypass("heading.fan:contact-trip", 30))).contains("of the same trip"));
+}
+
+#[test]
+fn within_a_day_a_cause_is_out_for_no_longer_than_one_shift() {
+    let mut bench = Bench::calm(&[("vote = \"1oo2\"", "vote = \"1oo2\"\nbypass = \"one-person\"")]);
+    let alone = |minutes| Verb::Bypass {
+        target: ONE.to_owned(),
+        minutes: Some(minutes),
+        reason: "calibration".to_owned(),
+        second: None,
+    };
+    assert!(matches!(bench.order(alone(6)), Reply::Done(_)));
+    bench.run(361);
+    assert!(refusal(&bench.order(alone(6))).contains("a second person"), "one second after its end");
+    bench.run(600);
+    assert!(refusal(&bench.order(alone(475))).contains("474 min are left"));
+    bench.restart();
+    bench.run(2);
+    assert!(refusal(&bench.order(alone(475))).contains("474 min are left"), "a restart forgets nothing");
+    bench.reload(plan(&[]));
+    assert!(refusal(&bench.order(bypass(ONE, 475))).contains("474 min are left"), "nor does a reload");
+    assert!(matches!(bench.order(bypass(ONE, 474)), Reply::Done(_)));
+    assert_eq!(bench.folded(), bench.site.standing());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use davy::model::command::Verb;
 use davy::model::grade::GradeChange;
 use davy::model::incident::{IncidentChange, IncidentStep};
 use davy::model::permit::{Permit, PermitChange, PermitStep};
-use davy::model::plan::{Member, OnBad, Plan, Subject, Trip};
+use davy::model::plan::{Group, Member, OnBad, Plan, Subject, Trip};
 use davy::model::point::{Displayed, Doubt, Quality, Reading};
 use davy::model::record::{AlarmChange, BypassChange, BypassStep, Standing, TripChange};
 use davy::model::sign::{Anomaly, CalibrationChange, Sign};
@@ -24,6 +24,12 @@ pub(crate) const TICK: Span = Span::from_ms(100);
 
 /// That a calibration is over its planned time is looked at once a second.
 const CALIBRATION_SLACK: Span = Span::from_ms(1_200);
+
+/// So many silences of a point are remembered.
+const SILENCES_MAX: usize = 64;
+
+/// Longest time for which a trip bears a bad input in any of the sites.
+const LONGEST_BORNE: Span = Span::from_secs(600);
 
 /// What one reading says of one alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,12 @@ pub(crate) struct Account {
     /// Since when an alarm's point says nothing, and whether it ever said something.
     nothing: Table<AlarmId, Option<Mono>>,
     heard: Table<AlarmId, bool>,
+    /// When an alarm's point said nothing before, the last times, from and to.
+    silences: Table<AlarmId, Vec<(Mono, Mono)>>,
+    /// Its device was silent or at fault when the last run ended: the judge may count that, too.
+    stood_bad: Table<AlarmId, bool>,
+    /// When the gateway started, or took the last file.
+    fresh: Mono,
     failures: Table<DeviceId, u32>,
     /// Since when all causes of a trip prove that all is well.
     all_safe: Table<TripId, Option<Mono>>,
@@ -95,7 +107,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(plan: &Arc<Plan>) -> Account {
+    fn new(plan: &Arc<Plan>) -> Account {
         Account {
             told: plan.points.map(|_, _| None),
             breach: plan.alarms.map(|_, _| None),
@@ -103,6 +115,9 @@ impl Account {
             safe: plan.alarms.map(|_, _| None),
             nothing: plan.alarms.map(|_, _| None),
             heard: plan.alarms.map(|_, _| false),
+            silences: plan.alarms.map(|_, _| Vec::new()),
+            stood_bad: plan.alarms.map(|_, _| false),
+            fresh: Mono::START,
             failures: plan.devices.map(|_, _| 0),
             all_safe: plan.trips.map(|_, _| None),
             states: BTreeMap::new(),
@@ -129,7 +144,7 @@ impl Account {
         }
     }
 
-    /// The gateway starts again: nothing has been read, and what stands is what the journal says.
+    /// The gateway starts: nothing has been read, and what stands is what the journal says.
     pub(crate) fn restarted(plan: &Arc<Plan>, standing: &Standing, now: Now) -> Account {
         let mut account = Account::new(plan);
         for (key, alarm) in &standing.alarms {
@@ -146,7 +161,20 @@ impl Account {
         }
         account.tripped =
             standing.trips.iter().filter(|(_, t)| t.tripped).map(|(tag, _)| tag.clone()).collect();
-        account.started = now.mono;
+        (account.started, account.fresh) = (now.mono, now.mono);
+        account.nothing = plan.alarms.map(|_, _| Some(now.mono));
+        let stood = |alarm: AlarmId| standing.alarms.get(&plan.alarms[alarm].key);
+        for point in plan.points.values() {
+            let device = &plan.devices[point.device];
+            let faults =
+                point.alarms.iter().filter(|id| plan.alarms[**id].condition == Condition::SensorFault);
+            let mut all = faults.copied().chain([device.comm_alarm, device.stale_alarm]);
+            if all.any(|alarm| stood(alarm).is_some_and(|was| was.state.is_active())) {
+                for alarm in &point.alarms {
+                    (account.heard[*alarm], account.stood_bad[*alarm]) = (true, true);
+                }
+            }
+        }
         // A test that the restart cut off tests nothing any more, and is told to have ended.
         account.testing = standing.test.as_ref().map(|_| (Vec::new(), now.mono + Span::from_secs(1)));
         account.goes_on_with(standing, now);
@@ -198,6 +226,8 @@ impl Account {
                 (next.breach[id], next.nothing[id]) = (self.breach[was], self.nothing[was]);
                 next.held[id] = self.held[was];
                 next.heard[id] = self.heard[was];
+                next.stood_bad[id] = self.stood_bad[was];
+                next.silences[id].clone_from(&self.silences[was]);
             }
             next.excused[id] = self.excused[was];
             if self.plan.alarms[was].limit == alarm.limit {
@@ -217,6 +247,7 @@ impl Account {
             next.found.extend(plan.elements.find(|e| e.tag == self.plan.elements[*id].tag));
         }
         next.started = self.started;
+        next.fresh = if same_file { self.fresh } else { now.mono };
         next.bypassed.clone_from(&self.bypassed);
         next.calibrating.clone_from(&self.calibrating);
         next.calibrated.clone_from(&self.calibrated);
@@ -269,6 +300,10 @@ impl Account {
         }
         for (_, point) in plan.points_of(device) {
             for alarm in &point.alarms {
+                // A calibration excuses no silence.
+                if self.failures[device] == 2 && std::mem::take(&mut self.excused[*alarm]) {
+                    self.nothing[*alarm] = Some(now);
+                }
                 self.note(*alarm, Says::Nothing, now);
             }
         }
@@ -310,7 +345,9 @@ impl Account {
                 Some(since) => self.note_perhaps(*alarm, says, since),
                 None => self.note(*alarm, says, now),
             }
-            if until.is_some_and(|until| now < until + CALIBRATION_SLACK) {
+            self.heard[*alarm] |= matches!(reading.quality, Quality::Bad(_));
+            let is_calibrated = is_taken_for_calibration(reading.quality);
+            if is_calibrated && until.is_some_and(|until| now < until + CALIBRATION_SLACK) {
                 self.excused[*alarm] = true;
             } else if says != Says::Nothing {
                 self.excused[*alarm] = false;
@@ -333,6 +370,13 @@ impl Account {
 
     fn note(&mut self, alarm: AlarmId, says: Says, now: Mono) {
         self.heard[alarm] |= says != Says::Nothing;
+        if let Some(since) = self.nothing[alarm].filter(|_| says != Says::Nothing) {
+            self.stood_bad[alarm] &= now.since(self.started) < LONGEST_BORNE;
+            let silences = &mut self.silences[alarm];
+            silences.push((since, now));
+            let spare = silences.len().saturating_sub(SILENCES_MAX);
+            silences.drain(..spare);
+        }
         match says {
             Says::Breach => {
                 self.breach[alarm].get_or_insert(now);
@@ -372,23 +416,48 @@ impl Account {
             }
             let delay = self.plan.alarms[cause].on_delay;
             let slack = if delay == Span::ZERO { Span::ZERO } else { TICK };
-            let bad = on_bad == OnBad::Vote
-                && self.heard[cause]
-                && !self.excused[cause]
-                && lasts(self.nothing[cause], trip.bad_delay + TICK);
+            let bad = on_bad == OnBad::Vote && self.must_be_bad(cause, trip.bad_delay, now);
             Some(is_of_a_value(&self.plan, cause) && (lasts(self.breach[cause], delay + slack) || bad))
         };
         let mut outcomes: Vec<Option<bool>> = Vec::new();
         for group in &trip.groups {
-            let votes = group.members.iter().filter_map(|member| match member {
+            let votes = group.members.iter().map(|member| match member {
                 Member::Cause(n) => counts(trip.causes[*n], group.on_bad),
                 Member::Group(n) => outcomes[*n],
             });
-            let votes: Vec<bool> = votes.collect();
-            let yes = votes.iter().filter(|yes| **yes).count();
-            outcomes.push((!votes.is_empty()).then(|| yes >= group.votes.min(votes.len())));
+            let votes: Vec<Option<bool>> = votes.collect();
+            let yes = votes.iter().filter(|vote| **vote == Some(true)).count();
+            let out = votes.iter().filter(|vote| vote.is_none()).count();
+            let all_out = stand_in(group) && out == votes.len();
+            outcomes.push((!all_out).then(|| yes >= needed(group, out)));
         }
         trip.delay == Span::ZERO && outcomes.last() == Some(&Some(true))
+    }
+
+    /// Whether a cause must count as bad by now: for longer than is borne it said nothing, in one silence or in some with
+    /// no stable time between them; where nothing was ever heard of it, after what a start excuses.
+    fn must_be_bad(&self, cause: AlarmId, borne: Span, now: Mono) -> bool {
+        if self.excused[cause] {
+            return false;
+        }
+        let (lasts, silences) = self.bad_for(cause, borne, now);
+        let slack = TICK.times(1 + silences);
+        lasts >= borne + slack
+            && (self.heard[cause] || now.since(self.fresh) >= self.plan.start_hold + borne + slack)
+    }
+
+    /// For how long a cause has said nothing without a stable time between, and in how many silences before this one.
+    fn bad_for(&self, cause: AlarmId, stable: Span, now: Mono) -> (Span, u64) {
+        let Some(mut since) = self.nothing[cause] else { return (Span::ZERO, 0) };
+        let (mut lasts, mut count) = (now.since(since), 0);
+        for (from, to) in self.silences[cause].iter().rev() {
+            if since.since(*to) >= stable {
+                break;
+            }
+            lasts = lasts + to.since(*from);
+            (since, count) = (*from, count + 1);
+        }
+        (lasts, count)
     }
 
     /// Whether its point is being calibrated by order, or was until a moment ago: one vote fewer may be needed then.
@@ -423,8 +492,10 @@ impl Account {
     pub(crate) fn votes_at_most(&self, id: TripId, now: Mono) -> Option<(usize, usize)> {
         let trip = &self.plan.trips[id];
         let is_bad = |cause: &AlarmId| {
-            let lasts = self.nothing[*cause].is_some_and(|since| now.since(since) >= trip.bad_delay);
-            self.heard[*cause] && lasts
+            let lasts = self.bad_for(*cause, trip.bad_delay + TICK, now).0 >= trip.bad_delay;
+            let excused =
+                !self.heard[*cause] && now.since(self.fresh) < self.plan.start_hold + trip.bad_delay;
+            self.nothing[*cause].is_some() && (self.stood_bad[*cause] || lasts && !excused)
         };
         let is_active = |cause: &AlarmId| {
             self.under.get(&self.plan.alarms[*cause].key).is_some_and(|under| under.is_active())
@@ -440,7 +511,7 @@ impl Account {
             is_of_a_value(&self.plan, *cause) && !self.excused[*cause] && !self.is_calibrated(*cause, now)
         };
         let can_tell = !self.changed && trip.causes.iter().all(tells);
-        can_tell.then(|| (voting.iter().filter(may).count(), vote.votes.min(voting.len()).max(1)))
+        can_tell.then(|| (voting.iter().filter(may).count(), needed(vote, trip.causes.len() - voting.len())))
     }
 
     /// What stands against a reset of a trip by this account; `None` where nothing does.
@@ -519,9 +590,15 @@ impl Account {
         match verb {
             Verb::Bypass { target, minutes: asked, .. } => {
                 self.bypassed.insert(target.clone(), now + minutes(asked.unwrap_or(30)));
+                return self.blinded(&|alarm| self.plan.alarms[alarm].key == *target);
             }
             Verb::Calibrate { point, minutes: Some(asked) } => {
                 self.calibrating.insert(point.clone(), now + minutes(*asked));
+                let of_point = |alarm| match self.plan.alarms[alarm].subject {
+                    Subject::Point(id) => self.plan.points[id].tag.as_str() == point,
+                    Subject::Device(_) | Subject::Element(_) => false,
+                };
+                return self.blinded(&of_point);
             }
             Verb::Permit { place, kind, minutes: asked, .. } => {
                 let until = now + minutes(*asked);
@@ -542,6 +619,26 @@ impl Account {
             _ => {}
         }
         None
+    }
+
+    /// A trip of `gone`, causes that a person has just taken out, in which no other head of the same gas is well; unless it
+    /// stands, or the file lets it be unguarded.
+    fn blinded(&self, gone: &dyn Fn(AlarmId) -> bool) -> Option<String> {
+        let gas = |alarm: AlarmId| match self.plan.alarms[alarm].subject {
+            Subject::Point(id) => self.plan.points[id].gas.as_ref().map(|gas| (id, &gas.tag)),
+            Subject::Device(_) | Subject::Element(_) => None,
+        };
+        let is_well = |alarm: AlarmId, (point, tag): (PointId, &_)| {
+            let same = gas(alarm).is_some_and(|(other, gas)| other != point && gas == tag);
+            same && self.nothing[alarm].is_none() && !self.is_bypassed(alarm)
+        };
+        let bare = |trip: &&Trip| {
+            let mut out = trip.causes.iter().filter(|cause| gone(**cause)).filter_map(|cause| gas(*cause));
+            let spared = trip.unguarded || self.tripped.contains(trip.tag.as_str());
+            !spared && out.any(|own| !trip.causes.iter().any(|other| is_well(*other, own)))
+        };
+        let trip = self.plan.trips.values().find(bare)?;
+        Some(format!("{} is left without a guard by what a person was let do", trip.tag))
     }
 
     /// Takes in that a bypass moved; says what is wrong with the record.
@@ -681,6 +778,16 @@ impl Account {
 /// Whether a reading is taken for one of a calibration while one goes on by order.
 fn is_taken_for_calibration(quality: Quality) -> bool {
     !matches!(quality, Quality::Uncertain(Doubt::OverRange) | Quality::Bad(_))
+}
+
+/// Whether what is out of a vote is stood in for: among heads of one gas, and in no lock.
+fn stand_in(group: &Group) -> bool {
+    group.alike && group.on_bad != OnBad::Ignore
+}
+
+/// How many votes a group needs with so many of its members out.
+fn needed(group: &Group, out: usize) -> usize {
+    if stand_in(group) { group.votes.saturating_sub(out).max(1) } else { group.votes }
 }
 
 /// What a reset of a trip must see proven safe.

@@ -90,7 +90,7 @@ impl Day {
             plant: Plant::new(&plan),
             journal: Journal::new(&plan.gateway),
             uplink: Uplink::new(),
-            account: Account::new(&plan),
+            account: Account::restarted(&plan, &Standing::default(), now),
             folded: Standing::default(),
             unflushed: 0,
             dice,

@@ -236,6 +236,9 @@ pub(crate) fn s6_the_records_say_what_the_judge_holds(
     hold(held.bypasses == known(&folded.bypasses, plan), || {
         format!("the judge holds {:?}, the records say {:?}", held.bypasses, folded.bypasses)
     })?;
+    hold(held.bypassed == folded.bypassed, || {
+        format!("the judge holds {:?}, the records say {:?}", held.bypassed, folded.bypassed)
+    })?;
     hold(held.permits == folded.permits, || {
         format!("the judge holds {:?}, the records say {:?}", held.permits, folded.permits)
     })?;

@@ -231,7 +231,7 @@ fn numbers_that_were_told_are_not_given_again_by_a_journal_that_was_removed() {
     let stopped = halfway(&dir);
     fs::remove_dir_all(dir.path().join("journal")).unwrap();
     fs::remove_dir_all(dir.path().join("buffer")).unwrap();
-    let told = buffer::last_told(dir.path());
+    let told = buffer::last_told(dir.path()).told;
     assert!(told > Seq(0));
     let site = stopped.started(&dir);
     assert_eq!(ask(site.buffer.cursors("room")).unwrap().events, told);

@@ -2,10 +2,11 @@
 
 use crate::helpers::*;
 use davy::io::clock::Clock;
-use davy::io::journal::Journal;
+use davy::io::journal::{Journal, Known, Opened};
 use davy::model::alarm::AlarmState;
 use davy::model::point::Text;
-use davy::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing};
+use davy::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing, Trouble};
+use davy::record::chain::Digest;
 use davy::record::entry::Entry;
 use std::fs;
 use std::path::Path;
@@ -315,22 +316,98 @@ fn a_file_taken_from_under_a_running_journal_is_told_and_what_stands_is_written_
         let file = journal_files(&dir).pop().unwrap();
         meddle(&file);
         record(&opened.journal, vec![alarm("a:trip", 1)]);
-        wait("the trouble", || opened.journal.recorded() == Seq(5));
+        let lost = how != "replaced";
+        let last = if lost { 6 } else { 5 };
+        wait("the trouble", || opened.journal.recorded() == Seq(last));
         record(&opened.journal, vec![alarm("b:trip", 1)]);
-        assert_eq!(opened.journal.recorded(), Seq(6), "{how}: told once");
+        assert_eq!(opened.journal.recorded(), Seq(last + 1), "{how}: told once");
         let mut reader = opened.journal.reader();
         let page = reader.read(Seq(2), 10).unwrap();
         let kinds: Vec<_> = page.entries.iter().map(|(e, _)| (e.seq.0, e.kind.as_str())).collect();
-        assert_eq!(kinds, [(3, "alarm"), (4, "standing"), (5, "trouble"), (6, "alarm")], "{how}");
+        let mut expected = vec![(3, "alarm"), (4, "standing"), (5, "trouble"), (6, "gap"), (7, "alarm")];
+        if lost {
+            assert_eq!(
+                page.entries[3].0.body["reason"], "entries 1 to 2 are in the journal no more",
+                "{how}"
+            );
+        } else {
+            expected.splice(3.., [(6, "alarm")]);
+        }
+        assert_eq!(kinds, expected, "{how}");
         let told = &page.entries[2].0.body;
         assert_eq!(
             (&told["code"], &told["detail"]),
             (&"journal-removed".into(), &"000000000001.jsonl".into())
         );
         opened.journal.close(Duration::from_secs(10)).unwrap();
-        let standing = open(&dir).standing;
+        let Opened { standing, notes, .. } = open(&dir);
         assert!(standing.trips["valve"].tripped && standing.alarms.len() == 2, "{how}: {standing:?}");
+        assert_eq!((is_removed(&notes), notes.len()), (lost, usize::from(lost)), "{how}: stands, told once");
+        if how == "moved" {
+            fs::rename(file.with_extension("old"), &file).unwrap();
+            assert_eq!(open(&dir).notes, [], "it is back");
+        }
     }
+}
+
+fn is_removed(notes: &[Body]) -> bool {
+    notes
+        .iter()
+        .any(|note| matches!(note, Body::Trouble(Trouble { code: "journal-removed", raised: true, .. })))
+}
+
+#[test]
+fn files_between_others_that_are_gone_are_told_by_the_next_start() {
+    for shorten in [false, true] {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        for day in 1..=3 {
+            record(&opened.journal, vec![at_day(day, alarm("a:trip", 1)), at_day(day, alarm("b:trip", 1))]);
+        }
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let file = &journal_files(&dir)[1];
+        if shorten {
+            let lines = fs::read_to_string(file).unwrap();
+            let kept: Vec<_> = lines.split_inclusive('\n').take(2).collect();
+            fs::write(file, kept.concat()).unwrap();
+        } else {
+            fs::remove_file(file).unwrap();
+        }
+        let opened = open(&dir);
+        assert!(is_removed(&opened.notes), "{:?}", opened.notes);
+        assert_eq!(gaps(&opened.notes), [(if shorten { 1 } else { 3 }, false)]);
+        let notes = opened.notes.into_iter().map(|body| Record { at: now(), body }).collect();
+        record(&opened.journal, notes);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        let notes = open(&dir).notes;
+        assert_eq!((is_removed(&notes), gaps(&notes)), (true, vec![]), "it stands, and is counted once");
+    }
+}
+
+#[test]
+fn a_last_line_that_was_altered_is_told_and_neither_it_nor_its_number_is_told_again() {
+    let dir = TempDir::new();
+    let opened = open(&dir);
+    record(&opened.journal, vec![alarm("a:trip", 1), ended()]);
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    let file = journal_files(&dir).pop().unwrap();
+    let lines = fs::read_to_string(&file).unwrap();
+    let last = lines.lines().last().unwrap();
+    let known = Known { told: Seq(2), last: Some((Seq(3), Digest::of(last.as_bytes()))) };
+    let opened_with = |known| Journal::open(dir.path(), GATEWAY, 8, Clock::start(), known, |_| {}).unwrap();
+    assert_eq!(opened_with(known).notes, [], "nothing was altered");
+    fs::write(&file, lines.replace("SIGTERM", "SIGKILL")).unwrap();
+    let opened = opened_with(known);
+    let is_altered =
+        |note: &Body| matches!(note, Body::Trouble(Trouble { code: "journal-altered", raised: true, .. }));
+    assert!(opened.notes.iter().any(is_altered), "{:?}", opened.notes);
+    assert_eq!(gaps(&opened.notes), [(1, false)]);
+    record(&opened.journal, vec![ended()]);
+    assert_eq!(seqs(&mut opened.journal.reader()), [1, 2, 4, 5]);
+    let page = opened.journal.reader().read(Seq(3), 1).unwrap();
+    assert_eq!(page.entries[0].0.prev, Digest::of(last.as_bytes()), "the chain follows what was recorded");
+    opened.journal.close(Duration::from_secs(10)).unwrap();
+    assert_eq!(open(&dir).notes, [], "told once");
 }
 
 #[test]
@@ -342,6 +419,56 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
     fs::write(&folder, "in the way").unwrap();
     opened.journal.offer(vec![ended()]).unwrap();
     assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
+}
+
+/// The gaps of events among `notes`: how many are missing, and whether more may be.
+fn gaps(notes: &[Body]) -> Vec<(u64, bool)> {
+    let gap = |note: &Body| match note {
+        Body::Gap(gap) if gap.lane == Lane::Event => Some((gap.count, gap.at_least)),
+        _ => None,
+    };
+    notes.iter().filter_map(gap).collect()
+}
+
+#[test]
+fn what_waited_in_memory_at_the_end_is_a_gap_of_the_next_start_until_that_is_on_record() {
+    for (killed, elsewhere) in [(true, false), (false, false), (true, true), (false, true)] {
+        let dir = TempDir::new();
+        let opened = open(&dir);
+        record(&opened.journal, vec![trip("valve", true)]);
+        opened.journal.close(Duration::from_secs(10)).unwrap();
+        // A file in the way of a folder stands for a disk that refuses, a folder in the way of a file likewise.
+        let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+        let note = dir.path().join("recording");
+        let opened = open(&dir);
+        assert_eq!(opened.notes, [], "a plain kill claims nothing");
+        fs::rename(&folder, &aside).unwrap();
+        fs::write(&folder, "in the way").unwrap();
+        if elsewhere {
+            fs::remove_file(&note).unwrap();
+            fs::create_dir(&note).unwrap();
+        }
+        opened.journal.offer(vec![alarm("a:trip", 1), ended()]).unwrap();
+        wait("the trouble", || opened.journal.trouble().is_some());
+        if killed {
+            let gone = opened.journal.unrecorded();
+            drop(opened);
+            wait("the end of the thread", || gone.has_changed().is_err());
+        } else {
+            assert_eq!(opened.journal.close(Duration::from_secs(10)).unwrap_err().0, 2);
+        }
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&aside, &folder).unwrap();
+        for start in 0..2 {
+            let opened = open(&dir);
+            assert_eq!(gaps(&opened.notes), [(2, killed)], "killed {killed}, elsewhere {elsewhere}, {start}");
+            if start == 1 {
+                record(&opened.journal, vec![ended()]);
+            }
+            opened.journal.close(Duration::from_secs(10)).unwrap();
+        }
+        assert_eq!(gaps(&open(&dir).notes), [], "once");
+    }
 }
 
 #[test]

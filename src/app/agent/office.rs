@@ -4,12 +4,14 @@
 use crate::io::buffer::Buffer;
 use crate::io::clock::Clock;
 use crate::io::files::{self, State};
+use crate::io::local;
 use crate::io::room::Door;
-use crate::io::{local, uplink};
+use crate::io::uplink::{self, Source};
 use crate::model::plan::{Destination, Plan};
 use crate::model::point::Text;
 use crate::model::record::{Body, Trouble};
 use crate::record::payload::Identity;
+use crate::record::unrecorded::Unrecorded;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +35,7 @@ const STEADY_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Office {
     pub(super) door: Door,
     pub(super) buffer: Buffer,
+    pub(super) unrecorded: watch::Receiver<Unrecorded>,
     pub(super) plan: watch::Receiver<Arc<Plan>>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) clock: Clock,
@@ -193,8 +196,12 @@ impl Uplinks {
             let (stop, stopped) = watch::channel(false);
             let door = office.door.clone();
             let troubles = move |trouble| door.tell(Body::Trouble(trouble));
-            let (identity, buffer) = (self.identity.subscribe(), office.buffer.clone());
-            let uplink = uplink::run(destination.clone(), identity, buffer, office.clock, troubles, stopped);
+            let source = Source {
+                identity: self.identity.subscribe(),
+                buffer: office.buffer.clone(),
+                unrecorded: office.unrecorded.clone(),
+            };
+            let uplink = uplink::run(destination.clone(), source, office.clock, troubles, stopped);
             self.tasks.spawn(uplink);
             self.told.insert(tag, (destination.clone(), stop));
         }

@@ -3,13 +3,14 @@
 use super::*;
 use crate::config::{self, Extras, Source};
 use crate::io::broker::Broker;
-use crate::io::subscriber::Subscriber;
+use crate::io::subscriber::{Message, Subscriber};
 use crate::model::link::Link;
 use crate::model::plan::Destination;
 use crate::model::point::{Quality, Reading, Tag};
 use crate::model::record::{Lane, Sample, Seq, Trouble};
 use crate::model::table::Table;
 use crate::model::time::{Mono, Wall};
+use crate::record::unrecorded::Unrecorded;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 
@@ -84,34 +85,37 @@ fn telemetry_that_was_lost_just_before_the_end_is_put_on_record() {
     std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
 
-/// A broker, and what it was told of the gateway: `reason` of each status.
+/// A broker, and what it was told of the gateway.
 struct ControlRoom {
     port: u16,
-    statuses: Arc<Mutex<Vec<String>>>,
+    told: Arc<Mutex<Vec<Message>>>,
 }
 
 impl ControlRoom {
     /// Works until the test has ended.
     fn open() -> ControlRoom {
-        let statuses = Arc::new(Mutex::new(Vec::new()));
-        let (told, (started, start)) = (Arc::clone(&statuses), mpsc::channel());
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (keep, (started, start)) = (Arc::clone(&told), mpsc::channel());
         let work = async move {
             let broker = Broker::start().await.unwrap();
             let address = broker.addr().to_string();
-            let mut subscriber = Subscriber::connect(&address, "test", &["davy/v1/+/status"]).await.unwrap();
+            let mut subscriber = Subscriber::connect(&address, "test", &["davy/v1/#"]).await.unwrap();
             started.send(broker.addr().port()).unwrap();
             loop {
-                let status: serde_json::Value =
-                    serde_json::from_slice(&subscriber.next().await.unwrap().payload).unwrap();
-                told.lock().unwrap().push(status["reason"].as_str().unwrap().to_owned());
+                let message = subscriber.next().await.unwrap();
+                keep.lock().unwrap().push(message);
             }
         };
         std::thread::spawn(|| Builder::new_current_thread().enable_all().build().unwrap().block_on(work));
-        ControlRoom { port: start.recv().unwrap(), statuses }
+        ControlRoom { port: start.recv().unwrap(), told }
     }
 
+    /// `reason` of each status.
     fn statuses(&self) -> Vec<String> {
-        self.statuses.lock().unwrap().clone()
+        let told = self.told.lock().unwrap();
+        let statuses = told.iter().filter(|message| message.topic.ends_with("/status"));
+        let parsed = statuses.map(|m| serde_json::from_slice::<serde_json::Value>(&m.payload).unwrap());
+        parsed.map(|status| status["reason"].as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -170,6 +174,7 @@ fn an_office_that_was_opened_again_and_holds_is_no_trouble_any_more() {
         let office = Office {
             door: door.clone(),
             buffer,
+            unrecorded: watch::channel(Unrecorded::default()).1,
             plan: plan_rx,
             stop,
             clock: Clock::start(),
@@ -315,6 +320,50 @@ fn a_state_folder_that_was_used_and_is_empty_is_no_first_start() {
     assert!(view.troubles.iter().any(|t| t.code == "journal-shortened"), "{:?}", view.troubles);
     agent.stop("the test ends").unwrap();
     std::fs::remove_dir_all(&state).unwrap();
+}
+
+#[test]
+fn a_last_line_that_was_altered_while_the_agent_was_stopped_stands_as_trouble() {
+    let plan = Arc::new(site("altered"));
+    let state = PathBuf::from(&plan.state_dir);
+    Agent::start(&plan, Clock::start()).unwrap().stop("the test ends").unwrap();
+    let file = state.join("journal/000000000001.jsonl");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, lines.replace("the test ends", "the best ends")).unwrap();
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
+    assert!(view.troubles.iter().any(|t| t.code == "journal-altered"), "{:?}", view.troubles);
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+}
+
+#[test]
+fn what_can_not_be_recorded_is_told_at_once_and_once_more_when_it_is_recorded() {
+    let room = ControlRoom::open();
+    let mut plan = site("unrecorded");
+    plan.destinations.iter_mut().next().unwrap().1.port = room.port;
+    let plan = Arc::new(plan);
+    let folder = PathBuf::from(&plan.state_dir).join("journal");
+    let agent = Agent::start(&plan, Clock::start()).unwrap();
+    wait("the birth", || room.statuses() == ["online"] && agent.journal.recorded() > Seq(0));
+    // A file in the way of a folder stands for a disk that refuses.
+    std::fs::rename(&folder, folder.with_extension("old")).unwrap();
+    std::fs::write(&folder, "in the way").unwrap();
+    agent.door.tell(Body::Ended { reason: "while the disk is full".to_owned() });
+    let told = |topic: &str, part: &str| {
+        let told = room.told.lock().unwrap();
+        told.iter().any(|m| m.topic.contains(topic) && String::from_utf8_lossy(&m.payload).contains(part))
+    };
+    wait("the copy", || told("/unrecorded/-/ended", "while the disk is full"));
+    wait("the trouble", || told("/unrecorded/-/trouble", "journal-write"));
+    wait("the status", || told("/status", r#""recording":false"#));
+    assert!(!told("/event/-/ended", "while"), "an event is what is recorded");
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(folder.with_extension("old"), &folder).unwrap();
+    wait("the event", || told("/event/-/ended", "while the disk is full"));
+    wait("the end of the trouble", || told("/event/-/trouble", "records again"));
+    agent.stop("the test ends").unwrap();
+    std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@ impl Gaps {
             Some(gap) => {
                 gap.from = gap.from.min(lost.from);
                 gap.to = gap.to.max(lost.to);
+                gap.at_least |= lost.at_least;
                 gap.count = gap.count.saturating_add(lost.count);
             }
             None => self.0.push(lost),
@@ -40,7 +41,7 @@ mod tests {
     fn what_was_lost_for_one_reason_is_one_gap_and_no_other_reason_takes_its_blame() {
         let lost = |reason: &str, lane, ms, count| {
             let at = Wall::from_ms(ms);
-            Gap { lane, from: at, to: at, count, reason: reason.to_owned() }
+            Gap { lane, from: at, to: at, count, at_least: false, reason: reason.to_owned() }
         };
         let mut gaps = Gaps::default();
         gaps.add(lost("no room", Lane::Telemetry, 5, 1));

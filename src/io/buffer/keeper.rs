@@ -326,7 +326,8 @@ impl Keeper {
             return; // Told when the store before it was set aside.
         }
         let now = self.setup.clock.now().wall;
-        let lost = |reason| Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason };
+        let lost =
+            |reason| Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, at_least: true, reason };
         let fresh = fresh && self.had_store;
         let there = self.ledger.forgotten.max(last_block);
         // Those that wait in memory are not lost.
@@ -410,7 +411,7 @@ impl Keeper {
         );
         let now = self.setup.clock.now().wall;
         let reason = format!("telemetry not yet sent stayed in {aside}; how much is not known");
-        self.gaps.add(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, reason });
+        self.gaps.add(Gap { lane: Lane::Telemetry, from: now, to: now, count: 0, at_least: true, reason });
     }
 
     /// The journal has been read to its end: a store that followed a damaged one is whole again.

@@ -4,7 +4,7 @@
 //! missing is noticed.
 //!
 //! ```text
-//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}},"forgotten":4800,"stored":4999}
+//! {"blocks":5000,"cursors":{"room":{"events":4990,"telemetry":4800}},"forgotten":4800,"last":[4995,"<64 hex>"],"stored":4999}
 //! <SHA-256 of the line above>
 //! ```
 
@@ -33,6 +33,9 @@ pub(super) struct Ledger {
     pub(super) stored: u64,
     /// Blocks up to this one are not missed where they are in no store: all had them, or their loss was told.
     pub(super) forgotten: u64,
+    /// The last entry of the journal that was read, with its digest: nothing follows it that would show that it was
+    /// altered.
+    pub(super) last: Option<(Seq, Digest)>,
     /// What each destination has taken.
     pub(super) cursors: BTreeMap<String, Cursors>,
 }
@@ -59,8 +62,11 @@ impl Ledger {
         let cursor = |at: &Cursors| json!({ "events": at.events.0, "telemetry": at.telemetry });
         let cursors: BTreeMap<_, _> = self.cursors.iter().map(|(name, at)| (name, cursor(at))).collect();
         let Ledger { blocks, stored, forgotten, .. } = self;
-        let line = json!({ "blocks": blocks, "cursors": cursors, "forgotten": forgotten, "stored": stored })
-            .to_string();
+        let last = self.last.map(|(seq, digest)| json!([seq.0, digest.to_string()]));
+        let line = json!({
+            "blocks": blocks, "cursors": cursors, "forgotten": forgotten, "last": last, "stored": stored,
+        })
+        .to_string();
         replace(path, format!("{line}\n{}\n", Digest::of(line.as_bytes())).as_bytes())
     }
 
@@ -96,8 +102,13 @@ fn parse(text: &str) -> Option<Ledger> {
         blocks: number("blocks")?,
         stored: number("stored")?,
         forgotten: number("forgotten")?,
+        last: value.get("last").and_then(last),
         cursors: cursors?,
     })
+}
+
+fn last(value: &Value) -> Option<(Seq, Digest)> {
+    Some((Seq(value.get(0)?.as_u64()?), Digest::parse(value.get(1)?.as_str()?)?))
 }
 
 #[cfg(test)]
@@ -114,6 +125,7 @@ mod tests {
             blocks: 5000,
             stored: 4999,
             forgotten: 4800,
+            last: Some((Seq(4995), Digest::of(b"x"))),
             cursors: BTreeMap::from([("room \"1\"".to_owned(), at)]),
         };
         ledger.write(&path).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::io::files::open_plain;
 use crate::model::record::Seq;
-use crate::record::entry::SEQ_MAX;
+use crate::record::entry::{Entry, SEQ_MAX};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Longest line read: a journal may hold snapshots in one piece, of some 8 MB where every table was full. What is
 /// longer is damage.
 const LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Where the last line of a file is looked for first.
+const TAIL_BYTES: u64 = 64 * 1024;
 
 /// What a disk loses at once.
 const SECTOR_BYTES: u64 = 4096;
@@ -46,6 +49,35 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Place>> {
     }
     places.sort();
     Ok(places)
+}
+
+/// The last entry that can be read in the file `path`.
+pub(super) fn last_entry(path: &Path) -> io::Result<Option<Seq>> {
+    let mut file = open_plain(path)?;
+    let len = file.metadata()?.len();
+    // Nearly every line is short.
+    for tail in [TAIL_BYTES, LINE_MAX_BYTES.saturating_mul(2)] {
+        let from = len.saturating_sub(tail);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        (&mut file).take(tail).read_to_end(&mut bytes)?;
+        let whole = bytes.split_inclusive(|b| *b == b'\n').rev().filter_map(|line| line.strip_suffix(b"\n"));
+        let last = whole.filter_map(|line| Entry::parse(line).ok()).next();
+        if last.is_some() || from == 0 {
+            return Ok(last.map(|entry| entry.seq));
+        }
+    }
+    Ok(None)
+}
+
+/// Says that entries are gone, in the same words wherever that is found.
+pub(super) fn gone(first: Seq, last: Seq) -> String {
+    format!("entries {first} {}", gone_up_to(last))
+}
+
+/// The end of those words.
+pub(super) fn gone_up_to(last: Seq) -> String {
+    format!("to {last} are in the journal no more")
 }
 
 /// What comes next in a file.

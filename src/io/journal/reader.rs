@@ -28,6 +28,8 @@ pub struct JournalReader {
     folder: PathBuf,
     state: watch::Receiver<JournalState>,
     found: Seq,
+    /// An entry that is not what it was, and is passed over.
+    altered: Option<Seq>,
     places: VecDeque<Position>,
 }
 
@@ -60,8 +62,13 @@ pub struct Hole {
 }
 
 impl JournalReader {
-    pub(super) fn new(folder: &Path, state: watch::Receiver<JournalState>, found: Seq) -> JournalReader {
-        JournalReader { folder: folder.to_owned(), state, found, places: VecDeque::new() }
+    pub(super) fn new(
+        folder: &Path,
+        state: watch::Receiver<JournalState>,
+        found: Seq,
+        altered: Option<Seq>,
+    ) -> JournalReader {
+        JournalReader { folder: folder.to_owned(), state, found, altered, places: VecDeque::new() }
     }
 
     /// The last entry of the runs before this one.
@@ -93,7 +100,7 @@ impl JournalReader {
         let (first, mut offset) = known.unwrap_or_else(begin);
         files.drain(..first);
         let seen = if offset > 0 { after } else { Seq(0) };
-        let mut reading = Reading { page, seen, until, max, bytes: 0 };
+        let mut reading = Reading { page, seen, until, altered: self.altered, max, bytes: 0 };
         for file in files {
             match reading.file(&file, offset) {
                 Ok(Some(offset)) => {
@@ -121,6 +128,7 @@ struct Reading {
     /// The last entry met, wanted or not.
     seen: Seq,
     until: Seq,
+    altered: Option<Seq>,
     max: usize,
     bytes: usize,
 }
@@ -162,7 +170,7 @@ impl Reading {
     fn take(&mut self, entry: Entry, line: &[u8]) {
         self.comes(entry.seq);
         self.seen = self.seen.max(entry.seq);
-        if entry.seq > self.page.through {
+        if entry.seq > self.page.through && self.altered != Some(entry.seq) {
             self.page.through = entry.seq;
             self.bytes = self.bytes.saturating_add(line.len());
             self.page.entries.push((entry, Bytes::copy_from_slice(line)));

@@ -2,7 +2,7 @@
 //! until the disk has taken it; after a refusal the file is cut back to what is known to be durable and the lines are
 //! written again.
 
-use super::lines::file_name;
+use super::lines::{file_name, gone, last_entry};
 use super::scan::Tail;
 use crate::io::clock::Clock;
 use crate::io::files::{create, make_folder, sync_folder};
@@ -10,6 +10,7 @@ use crate::model::point::Text;
 use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing, Trouble};
 use crate::model::time::Wall;
 use crate::record::chain::Chain;
+use crate::record::entry::Entry;
 use std::collections::VecDeque;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -69,6 +70,10 @@ pub(super) struct Writer {
     pending: VecDeque<Pending>,
     recorded: Seq,
     lost: Option<Lost>,
+    /// The last entry that [`Writer::not_copied`] has given.
+    copied: Seq,
+    /// What did not fit and was not given yet.
+    loose: Vec<Entry>,
     removed: Option<Trouble>,
 }
 
@@ -96,6 +101,8 @@ impl Writer {
             current,
             pending: VecDeque::new(),
             lost: None,
+            copied: Seq(0),
+            loose: Vec::new(),
             removed: None,
         }
     }
@@ -125,6 +132,15 @@ impl Writer {
         self.current.as_ref().map_or(&self.folder, |c| &c.path).display().to_string()
     }
 
+    /// What is not on disk and was not given before.
+    pub(super) fn not_copied(&mut self) -> Vec<Entry> {
+        let new = self.pending.partition_point(|line| line.seq <= self.copied);
+        let new = self.pending.iter().skip(new).filter_map(|line| Entry::parse(line.bytes.as_bytes()).ok());
+        let entries = new.chain(self.loose.drain(..)).collect();
+        self.copied = self.pending.back().map_or(self.copied, |line| line.seq);
+        entries
+    }
+
     /// Chains `record`; [`Writer::commit`] brings it to disk.
     pub(super) fn append(&mut self, record: &Record) {
         if self.pending.len() >= WAITING_MAX {
@@ -132,6 +148,7 @@ impl Writer {
             let lost = self.lost.get_or_insert(Lost { from: wall, to: wall, count: 0 });
             lost.to = wall;
             lost.count = lost.count.saturating_add(1);
+            self.loose.push(self.chain.loose(record));
             self.standing.apply(record); // What happened has happened: the next snapshot knows of it.
             return;
         }
@@ -153,11 +170,13 @@ impl Writer {
     /// What was lost becomes a gap record; says whether there was any.
     pub(super) fn tell_lost(&mut self) -> bool {
         let Some(lost) = self.lost.take() else { return false };
+        self.loose.clear();
         let gap = Gap {
             lane: Lane::Event,
             from: lost.from,
             to: lost.to,
             count: lost.count,
+            at_least: false,
             reason: format!(
                 "the disk refused the journal, and more than {WAITING_MAX} entries did not fit into memory"
             ),
@@ -183,6 +202,21 @@ impl Writer {
         let trouble = Trouble { code: "journal-removed", detail: name, raised: true, text };
         self.removed = Some(trouble.clone());
         self.note_in_new_file(Body::Trouble(trouble));
+        self.tell_gone(&removed.path);
+    }
+
+    /// What the file at `path` held and holds no more.
+    fn tell_gone(&mut self, path: &Path) {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let begun = name.and_then(|name| name.parse().ok()).map_or(self.recorded, Seq);
+        let first = last_entry(path).ok().flatten().map_or(begun, Seq::next);
+        let count = self.recorded.next().0.saturating_sub(first.0);
+        if count > 0 {
+            let at = self.clock.now();
+            let reason = gone(first, self.recorded);
+            let gap = Gap { lane: Lane::Event, from: at.wall, to: at.wall, count, at_least: false, reason };
+            self.append(&Record { at, body: Body::Gap(gap) });
+        }
     }
 
     /// Puts `body` on record behind a snapshot: what lies before it does not tell all that stands.
@@ -269,8 +303,11 @@ impl Current {
 
     fn append(&mut self, text: &[u8]) -> io::Result<()> {
         let Some(handle) = &mut self.handle else { return Err(io::ErrorKind::NotConnected.into()) };
-        handle.write_all(text)?;
-        handle.sync_data()?;
+        if let Err(e) = handle.write_all(text).and_then(|()| handle.sync_data()) {
+            // At once, so that a kill leaves no unfinished line; where that fails too it is done before the next attempt.
+            handle.set_len(self.len).unwrap_or_default();
+            return Err(e);
+        }
         self.len = self.len.saturating_add(bytes(text.len()));
         Ok(())
     }
@@ -292,7 +329,6 @@ fn bytes(len: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::record::chain::Check;
-    use crate::record::entry::Entry;
 
     fn ended() -> Record {
         Record { at: Clock::start().now(), body: Body::Ended { reason: "SIGTERM".to_owned() } }

@@ -30,6 +30,10 @@ pub(super) struct Session<S> {
     pub(super) states: BTreeMap<String, Bytes>,
     /// What is to be said of the gateway itself.
     pub(super) announces: Option<Status>,
+    /// The last copy sent of what the journal can't take.
+    pub(super) unrecorded: u64,
+    /// Whether it was last seen to take nothing.
+    pub(super) ails: bool,
     pub(super) last_write: Mono,
     /// Nothing has come since this ping.
     pub(super) ping_sent: Option<Mono>,
@@ -78,13 +82,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             blocks: Queue::new(),
             states: BTreeMap::new(),
             announces: None,
+            unrecorded: 0,
+            ails: false,
             last_write: now,
             ping_sent: None,
         }
     }
 
-    pub(super) fn waiting(&self, marks: Marks, now: Mono) -> Waiting {
+    pub(super) fn waiting(&self, marks: Marks, unrecorded: bool, now: Mono) -> Waiting {
         Waiting {
+            unrecorded,
             events: self.events.waits(marks.events.0 > self.outbox.sent(Lane::Event), now),
             states: !self.states.is_empty(),
             telemetry: self.blocks.waits(marks.telemetry > self.outbox.sent(Lane::Telemetry), now),
@@ -106,15 +113,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    /// Queues a retained message of no lane; false where there is no room for it on the way.
+    /// Queues a message of no lane; false where there is no room for it on the way.
     pub(super) fn send_extra(
         &mut self,
         topic: String,
         payload: Bytes,
+        retain: bool,
         now: Mono,
     ) -> Result<bool, UplinkFault> {
         let Some(id) = self.outbox.send_extra(now) else { return Ok(false) };
-        self.push(&mqtt::publish(topic, payload, true, id), now)?;
+        self.push(&mqtt::publish(topic, payload, retain, id), now)?;
         Ok(true)
     }
 

@@ -18,6 +18,8 @@ pub struct Standing {
     pub trips: BTreeMap<String, TripStanding>,
     /// Bypasses that stand, by the cause's key.
     pub bypasses: BTreeMap<String, BypassStanding>,
+    /// By the cause's key: the bypasses of the last day that are over.
+    pub bypassed: BTreeMap<String, BypassedStanding>,
     /// Signs that stand, by the id of what they are on and by sign: since when.
     pub signs: BTreeMap<(String, Sign), Wall>,
     /// Calibrations by point's id.
@@ -70,6 +72,41 @@ pub struct BypassStanding {
     pub by: Who,
     /// The second person who stood for it.
     pub second: Option<String>,
+}
+
+/// The bypasses of a cause that are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BypassedStanding {
+    /// When the first of them began.
+    pub since: Wall,
+    /// When the last of them ended.
+    pub ended: Wall,
+    /// How long they lasted together.
+    pub spent: Span,
+}
+
+impl BypassedStanding {
+    /// They are counted for so long from the first one on.
+    pub const DAY: Span = Span::from_secs(86_400);
+
+    /// Takes in one that ended now, after it lasted for `spent`; those of other days are forgotten.
+    pub fn note(
+        all: &mut BTreeMap<String, BypassedStanding>,
+        cause: &str,
+        since: Wall,
+        ended: Wall,
+        spent: Span,
+    ) {
+        all.retain(|_, was| was.counts(ended));
+        let was = all.entry(cause.to_owned()).or_insert(BypassedStanding { since, ended, spent: Span::ZERO });
+        (was.ended, was.spent) = (ended, was.spent + spent);
+    }
+
+    /// Whether they still count.
+    #[must_use]
+    pub fn counts(&self, now: Wall) -> bool {
+        now.since(self.since) < BypassedStanding::DAY
+    }
 }
 
 /// The calibrations of a point.
@@ -189,7 +226,10 @@ impl Standing {
                 };
                 self.bypasses.insert(b.cause.clone(), standing);
             }
-            Body::Bypass(b) => drop(self.bypasses.remove(&b.cause)),
+            Body::Bypass(b) => {
+                self.bypasses.remove(&b.cause);
+                BypassedStanding::note(&mut self.bypassed, &b.cause, b.since, record.at.wall, b.lasted());
+            }
             Body::Anomaly(a) if a.raised => {
                 self.signs.insert((a.key.clone(), a.sign), record.at.wall);
             }

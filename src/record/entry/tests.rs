@@ -189,9 +189,21 @@ fn gap_has_these_bytes() {
             from: Wall::from_ms(0),
             to: Wall::from_ms(1_000),
             count: 17,
+            at_least: false,
             reason: "no room".to_owned(),
         }),
         r#"{"count":17,"from":"1970-01-01T00:00:00.000Z","lane":"telemetry","reason":"no room","to":"1970-01-01T00:00:01.000Z"}"#,
+    );
+    assert_frozen(
+        Body::Gap(Gap {
+            lane: Lane::Event,
+            from: Wall::from_ms(0),
+            to: Wall::from_ms(1_000),
+            count: 1,
+            at_least: true,
+            reason: "killed".to_owned(),
+        }),
+        r#"{"at_least":true,"count":1,"from":"1970-01-01T00:00:00.000Z","lane":"event","reason":"killed","to":"1970-01-01T00:00:01.000Z"}"#,
     );
 }
 

@@ -46,7 +46,7 @@ fn figure_fields() -> Value {
         "at": reference("utc"),
         "lasted_us": whole("Microseconds since it began."),
         "over_us": whole("How long at least one point was over its limit."),
-        "live_us": whole("How long, of that, a load of the area was seen live: production went on."),
+        "live_us": whole("How long, of that, a load of the area, or one that its alarms cut, was seen live: production went on."),
         "points": list("incident_point"),
         "more_points": whole("Points beyond those listed."),
         "actions": list("incident_action"),
@@ -105,7 +105,7 @@ fn point() -> Value {
         "mean": maybe("number"),
         "sum": number("Value by time while over the limit, unit-minutes."),
         "beyond": number("The area between curve and limit, unit-minutes."),
-        "unseen_us": whole("How long nobody could say; counts neither as over nor as under."),
+        "unseen_us": whole("How long nobody could say; counts neither as over nor as under. The time without power is in it."),
     }))
 }
 

@@ -21,10 +21,12 @@ use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
 use crate::record::payload::Identity;
 use crate::record::telemetry::Gathering;
+use crate::record::unrecorded::Unrecorded;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 17] = [
+const OPTIONAL: [&str; 19] = [
+    "at_least",
     "attempts",
     "backup",
     "bypasses",
@@ -38,6 +40,7 @@ const OPTIONAL: [&str; 17] = [
     "incidents",
     "permits",
     "proven",
+    "recording",
     "remaining_ms",
     "tests",
     "signs",
@@ -135,6 +138,7 @@ fn records() -> Vec<Record> {
         from: Wall::from_ms(0),
         to: Wall::from_ms(1),
         count: 3,
+        at_least: true,
         reason: "disk".to_owned(),
     };
     let bypass = BypassChange {
@@ -339,7 +343,17 @@ fn status_sample(status: Status) -> Value {
         config_hash: "ab".repeat(32),
         boot: "00ff00ff00ff00ff".to_owned(),
     };
-    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7), true)).unwrap()
+    serde_json::from_slice(&status.payload(&identity, Wall::from_ms(0), Seq(7), true, true)).unwrap()
+}
+
+/// Every kind of copy.
+fn unrecorded_samples() -> Vec<Value> {
+    let chain = Chain::start("gw-1", 0xFF);
+    let entries: Vec<_> = records().iter().map(|record| chain.loose(record)).collect();
+    let mut held = Unrecorded::default();
+    held.refused(Seq(0), &entries);
+    let nth = 0..u64::try_from(entries.len()).unwrap();
+    nth.map(|nth| serde_json::from_slice(&held.after(nth).unwrap().json).unwrap()).collect()
 }
 
 fn telemetry_sample() -> Value {
@@ -363,7 +377,11 @@ fn every_payload_is_described_by_the_schema() {
         assert_eq!(faults(&root, &reference("status"), &status_sample(status)), [""; 0]);
     }
     assert_eq!(faults(&root, &reference("telemetry"), &telemetry_sample()), [""; 0]);
-    for any in events().into_iter().chain([status_sample(Status::Lost), telemetry_sample()]) {
+    for any in events()
+        .into_iter()
+        .chain(unrecorded_samples())
+        .chain([status_sample(Status::Lost), telemetry_sample()])
+    {
         assert_eq!(faults(&root, &root, &any), [""; 0], "exactly one of the three");
     }
 }

@@ -92,7 +92,10 @@ impl Book<'_> {
                 format!("达到或低于 {set:.decimals$} {unit}; 高于 {reset:.decimals$} {unit} 才恢复"),
                 format!("at or below {set:.decimals$} {unit}; gone above {reset:.decimals$} {unit}"),
             ),
-            Condition::Contact(_) => say(format!("触点为 {set}"), format!("the contact reads {set}")),
+            Condition::Contact(_) => say(
+                format!("触点为 {set} ({})", alarm.text.zh),
+                format!("the contact reads {set} ({})", alarm.text.en),
+            ),
             Condition::SensorFault => say(
                 "传感器报故障、停用、数值不可能或状态未知".to_owned(),
                 "the sensor reports a fault, is out of service, or says what can't be or is not known"
@@ -110,16 +113,18 @@ impl Book<'_> {
                 "commanded, and not in its safe state in time".to_owned(),
             ),
             Condition::Rising => say(
-                format!("上升速率达到 {set} {unit}/min (取 {over}); 低于 {reset} 才恢复"),
-                format!("rises by {set} {unit} a minute or more, taken over {over}; gone below {reset}"),
+                format!("上升速率达到 {set} {unit}/min (取 {over}); 低于 {reset} {unit}/min 才恢复"),
+                format!(
+                    "rises by {set} {unit} a minute or more, taken over {over}; gone below {reset} {unit} a minute"
+                ),
             ),
             Condition::Forecast => say(
                 format!("按当前趋势 (取 {over}) {set} min 内将达报警值"),
                 format!("rising as it does over {over}, it reaches its alarm within {set} min"),
             ),
             Condition::Deviation => say(
-                format!("与 {twin} 相差达到 {set} {unit}; 低于 {reset} 才恢复"),
-                format!("differs from {twin} by {set} {unit} or more; gone below {reset}"),
+                format!("与 {twin} 相差达到 {set} {unit}; 低于 {reset} {unit} 才恢复"),
+                format!("differs from {twin} by {set} {unit} or more; gone below {reset} {unit}"),
             ),
             Condition::Differs => say(
                 format!("读数不是场所文件规定的 {set:.decimals$} {unit}"),

@@ -1,6 +1,6 @@
 //! A device: how it is asked, what it feeds, and what its silence does.
 
-use super::words::{lasting, on_bad, title, written};
+use super::words::{lasting, own_on_bad, title, written};
 use super::{Book, Page};
 use crate::model::line::FAILURES_TO_LOSE;
 use crate::model::point::Text;
@@ -60,7 +60,7 @@ impl Book<'_> {
             .chain([device.comm_alarm, device.stale_alarm])
             .collect();
         for trip in plan.trips.values().filter(|t| t.causes.iter().any(|c| mine.contains(c))) {
-            let (zh, en) = on_bad(trip);
+            let (zh, en) = own_on_bad(plan, trip);
             page.say(
                 format!("中断时在 {} 中: {zh}", trip.tag),
                 format!("When it is silent, in {}: {en}", trip.tag),

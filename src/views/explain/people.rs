@@ -42,7 +42,7 @@ impl Book<'_> {
     pub(super) fn start_hold(&self, page: &mut Page) {
         let hold = lasting(self.plan.start_hold);
         page.say(
-            format!("启动后 {hold} 内不接受复位"),
+            format!("启动后 {hold} 内不接受复位; 且每个原因须曾读到有效值"),
             format!(
                 "After a start no reset is taken for {hold}, and none before every cause was read as good"
             ),

@@ -17,8 +17,12 @@ impl Book<'_> {
         let area = &self.plan.areas[point.area];
         let (gas_zh, gas_en) = match &point.gas {
             Some(gas) => {
-                let lel = gas.lel_pct_vol.map(|lel| format!(", LEL {lel} %vol")).unwrap_or_default();
-                (format!(", 测量 {}{lel}", gas.tag), format!(", measures {}{lel}", gas.tag))
+                let lel = gas.lel_pct_vol.map(|lel| format!(", LEL {lel} %vol"));
+                let lel = |by: &str| lel.as_ref().map(|lel| format!("{lel} ({by})")).unwrap_or_default();
+                (
+                    format!(", 测量 {}{}", gas.tag, lel("场所文件所给")),
+                    format!(", measures {}{}", gas.tag, lel("as the site states it")),
+                )
             }
             None => (String::new(), String::new()),
         };
@@ -97,8 +101,10 @@ impl Book<'_> {
         if let Some((low, high)) = field.range {
             let unit = point.unit;
             page.say(
-                format!("量程 {low} 至 {high} {unit}; 超出即不可信"),
-                format!("Measures {low} to {high} {unit}; beyond that a reading is in doubt"),
+                format!("量程 {low} 至 {high} {unit}; 超出即不可信, 高出时至少按 {high} {unit} 计"),
+                format!(
+                    "Measures {low} to {high} {unit}; beyond that a reading is in doubt, and above it counts as {high} {unit} or more"
+                ),
             );
         }
         for (raw, quality) in field.sentinels.iter() {

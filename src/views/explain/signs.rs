@@ -18,11 +18,13 @@ impl Book<'_> {
             .filter(|sign| !watched.off.contains(sign) && is_looked_for(watched, is_measured, *sign))
             .collect();
         list(&looked_for, &watched.settings, page);
-        let neighbours: Vec<&str> =
-            watched.neighbours.iter().map(|n| self.plan.points[n.point].tag.as_str()).collect();
-        if !neighbours.is_empty() {
-            let neighbours = neighbours.join(", ");
-            page.say(format!("相邻测点: {neighbours}"), format!("Its neighbours in the air: {neighbours}"));
+        let neighbours = watched.neighbours.iter().map(|neighbour| self.neighbour(neighbour));
+        let (zh, en): (Vec<String>, Vec<String>) = neighbours.unzip();
+        if !en.is_empty() {
+            page.say(
+                format!("相邻测点: {}", zh.join(", ")),
+                format!("Its neighbours in the air: {}", en.join(", ")),
+            );
         } else if is_measured && watched.tells.is_none() && watched.expects.is_none() {
             page.say(
                 "无相邻测点: 遮堵、错位、风流逻辑不能识别",
@@ -55,8 +57,11 @@ fn list(signs: &[Sign], settings: &Settings, page: &mut Page) {
         let numbers: Vec<String> = sign.knobs().iter().map(number).collect();
         if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join(", ")) }
     };
-    let (mut zh, mut en) =
-        ("失真或失效迹象, 现场核查:".to_owned(), "Signs looked for, to be checked on site:".to_owned());
+    let (mut zh, mut en) = (
+        "失真或失效迹象, 现场核查 (参数见 [signs], 未写的为 Davy 的建议值; 无标准规定):".to_owned(),
+        "Signs looked for, to be checked on site (numbers of [signs], or Davy's proposals; no standard gives them):"
+            .to_owned(),
+    );
     for sign in signs {
         let (sign_zh, sign_en) = words(*sign);
         zh = format!("{zh}\n{sign}: {sign_zh}{}", numbers(*sign));

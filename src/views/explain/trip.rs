@@ -1,6 +1,6 @@
 //! A trip: how it votes, what it acts on, and what a reset asks for.
 
-use super::words::{ballot, lasting, on_bad, title, verb};
+use super::words::{ballot, lasting, own_on_bad, title, verb};
 use super::{Book, Page};
 use crate::model::alarm::Basis;
 use crate::model::element::Mode;
@@ -14,7 +14,7 @@ impl Book<'_> {
         let trip = &self.plan.trips[id];
         let mut page = Page { title: title(trip.tag.as_str(), &trip.name), ..Page::default() };
         let vote = ballot(self.plan, trip);
-        let (bad_zh, bad_en) = on_bad(trip);
+        let (bad_zh, bad_en) = own_on_bad(self.plan, trip);
         page.say(format!("{vote} 成立即动作; {bad_zh}"), format!("Trips on {vote}; {bad_en}"));
         for cause in &trip.causes {
             let alarm = &self.plan.alarms[*cause];
@@ -42,8 +42,22 @@ impl Book<'_> {
                 "No reset while a point of it is over its range, or has been and nobody has acknowledged that",
             );
         }
+        if trip.effects.iter().any(|id| self.can_be_live(*id)) {
+            page.say(
+                "已令断电而馈电仍有电时不得复位",
+                "No reset while something that it cuts is seen live all the same",
+            );
+        }
         self.bypass_of(trip, &mut page);
+        for group in &trip.groups {
+            self.when_out(trip, group, &mut page);
+        }
+        self.guards_of(trip, &trip.groups, &mut page);
         self.start_hold(&mut page);
+        page.say(
+            "以上时限来自场所文件, 未写的为 Davy 的默认值; 无标准规定",
+            "Its times are those of the site file, or Davy's own where it says none; no standard gives them",
+        );
         page.say(
             "搁置报警不影响表决; 断电重启后仍保持动作",
             "Shelving its alarms changes no vote; it outlives a restart and a loss of power",
@@ -55,7 +69,7 @@ impl Book<'_> {
     pub(super) fn vote(&self, id: TripId, cause: AlarmId, page: &mut Page) {
         let trip = &self.plan.trips[id];
         let (vote, key) = (ballot(self.plan, trip), &self.plan.alarms[cause].key);
-        let (bad_zh, bad_en) = on_bad(trip);
+        let (bad_zh, bad_en) = own_on_bad(self.plan, trip);
         let (acts_zh, acts_en) = self.acts_on(trip);
         let (reset_zh, reset_en) = self.reset_of(trip);
         page.say(
@@ -90,8 +104,11 @@ impl Book<'_> {
         let inputs: Vec<AlarmId> = trip.inputs().collect();
         for alarm in trip.reset_needs.iter().filter_map(|n| inputs.get(*n)).map(|id| &self.plan.alarms[*id]) {
             let (one_zh, one_en) = self.safe_side(alarm);
-            zh.push(one_zh);
-            en.push(one_en);
+            // An alarm and a trip of one point may go below the same value.
+            if !en.contains(&one_en) {
+                zh.push(one_zh);
+                en.push(one_en);
+            }
         }
         let hold = lasting(trip.reset_hold);
         (

@@ -78,28 +78,48 @@ pub(super) fn delay(span: Span) -> (String, String) {
     }
 }
 
-pub(super) fn on_bad(trip: &Trip) -> (String, String) {
+/// What a member of a vote counts as that can't be judged.
+pub(super) fn on_bad(plan: &Plan, trip: &Trip, on_bad: OnBad) -> (String, String) {
     let borne = lasting(trip.bad_delay);
-    match trip.groups.last().map_or(OnBad::Vote, |own| own.on_bad) {
+    let (hold_zh, hold_en) = if plan.start_hold > Span::ZERO {
+        let hold = lasting(plan.start_hold);
+        (
+            format!(" (启动后: 须启动闭锁 {hold} 结束)"),
+            format!(" (after a start: once the start hold of {hold} is over)"),
+        )
+    } else {
+        (String::new(), String::new())
+    };
+    match on_bad {
         OnBad::Ignore => (
             "不可判断的不计票: 设备故障绝不闭锁".to_owned(),
             "one that can't be judged does not count: a device's fault locks nothing".to_owned(),
         ),
         OnBad::Vote => (
-            format!("不可判断达 {borne} 按动作票计"),
-            format!("one that can't be judged for {borne} counts as a vote to trip"),
+            format!("不可判断达 {borne} 按动作票计{hold_zh}"),
+            format!("one that can't be judged for {borne} counts as a vote to trip{hold_en}"),
         ),
         OnBad::Alarm => (
-            format!("不可判断只报警, 全部不可判断达 {borne} 即动作"),
+            format!("不可判断只报警, 全部不可判断达 {borne} 即动作{hold_zh}"),
             format!(
-                "one that can't be judged is only told, and when none can be judged for {borne} it trips"
+                "one that can't be judged is only told, and when none can be judged for {borne} it trips{hold_en}"
             ),
         ),
     }
 }
 
+/// What a trip's own vote makes of a member that can't be judged.
+pub(super) fn own_on_bad(plan: &Plan, trip: &Trip) -> (String, String) {
+    on_bad(plan, trip, trip.groups.last().map_or(OnBad::Vote, |own| own.on_bad))
+}
+
 /// A trip's vote: `1oo2 [a:trip, b:trip]`, with the votes that it names in it.
 pub(super) fn ballot(plan: &Plan, trip: &Trip) -> String {
+    ballots(plan, trip).pop().unwrap_or_default()
+}
+
+/// Each vote of a trip in its words, inner before outer.
+pub(super) fn ballots(plan: &Plan, trip: &Trip) -> Vec<String> {
     let mut told: Vec<String> = Vec::with_capacity(trip.groups.len());
     for group in &trip.groups {
         let member = |member: &Member| match member {
@@ -112,7 +132,7 @@ pub(super) fn ballot(plan: &Plan, trip: &Trip) -> String {
         let members: Vec<String> = group.members.iter().filter_map(member).collect();
         told.push(format!("{}oo{} [{}]", group.votes, group.members.len(), members.join(", ")));
     }
-    told.pop().unwrap_or_default()
+    told
 }
 
 /// When an alarm occurs that has no number of its own.
@@ -159,7 +179,7 @@ pub(super) fn watched_for(condition: Condition) -> (&'static str, &'static str) 
 
 pub(super) fn verb(kind: ElementKind) -> (&'static str, &'static str) {
     match kind {
-        ElementKind::Valve => ("关阀", "shuts"),
+        ElementKind::Valve => ("关阀", "shut"),
         ElementKind::Load => ("断电", "cut from power"),
         ElementKind::Siren => ("启动", "switched on"),
         ElementKind::Lock => ("闭锁", "locked"),

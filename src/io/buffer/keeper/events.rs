@@ -6,6 +6,7 @@ use crate::io::buffer::StoredEvent;
 use crate::io::journal::Hole;
 use crate::model::point::Text;
 use crate::model::record::{Gap, Lane, Seq};
+use crate::record::chain::Digest;
 use crate::record::entry::Entry;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ impl Keeper {
             };
             // Before the store is asked: where it fails, everything is read again into a fresh one.
             self.read = page.through;
+            if let Some((entry, line)) = page.entries.last() {
+                self.ledger.last = Some((entry.seq, Digest::of(line)));
+            }
             self.index(page.entries);
             self.unreadable(&page.holes);
         }
@@ -63,7 +67,14 @@ impl Keeper {
                 "the journal can't be read after entry {}; what is missing there was passed over",
                 hole.after
             );
-            self.gaps.add(Gap { lane: Lane::Event, from: now, to: now, count: hole.count, reason });
+            self.gaps.add(Gap {
+                lane: Lane::Event,
+                from: now,
+                to: now,
+                count: hole.count,
+                at_least: false,
+                reason,
+            });
             self.trouble(
                 "journal-unreadable",
                 true,

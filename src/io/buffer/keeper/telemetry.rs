@@ -26,7 +26,7 @@ impl Keeper {
 
     fn lose(&mut self, block: &Block, reason: String) {
         let (from, to, count) = (block.from, block.to, block.count);
-        self.gaps.add(Gap { lane: Lane::Telemetry, from, to, count, reason });
+        self.gaps.add(Gap { lane: Lane::Telemetry, from, to, count, at_least: false, reason });
     }
 
     /// Blocks can be fetched once they are on disk; where there is no disk, at once.
@@ -81,7 +81,7 @@ impl Keeper {
                 self.setup.telemetry_max_bytes
             );
             let (from, to, count) = (block.from, block.to, block.count);
-            self.gaps.add(Gap { lane: Lane::Telemetry, from, to, count, reason });
+            self.gaps.add(Gap { lane: Lane::Telemetry, from, to, count, at_least: false, reason });
         }
     }
 }
