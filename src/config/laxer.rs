@@ -55,18 +55,7 @@ impl Compiler<'_> {
 
     pub(super) fn lax_lock(&mut self, row: &Row, own: &Row, gas: Option<&Gas>, unit: Unit) {
         let Some(gas) = gas.filter(|gas| gas.tag.as_str() == "methane") else { return };
-        let share = match unit {
-            Unit::PctLel => gas.lel_pct_vol.unwrap_or(100.0) / 100.0,
-            Unit::PctVol
-            | Unit::Ppm
-            | Unit::MetrePerSecond
-            | Unit::Kilopascal
-            | Unit::Celsius
-            | Unit::Percent
-            | Unit::MilliAmpere
-            | Unit::Number
-            | Unit::State => 1.0,
-        };
+        let share = if unit == Unit::PctLel { gas.lel_pct_vol.unwrap_or(100.0) / 100.0 } else { 1.0 };
         for (key, most) in [("lock", FAN_LOCK), ("unlock", FAN_UNLOCK)] {
             let value = own.number(key).unwrap_or_default() * share;
             if value > most + HALF_STEP {

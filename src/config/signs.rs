@@ -82,6 +82,14 @@ impl Compiler<'_> {
         let (tag, name, area) = (point.tag.to_string(), point.name.clone(), point.area);
         let scale = self.alarm_set_point(id);
         let alarm = self.anomaly(&tag, &name, area, Subject::Point(id));
+        let burns = self.plan.points[id].gas.as_ref().is_some_and(|gas| gas.lel_pct_vol.is_some());
+        if row.flag("catalytic") == Some(true) && !burns {
+            self.faults.push(
+                Fault::error("misplaced-sign", row.at("catalytic"), "`catalytic` on what does not burn")
+                    .label("has no meaning here")
+                    .help("take it away, or give the [[gas]] its lel_pct_vol"),
+            );
+        }
         let watched = WatchedPoint {
             alarm,
             settings,

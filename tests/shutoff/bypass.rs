@@ -116,7 +116,10 @@ fn one_voter_of_a_trip_at_a_time() {
 
 #[test]
 fn within_a_day_a_cause_is_out_for_no_longer_than_one_shift() {
-    let mut bench = Bench::calm(&[("vote = \"1oo2\"", "vote = \"1oo2\"\nbypass = \"one-person\"")]);
+    let mut bench = Bench::calm(&[(
+        "vote = \"1oo2\"",
+        "vote = \"1oo2\"\nbypass = \"one-person\"\napproved = { by = \"Wang\", reason = \"the test\" }",
+    )]);
     let alone = |minutes| Verb::Bypass {
         target: ONE.to_owned(),
         minutes: Some(minutes),

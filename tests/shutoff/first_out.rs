@@ -4,7 +4,8 @@ use crate::bench::Bench;
 use davy::model::point::Fault;
 use davy::model::record::Body;
 
-const TWO_OF_TWO: (&str, &str) = ("vote = \"1oo2\"", "vote = \"2oo2\"");
+const TWO_OF_TWO: (&str, &str) =
+    ("vote = \"1oo2\"", "vote = \"2oo2\"\napproved = { by = \"Wang\", reason = \"the test\" }");
 
 /// First-out and causes of the trips that were told.
 fn told(bench: &Bench) -> Vec<(Option<String>, Vec<String>)> {

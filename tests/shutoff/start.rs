@@ -279,7 +279,7 @@ fn a_clock_that_is_set_back_prolongs_no_calibration_over_a_restart() {
 fn a_clock_that_is_set_back_prolongs_no_shelf_over_a_restart() {
     let mut bench = Bench::calm(&[]);
     let shelve = Verb::Shelve {
-        key: "bottle-room.lpg-1:alarm".to_owned(),
+        key: "bottle-room.lpg-1:warning".to_owned(),
         minutes: 60,
         reason: "noise".to_owned(),
         second: None,
@@ -290,7 +290,7 @@ fn a_clock_that_is_set_back_prolongs_no_shelf_over_a_restart() {
     bench.run(1);
     bench.restart();
     let state =
-        |bench: &Bench| bench.site.view(bench.now).alarms[bench.alarm("bottle-room.lpg-1:alarm")].state;
+        |bench: &Bench| bench.site.view(bench.now).alarms[bench.alarm("bottle-room.lpg-1:warning")].state;
     bench.run(598);
     assert_eq!(state(&bench), AlarmState::Shelved);
     bench.run(2);

@@ -18,6 +18,7 @@ use davy::model::permit::{PermitKind, PermitStep, SetPoints, Tightening};
 use davy::model::plan::{Plan, Subject};
 use davy::model::point::{Doubt, Fault, Quality, Tag, Text};
 use davy::model::record::{Body, BypassStep, Record, Standing, Trouble, Who};
+use davy::model::sign::Sign;
 use davy::model::table::{PointId, Row};
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
@@ -29,7 +30,7 @@ use std::sync::Arc;
 const STEP: Span = Span::from_ms(100);
 
 /// How long it takes at most until calm is back after the mischief: delays, holds, escalations, people's rounds.
-const CALM_STEPS: u64 = 1_500;
+const CALM_STEPS: u64 = 4_000;
 
 /// Lines of the story that are kept for whoever has to read a failure.
 const STORY: usize = 60;
@@ -72,6 +73,8 @@ pub(crate) struct Day {
     dice: Dice,
     now: Now,
     mischief: bool,
+    /// The head that is calibrated on rounds, and for how many.
+    gassed: Option<(PointId, u32)>,
     pub(crate) story: VecDeque<String>,
     pub(crate) summary: Summary,
 }
@@ -93,6 +96,7 @@ impl Day {
             dice,
             now,
             mischief: true,
+            gassed: None,
             story: VecDeque::new(),
             summary: Summary::default(),
             files,
@@ -393,6 +397,36 @@ impl Day {
         }
     }
 
+    /// A catalytic head that had too much gas is believed again when a calibration has shown it none and some.
+    fn calibrate_a_head(&mut self) -> Broken {
+        let plan = Arc::clone(&self.plan);
+        let tag = |id: PointId| plan.points[id].tag.to_string();
+        match self.gassed {
+            Some((id, rounds)) if rounds < 6 => {
+                let gas = if rounds < 2 { 0.0 } else { plan.watched.points[&id].scale.unwrap_or(1.0) };
+                self.plant.set(id, gas);
+                self.gassed = Some((id, rounds + 1));
+                Ok(())
+            }
+            Some((id, _)) => {
+                let ordinary = self.plant.ordinary(id);
+                self.plant.set(id, ordinary);
+                self.gassed = None;
+                self.order(Verb::Calibrate { point: tag(id), minutes: None })
+            }
+            None => {
+                let suspect = plan.watched.points.keys().find(|id| {
+                    self.folded.signs.contains_key(&(tag(**id), Sign::FoldBack))
+                        && !self.account.calibrating.contains_key(&tag(**id))
+                });
+                let Some(id) = suspect.copied() else { return Ok(()) };
+                self.plant.set(id, 0.0);
+                self.gassed = Some((id, 0));
+                self.order(Verb::Calibrate { point: tag(id), minutes: Some(10) })
+            }
+        }
+    }
+
     /// Somebody goes through the list and does what each line asks for.
     fn a_round(&mut self) -> Broken {
         let plan = Arc::clone(&self.plan);
@@ -404,8 +438,10 @@ impl Day {
         for permit in &view.permits {
             self.order(Verb::EndPermit { key: permit.key() })?;
         }
+        self.calibrate_a_head()?;
+        let going = self.gassed.map(|(id, _)| plan.points[id].tag.to_string());
         let calibrated: Vec<String> = self.account.calibrating.keys().cloned().collect();
-        for point in calibrated {
+        for point in calibrated.into_iter().filter(|point| Some(point) != going.as_ref()) {
             self.order(Verb::Calibrate { point, minutes: None })?;
         }
         for (id, alarm) in view.alarms.iter().filter(|(_, a)| a.aside.is_some()) {

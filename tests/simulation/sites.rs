@@ -35,8 +35,10 @@ pub(crate) fn files(dice: &mut Dice) -> Vec<Arc<Plan>> {
 }
 
 fn demo(dice: &mut Dice) -> String {
-    let hold = format!("reset_hold_s = {}", dice.below(4));
-    include_str!("../../config/demo.toml").replace("reset_hold_s = 2", &hold)
+    let hold = format!("reset_hold_s = {}\napproved = {{ by = \"Wang\", reason = \"x\" }}", dice.below(4));
+    let short = "calibration_zero_s = 2\ncalibration_plateau_s = 2\nfrozen_min_s = 86400";
+    let text = include_str!("../../config/demo.toml").replace("reset_hold_s = 2", &hold);
+    text.replace("frozen_min_s = 86400", short)
 }
 
 fn built(dice: &mut Dice) -> String {
@@ -61,7 +63,10 @@ fn built(dice: &mut Dice) -> String {
                 options.push(format!("twin = \"a{n}.h{}\"; deviation = 0.5", h - 1));
             }
             if h > 0 && dice.one_in(4) {
-                options.push(format!("neighbours = [\"a{n}.h{}\"]; catalytic = true", h - 1));
+                options.push(format!("neighbours = [\"a{n}.h{}\"]", h - 1));
+                if gas == "methane" {
+                    options.push("catalytic = true".to_owned());
+                }
             }
             if h > 0 && dice.one_in(4) {
                 options.push(format!("suppressed_by = [\"a{n}.h{}:sensor-fault\"]", h - 1));
@@ -120,7 +125,10 @@ fn built(dice: &mut Dice) -> String {
         line(format!("alarms escalate_s = {}; siren = \"siren\"; again_min = 1", dice.below(40) + 5));
     }
     if dice.one_in(2) {
-        line("signs hold_s = 60; frozen_min_s = 60; step_constant_s = 20; calibration_zero_s = 5; calibration_plateau_s = 5; output_settle_s = 2".to_owned());
+        line("signs hold_s = 60; frozen_min_s = 60; step_constant_s = 20; calibration_zero_s = 2; calibration_plateau_s = 2; output_settle_s = 2".to_owned());
+    } else {
+        // A calibration of minutes would leave no time for anything else.
+        line("signs calibration_zero_s = 2; calibration_plateau_s = 2".to_owned());
     }
     site.text()
 }
