@@ -55,8 +55,11 @@ impl Site {
         };
         let trip = &self.plan.trips[id];
         let mut causes: Vec<Cause> = trip.inputs().map(cause).collect();
-        let spared: Vec<bool> = (0..trip.causes.len())
-            .map(|n| self.is_calibrating(trip.causes[n]) && (trip.unguarded || self.is_guarded(trip, n)))
+        let spared: Vec<bool> = trip
+            .causes
+            .iter()
+            .enumerate()
+            .map(|(n, alarm)| self.is_calibrating(*alarm) && (trip.unguarded || self.is_guarded(trip, n)))
             .collect();
         for (cause, spared) in causes.iter_mut().zip(spared) {
             cause.spared = spared;
