@@ -45,7 +45,7 @@ fn shelving_silences_an_alarm_for_a_bounded_time_and_its_end_tells_what_still_ho
     desk.reads("boiler-house.co", 120.0);
     assert_eq!(desk.state(CO), AlarmState::Unacknowledged);
     desk.ack(CO);
-    assert!(matches!(desk.shelve(CO, 10, None), Reply::Done(_)));
+    assert!(matches!(desk.shelve(CO, 10, Some("wang")), Reply::Done(_)));
     assert_eq!(desk.state(CO), AlarmState::Shelved);
     desk.pass(Span::from_secs(599));
     assert_eq!(desk.state(CO), AlarmState::Shelved);
@@ -62,7 +62,7 @@ fn shelving_silences_an_alarm_for_a_bounded_time_and_its_end_tells_what_still_ho
 #[test]
 fn what_happens_to_a_shelved_alarm_is_recorded_with_one_begin_and_one_end() {
     let mut desk = Desk::new(&[]);
-    desk.shelve(CO, 30, None);
+    desk.shelve(CO, 15, Some("wang"));
     desk.reads("boiler-house.co", 120.0);
     desk.reads("boiler-house.co", 0.0);
     desk.pass(Span::from_secs(5));
@@ -100,7 +100,7 @@ fn that_a_cut_is_not_confirmed_can_not_be_set_aside() {
 fn what_is_shelved_stays_so_over_a_restart_for_the_time_that_was_left_however_the_clock_was_set() {
     for (clock_off_ms, left_s) in [(0, 540), (-3_600_000, 600), (600_000, 0)] {
         let mut desk = Desk::new(&[]);
-        desk.shelve(CO, 10, None);
+        desk.shelve(CO, 10, Some("wang"));
         desk.pass(Span::from_secs(60));
         let standing = desk.site.standing();
         let wall = Wall::from_ms(desk.now.wall.ms() + clock_off_ms);
@@ -143,7 +143,7 @@ fn nobody_who_acknowledges_makes_it_one_colour_worse_and_sounds_the_siren() {
     let last = *desk.changes(CO).last().unwrap();
     assert_eq!((last.cause, last.colour), (AlarmCause::Escalated, Colour::Orange));
     assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::Trip);
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.input(Input::Tick);
     assert_eq!(desk.site.demands()[davy::model::table::Row::to_usize(horn)], Demand::None);
     desk.pass(Span::from_secs(30 * 60 + 1));
@@ -159,7 +159,7 @@ fn a_late_acknowledgement_does_not_acknowledge_a_newer_occurrence() {
         desk.reads("boiler-house.co", 0.0);
         desk.pass(Span::from_secs(3));
     }
-    let late = Verb::Acknowledge { key: CO.to_owned(), occurrence: Some(1) };
+    let late = Verb::Acknowledge { key: CO.to_owned(), occurrence: 1 };
     assert!(matches!(desk.order("li", late), Reply::Refused(_)));
     assert_eq!(desk.state(CO), AlarmState::LatchedUnacknowledged);
 }
@@ -288,7 +288,7 @@ fn what_had_escalated_before_a_restart_is_escalated_after_it_and_what_had_not_co
     desk.restart(Span::from_secs(5));
     assert!(desk.site.view(desk.now).alarms[desk.alarm(CO)].escalated);
     assert_eq!(horn(&desk), Demand::Trip, "before anything is read");
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.input(Input::Tick);
     assert_eq!(horn(&desk), Demand::None);
     let told: Vec<_> = desk.changes(CO).iter().map(|a| (a.cause, a.escalated)).collect();
@@ -341,9 +341,9 @@ fn a_device_that_does_not_answer_has_one_alarm_and_never_none() {
 #[test]
 fn acknowledging_all_leaves_what_nobody_is_shown() {
     let mut desk = Desk::new(&[]);
-    desk.shelve(CO, 10, None);
+    desk.shelve(CO, 10, Some("wang"));
     desk.reads("boiler-house.co", 120.0);
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     assert_eq!(desk.causes(CO), [AlarmCause::SetAside, AlarmCause::Occurred]);
     desk.ack(CO);
     assert_eq!(desk.causes(CO).last(), Some(&AlarmCause::Acknowledged), "by its name it is");
@@ -352,9 +352,9 @@ fn acknowledging_all_leaves_what_nobody_is_shown() {
 #[test]
 fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_has_seen_to_that() {
     let mut desk = Desk::new(&[]);
-    let over = "face.t1:over-range";
+    let over = "face.t2:over-range";
     let reads = |desk: &mut Desk, value: f64, quality: Quality| {
-        let id = desk.point("face.t1");
+        let id = desk.point("face.t2");
         let (device, at) = (desk.plan.points[id].device, desk.now.mono);
         let readings = vec![(id, Reading { value: Some(value), quality, at })];
         desk.input(Input::Readings { device, readings });
@@ -370,9 +370,9 @@ fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_h
     desk.pass(Span::from_secs(5));
     // It folds back: the device says less, and still that it is over its range.
     reads(&mut desk, 0.1, Quality::Uncertain(Doubt::OverRange));
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk.pass(Span::from_secs(90));
-    assert!(refused(&mut desk).contains("face.t1:over-range: now 0.10 %vol (over-range)"));
+    assert!(refused(&mut desk).contains("face.t2:over-range: now 0.10 %vol (over-range)"));
     // Back in range, and over its range once more for a moment that nobody has acknowledged.
     reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
     reads(&mut desk, 0.1, Quality::Good);
@@ -380,7 +380,7 @@ fn a_trip_is_not_reset_while_a_sensor_of_it_has_been_over_its_range_and_nobody_h
     reads(&mut desk, 4.0, Quality::Uncertain(Doubt::OverRange));
     reads(&mut desk, 0.1, Quality::Good);
     desk.pass(Span::from_secs(90));
-    for key in ["face.t1:alarm", "face.t1:trip", "face.t1:warning"] {
+    for key in ["face.t2:alarm", "face.t2:trip", "face.t2:warning"] {
         desk.ack(key);
     }
     assert_eq!(desk.state(over), AlarmState::LatchedUnacknowledged);

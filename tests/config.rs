@@ -61,6 +61,53 @@ fn codes(faults: &Faults, severity: Severity) -> Vec<&'static str> {
     faults.iter().filter(|f| f.severity == severity).map(|f| f.code).collect()
 }
 
+// --- What only a person who answers for it can allow ----------------------------------------------------------------
+
+#[test]
+fn what_lets_more_pass_than_common_rules_do_takes_a_person_who_answers_for_it() {
+    const APPROVED: &str = "approved = { by = \"Wang Wei\", reason = \"procedure 7\" }";
+    let gas = "lel_pct_vol = 5.0";
+    let face = "vote = \"1oo3\"";
+    let bottles = "vote = \"1oo2\"              # one of two is enough; \"2oo3\" needs two of three";
+    let group = "[[group]]\nid = \"pair\"\nvote = \"2oo2\"\nwhen = [\"face.t0:trip\", \"face.t1:trip\"]\n#\n";
+    let paired = format!("{group}[[trip]]\nid = \"face-cut\"");
+    let fan = "level = \"trip\"\n";
+    let lock = "lock = 3.01, unlock = 1.50 }   # for the lock of the fan, see below";
+    // What is written, what for, what it is told, and after which line the approval goes.
+    let cases: &[(&str, &str, &str, &str)] = &[
+        (face, "vote = \"3oo3\"", "waits for 3 of 3", "vote = \"3oo3\""),
+        (bottles, "vote = \"2oo2\"", "waits for 2 of 2", "vote = \"2oo2\""),
+        (face, "vote = \"1oo3\"\non_bad = \"alarm\"", "can't be judged trips nothing", "on_bad = \"alarm\""),
+        (face, "vote = \"1oo3\"\nbypass = \"one-person\"", "one person alone", "bypass = \"one-person\""),
+        (face, "vote = \"1oo3\"\ndelay_s = 60", "gas waits 60", "delay_s = 60"),
+        ("reset_hold_s = 2", "reset_hold_s = 0", "the moment that it reads safe", "reset_hold_s = 0"),
+        (gas, "lel_pct_vol = 15", "explosive from 5 %vol on", "lel_pct_vol = 15"),
+        (lock, "lock = 3.60, unlock = 1.50 }", "lock 3.60 %vol", "lock = 3.60, unlock = 1.50 }"),
+        (lock, "lock = 3.01, unlock = 2.00 }", "unlock 2.00 %vol", "lock = 3.01, unlock = 2.00 }"),
+        ("[signs]", "[alarms]\nescalate_s = 0\n[signs]", "never gets louder", "escalate_s = 0"),
+    ];
+    for (old, new, told, line) in cases {
+        let faults = faults_of(&demo_with(old, new));
+        assert_eq!(codes(&faults, Severity::Error), ["laxer-than-rules"], "{new}: {}", faults.render(false));
+        assert!(faults.render(false).contains(told), "{new}: {}", faults.render(false));
+        let Source { name, text } = demo_with(old, new);
+        let text = text.replacen(line, &format!("{line}\n{APPROVED}"), 1);
+        let compiled = compile(&Source { name, text }, &Extras::default())
+            .unwrap_or_else(|f| panic!("{new}: {}", f.render(false)));
+        let told = codes(&compiled.warnings, Severity::Warning);
+        assert!(told.contains(&"laxer-approved"), "{new}: {}", compiled.warnings.render(false));
+    }
+    // A vote inside a vote, and a contact that is slow, are answered for where they are counted.
+    let Source { name, text } = demo_with("[[trip]]\nid = \"face-cut\"", &paired);
+    let pair = "when = [\"pair\", \"face.t2:trip\"]";
+    let text = text.replace("when = [\"face.t0:trip\", \"face.t1:trip\", \"face.t2:trip\"]", pair);
+    let inner = Source { name, text: text.replace(face, "vote = \"1oo2\"") };
+    assert!(faults_of(&inner).render(false).contains("`pair` waits for 2 of 2"));
+    let slow = faults_of(&demo_with(fan, "level = \"trip\"\non_delay_s = 60\n"));
+    assert_eq!(codes(&slow, Severity::Error), ["laxer-than-rules"; 2], "{}", slow.render(false));
+    assert!(slow.render(false).contains("`heading.fan:contact-trip` waits 60"), "{}", slow.render(false));
+}
+
 // --- What is built in ------------------------------------------------------------------------------------------------
 
 #[test]
@@ -574,7 +621,10 @@ fn every_cause_may_be_bypassed_by_two_persons_unless_the_file_says_otherwise() {
     assert!(as_shipped.alarm("face.t1:bypass-active").is_some());
     let never = plan_of(&demo_with("vote = \"2oo2\"", "vote = \"2oo2\"\nbypass = \"never\""));
     assert_eq!(rule(&never, "heading.fan:contact-trip"), None, "the strictest of its trips holds");
-    let one = plan_of(&demo_with("vote = \"1oo3\"", "vote = \"1oo3\"\nbypass = \"one-person\""));
+    let one = plan_of(&demo_with(
+        "vote = \"1oo3\"",
+        "vote = \"1oo3\"\nbypass = \"one-person\"\napproved = { by = \"Wang\", reason = \"x\" }",
+    ));
     assert_eq!(rule(&one, "face.t1:trip"), Some(false));
 }
 
@@ -628,10 +678,8 @@ fn a_group_that_many_name_is_counted_once_in_each_trip() {
 
 #[test]
 fn signs_are_looked_for_on_measured_points_with_the_numbers_of_the_file() {
-    let site = demo_with(
-        "id = \"face.t1\"",
-        "id = \"face.t1\"\ncatalytic = true\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }",
-    );
+    let site =
+        demo_with("id = \"face.t1\"", "id = \"face.t1\"\nsigns = { frozen_min_s = 600, off = [\"ratio\"] }");
     let compiled = compile(&site, &Extras::default()).unwrap();
     assert!(codes(&compiled.warnings, Severity::Warning).contains(&"sign-off"));
     let plan = compiled.plan;
@@ -754,7 +802,7 @@ fn what_a_compiler_can_not_know_is_a_warning() {
     warned("link = \"tcp://127.0.0.1:15023\"", "link = \"tcp://127.0.0.1:15023\"\ngap_ms = 200", "busy-bus");
     warned("travel_s = 3", "travel_s = 3\ncommissioned_s = 2", "coarse-stroke");
     warned("travel_s = 3", "travel_s = 3\ndead_s = 0.4", "coarse-stroke");
-    warned("reset_hold_s = 2", "reset_hold_s = 2\ndelay_s = 2.5", "slow-trip");
+    warned("\"boiler-house.ch4:trip\"]", "\"heading.fan:contact-trip\"]", "idle-cut");
     let group = "[[group]]\nid = \"nobody\"\nwhen = [\"face.t0:trip\"]\n\n[[group]]";
     warned("[[group]]", group, "idle-group");
     warned("travel_s = 3", "travel_s = 3\nmode = \"observe\"", "observes");

@@ -211,7 +211,9 @@ fn signs_permissives_bypasses_holds_escalation_permits_and_incidents_are_said() 
     ] {
         assert!(point.contains(said), "{said}: {point}");
     }
-    assert!(!point.contains("fold-back:"), "nothing says that its head is catalytic: {point}");
+    assert!(point.contains("fold-back:"), "its head is catalytic: {point}");
+    let other = of(&site, "face.t2");
+    assert!(!other.contains("fold-back:"), "nothing says that its head is catalytic: {other}");
     let trip = of(&site, "heading-cut");
     halves(&trip);
     for said in [

@@ -54,7 +54,7 @@ fn minutes(n: u64) -> Span {
 fn face(t1: f64) -> Desk {
     let mut desk = Desk::new(&[]);
     desk.reads("face.t1", t1);
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     desk
 }
 
@@ -156,7 +156,7 @@ fn a_cut_that_is_not_confirmed_is_red_until_it_is() {
     desk.reads("face.return.live", 0.0);
     desk.pass(Span::from_ms(100));
     assert_eq!(because(&mut desk, "face"), [GradeRule::Alarm; 4], "not confirmed and feed live, held");
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     for alarm in ["section:not-confirmed", "return:not-confirmed", "section:feed-live", "return:feed-live"] {
         desk.order("li", Verb::Reset { target: format!("face.{alarm}") });
     }
@@ -216,7 +216,7 @@ fn over_a_restart_a_colour_is_no_news_and_its_time_goes_on() {
 fn silencing_an_alarm_makes_no_area_better() {
     let mut desk = Desk::new(&[]);
     desk.reads("boiler-house.co", 120.0);
-    desk.shelve("boiler-house.co:alarm", 10, None);
+    desk.shelve("boiler-house.co:alarm", 10, Some("wang"));
     desk.pass(Span::from_secs(1));
     assert_eq!(colour(&mut desk, "boiler-house"), Colour::Yellow);
 }

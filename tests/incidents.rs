@@ -42,7 +42,7 @@ fn secs(s: u64) -> Span {
 }
 
 fn acknowledge_and_reset(desk: &mut Desk) {
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     let reply = desk.order("li", Verb::Reset { target: "face-cut".to_owned() });
     assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
 }
@@ -102,7 +102,7 @@ fn a_cut_that_is_seen_live_is_not_reset_unless_davy_only_observes() {
             desk.reads(point, 0.0);
         }
         desk.pass(secs(10));
-        desk.order("li", Verb::AcknowledgeAll);
+        desk.ack_all();
         match desk.order("li", Verb::Reset { target: "face-cut".to_owned() }) {
             Reply::Done(_) => assert!(taken, "the feed is live although Davy has cut it"),
             Reply::Refused(why) => {
@@ -127,7 +127,7 @@ fn all_that_crosses_in_an_area_is_one_incident_and_another_area_has_its_own() {
     desk.reads("face.t0", 0.2);
     desk.reads("face.t1", 0.2);
     desk.pass(secs(5));
-    desk.order("li", Verb::AcknowledgeAll);
+    desk.ack_all();
     for key in ["face.t1:alarm", "face.t0:alarm"] {
         assert_eq!(steps(&desk).iter().filter(|s| s.2 == IncidentStep::Closed).count(), 0, "{key} is held");
         assert!(matches!(desk.order("li", Verb::Reset { target: key.to_owned() }), Reply::Done(_)));

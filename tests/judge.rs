@@ -300,7 +300,8 @@ impl World {
     fn people(&mut self) {
         let who = Who { name: "operator".to_owned(), via: "test".to_owned() };
         if self.dice.one_in(60) {
-            self.give(Input::Order(Order { who: who.clone(), verb: Verb::AcknowledgeAll }));
+            let seen = self.site.view(self.now).waiting(&self.plan);
+            self.give(Input::Order(Order { who: who.clone(), verb: Verb::AcknowledgeAll { seen } }));
         }
         self.bypass(&who);
         if self.dice.one_in(300) {

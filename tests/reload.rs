@@ -79,6 +79,11 @@ impl Bench {
         self.give(Input::Order(Order { who, verb })).unwrap()
     }
 
+    fn ack_all(&mut self) -> Reply {
+        let seen = self.site.view(self.now).waiting(&self.plan);
+        self.order(Verb::AcknowledgeAll { seen })
+    }
+
     fn reset(&mut self, target: &str) -> Reply {
         self.order(Verb::Reset { target: target.to_owned() })
     }
@@ -183,7 +188,7 @@ fn a_release_that_a_reload_overtook_is_found_and_held_until_a_person_resets_agai
         }
     };
     calm(&mut bench, 60);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     assert!(matches!(bench.reset("bottle-room-shutoff"), Reply::Done(_)));
     assert_eq!(bench.demand(VALVE), Demand::None);
     // The new line knows nothing of the release that the old one had not written yet.

@@ -131,6 +131,8 @@ struct Stage {
     started: Mono,
     timeline: String,
     show: Show,
+    /// What waited to be acknowledged when somebody looked, by the time of it.
+    seen: BTreeMap<String, Vec<(String, u32)>>,
     /// The gateway is without power until then.
     off_until: Option<Mono>,
 }
@@ -143,6 +145,7 @@ impl Stage {
             text: script.site.clone(),
             site: Site::new(Arc::clone(&plan), &Standing::default(), now),
             plant: Plant::new(&plan),
+            seen: BTreeMap::new(),
             journal: Journal::new("scenario"),
             plan,
             now,
@@ -345,18 +348,33 @@ impl Stage {
             None => (reason.to_owned(), None),
         };
         let verb = match rest {
-            ["acknowledges", "everything"] => Verb::AcknowledgeAll,
-            ["acknowledges", key] => Verb::Acknowledge { key: (*key).to_owned(), occurrence: None },
-            ["acknowledges", key, n] => Verb::Acknowledge {
-                key: (*key).to_owned(),
-                occurrence: Some(n.strip_prefix('#')?.parse().ok()?),
-            },
+            ["acknowledges", "everything"] => {
+                Verb::AcknowledgeAll { seen: self.site.view(self.now).waiting(&self.plan) }
+            }
+            ["acknowledges", "what", "was", "seen", "at", at] => {
+                Verb::AcknowledgeAll { seen: self.seen.get(*at)?.clone() }
+            }
+            ["looks"] => {
+                let seen = self.site.view(self.now).waiting(&self.plan);
+                self.seen.insert(told::clock(self.now.mono), seen);
+                return Some(());
+            }
+            ["acknowledges", key] => {
+                let occurrence = self.site.view(self.now).alarms[self.plan.alarm(key)?].occurrence;
+                Verb::Acknowledge { key: (*key).to_owned(), occurrence }
+            }
+            ["acknowledges", key, n] => {
+                Verb::Acknowledge { key: (*key).to_owned(), occurrence: n.strip_prefix('#')?.parse().ok()? }
+            }
             ["resets", target] => Verb::Reset { target: (*target).to_owned() },
             ["shelves", key, "for", minutes, "min", ..] => {
                 Verb::Shelve { key: (*key).to_owned(), minutes: minutes.parse().ok()?, reason, second }
             }
+            ["takes", key, "out", "of", "service", "for", hours, "h", ..] => {
+                Verb::TakeOut { key: (*key).to_owned(), hours: Some(hours.parse().ok()?), reason, second }
+            }
             ["takes", key, "out", "of", "service", ..] => {
-                Verb::TakeOut { key: (*key).to_owned(), reason, second }
+                Verb::TakeOut { key: (*key).to_owned(), hours: None, reason, second }
             }
             ["bypasses", target, "for", minutes, "min", ..] => Verb::Bypass {
                 target: (*target).to_owned(),

@@ -172,7 +172,8 @@ pub struct Ack {
     /// Every alarm that waits for it.
     #[arg(long, conflicts_with = "alarm")]
     pub all: bool,
-    /// The occurrence that you saw (#N); a newer one is then not acknowledged by mistake.
+    /// The occurrence that you saw (#N); without it the one that stands now and is shown. What comes meanwhile is not
+    /// acknowledged by mistake.
     #[arg(long, value_name = "N", requires = "alarm")]
     pub occurrence: Option<u32>,
     /// Your name, where the account is shared; the account goes on record beside it.
@@ -204,9 +205,12 @@ pub struct Shelve {
     /// For how long: at most 60 minutes, and 15 for the alarms of a trip.
     #[arg(long, value_name = "N", required_unless_present = "out_of_service")]
     pub minutes: Option<u32>,
-    /// For maintenance: until `davy unshelve`.
+    /// For maintenance: until `davy unshelve`, or until its hours are over.
     #[arg(long, conflicts_with = "minutes")]
     pub out_of_service: bool,
+    /// For how long it is out of service: 8 hours unless you say, which is the most for the alarms of a trip; for others a week.
+    #[arg(long, value_name = "N", requires = "out_of_service")]
+    pub hours: Option<u32>,
     /// Why; goes on record.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,

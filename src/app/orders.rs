@@ -19,13 +19,45 @@ pub(super) fn status(args: &Status) -> ExitCode {
     put(&args.which, &json!({ "do": "status", "json": args.json, "colour": colour }))
 }
 
-/// `davy ack`.
+/// Alarms that one order acknowledges: a question has its longest length, and keys have theirs.
+const ACK_MAX: usize = 24;
+
+/// `davy ack`: nothing is acknowledged that was not shown, so that the view comes first and the order names what was in it.
 pub(super) fn ack(args: &Ack) -> ExitCode {
-    let question = match &args.alarm {
-        Some(key) => json!({ "do": "ack", "key": key, "occurrence": args.occurrence, "name": args.name }),
-        None => json!({ "do": "ack-all", "name": args.name }),
+    let order = |key: &str, n: u64| json!({ "do": "ack", "key": key, "occurrence": n, "name": args.name });
+    if let (Some(key), Some(n)) = (&args.alarm, args.occurrence) {
+        return put(&args.which, &order(key, n.into()));
+    }
+    let view = match asked(&args.which, &json!({ "do": "status", "json": true })) {
+        Ok(view) => view,
+        Err(code) => return code,
     };
-    put(&args.which, &question)
+    let alarms = view.pointer("/status/alarms").and_then(Value::as_array).cloned().unwrap_or_default();
+    let number = |alarm: &Value| alarm.get("occurrence").and_then(Value::as_u64).unwrap_or(0);
+    let show = |alarm: &Value| {
+        let (key, n, state) = (text(alarm, "key"), number(alarm), text(alarm, "state"));
+        out(&format!("{key} #{n} {state}: {} / {}\n", text(alarm, "zh"), text(alarm, "en")));
+    };
+    if let Some(key) = &args.alarm {
+        let standing = alarms.iter().find(|alarm| text(alarm, "key") == *key);
+        standing.into_iter().for_each(show);
+        // What does not stand is refused with the agent's reason.
+        return put(&args.which, &order(key, standing.map_or(0, number)));
+    }
+    let waiting = view.pointer("/status/waiting").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut code = ExitCode::SUCCESS;
+    for seen in waiting.chunks(ACK_MAX) {
+        let is_seen = |alarm: &&Value| seen.iter().any(|s| text(s, "key") == text(alarm, "key"));
+        alarms.iter().filter(is_seen).for_each(show);
+        code = put(&args.which, &json!({ "do": "ack-all", "seen": seen, "name": args.name }));
+        if code != ExitCode::SUCCESS {
+            return code;
+        }
+    }
+    if waiting.is_empty() {
+        out("无需确认 / nothing waits to be acknowledged\n");
+    }
+    code
 }
 
 /// `davy reset`.
@@ -41,7 +73,7 @@ pub(super) fn shelve(args: &Shelve) -> ExitCode {
                 "second": args.second, "name": args.name })
         }
         None => {
-            json!({ "do": "out-of-service", "key": args.alarm, "reason": args.reason, "second": args.second,
+            json!({ "do": "out-of-service", "key": args.alarm, "hours": args.hours, "reason": args.reason, "second": args.second,
                 "name": args.name })
         }
     };
@@ -108,29 +140,31 @@ pub(super) fn decode(args: &Decode) -> ExitCode {
 }
 
 fn put(which: &Which, question: &Value) -> ExitCode {
-    let dir = match state_dir(which) {
-        Ok(dir) => dir,
-        Err(why) => {
-            err(&why);
-            return ExitCode::from(BAD_CONFIG);
-        }
-    };
+    asked(which, question).map_or_else(|code| code, |answer| show(&answer))
+}
+
+/// The agent's answer; where there is none, it was told why.
+fn asked(which: &Which, question: &Value) -> Result<Value, ExitCode> {
+    let dir = state_dir(which).map_err(|why| {
+        err(&why);
+        ExitCode::from(BAD_CONFIG)
+    })?;
     let answer = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| format!("the system gives no runtime: {e}"))
         .and_then(|runtime| runtime.block_on(local::put(&dir, question)));
-    match answer {
-        Ok(answer) => show(&answer),
-        Err(why) => {
-            err(&format!("error: {why}\n"));
-            ExitCode::from(FAILED)
-        }
-    }
+    answer.map_err(|why| {
+        err(&format!("error: {why}\n"));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn show(answer: &Value) -> ExitCode {
-    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     if answer.get("ok").and_then(Value::as_bool) == Some(true) {
         match answer.get("status") {
             Some(status) => out(&format!("{status:#}\n")),

@@ -252,7 +252,9 @@ impl Stage {
     }
 
     async fn acknowledge_all(&mut self, what: &str) -> Step {
-        let answer = self.ask(json!({ "do": "ack-all", "name": "demo operator" })).await?;
+        let status = self.status().await?;
+        let seen = status.get("waiting").cloned().unwrap_or_default();
+        let answer = self.ask(json!({ "do": "ack-all", "seen": seen, "name": "demo operator" })).await?;
         self.accepted(&answer, what)
     }
 

@@ -20,6 +20,7 @@ impl Compiler<'_> {
         self.duties();
         self.unread_devices();
         self.idle_elements();
+        self.idle_cuts();
         self.loads();
         self.slow_lines();
         self.slow_causes();

@@ -191,6 +191,9 @@ impl Compiler<'_> {
     /// How alarms are announced.
     pub(super) fn announcing(&mut self) {
         let row = self.root.table("alarms");
+        if let Some(row) = row {
+            self.lax_announcing(row);
+        }
         let time = |key| row.and_then(|row| row.number(key));
         let span = |value: Option<f64>, unit: f64| value.filter(|v| *v > 0.0).map(|v| seconds(v * unit));
         let siren = match row.filter(|row| row.has("siren")) {

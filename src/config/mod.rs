@@ -12,6 +12,7 @@ mod elements;
 mod faults;
 mod grades;
 mod groups;
+mod laxer;
 mod library;
 mod limits;
 mod links;

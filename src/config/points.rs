@@ -310,6 +310,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        self.lax_lock(draft.row, own, draft.gas.as_ref(), draft.signal.unit);
         let condition = Condition::Lock;
         let (wrong, action) = texts::of(Condition::Lock);
         Some(self.alarm(Alarm {
@@ -552,10 +553,11 @@ fn check_values(levels: &Levels, draft: &Draft<'_>, faults: &mut Faults) {
     }
 }
 
-const HOW_TO_APPROVE: &str = "add approved = { by = \"…\", reason = \"…\" }: the person who answers for it";
+pub(super) const HOW_TO_APPROVE: &str =
+    "add approved = { by = \"…\", reason = \"…\" }: the person who answers for it";
 
 /// Who answers for the set-points of this point, in words.
-fn approved(row: &Row) -> Option<String> {
+pub(super) fn approved(row: &Row) -> Option<String> {
     let approval = row.table("approved")?;
     Some(format!("approved by {}: {}", quoted(approval.str("by")?), quoted(approval.str("reason")?)))
 }

@@ -152,13 +152,18 @@ static ALARMS: Shape = Shape {
             "escalate_s",
             Kind::Number(0.0, 86_400.0),
             Preset::Number(300.0),
-            "an alarm that nobody acknowledges for so long counts as one colour worse; 0: never",
+            "an alarm that nobody acknowledges for so long counts as one colour worse; 0 (approved only): never",
         ),
         Key::may("siren", Kind::Ref("a siren"), "what sounds while an alarm is escalated"),
         Key::may(
             "again_min",
             Kind::Number(1.0, 10_080.0),
             "an acknowledged alarm that still stands after so many minutes is announced anew",
+        ),
+        Key::may(
+            "approved",
+            Kind::Table(&APPROVED),
+            "who let alarms stay as loud as they are: escalate_s = 0",
         ),
     ],
 };
@@ -235,6 +240,7 @@ static GAS: Shape = Shape {
             "the gas's name, as the standards know it: methane, lpg, carbon-monoxide, oxygen",
         ),
         Key::may("lel_pct_vol", Kind::Number(0.01, 100.0), "its lower explosive limit in percent by volume"),
+        Key::may("approved", Kind::Table(&APPROVED), "who let that be higher than any source says"),
     ],
 };
 
@@ -590,6 +596,7 @@ static GROUP: Shape = Shape {
             Preset::Str("vote"),
             "what a member that can't be judged counts as, as in a trip",
         ),
+        Key::may("approved", Kind::Table(&APPROVED), "who let its vote be laxer than common rules"),
     ],
 };
 
@@ -655,6 +662,11 @@ static TRIP: Shape = Shape {
             "reset_when",
             Kind::List(&Kind::Ref("an alarm (\"point:lock\")"), 0, 64),
             "for locks only: the causes that must be proven safe before it is unlocked (default: all)",
+        ),
+        Key::may(
+            "approved",
+            Kind::Table(&APPROVED),
+            "who let its vote, delays, hold or bypass be laxer than common rules",
         ),
     ],
 };

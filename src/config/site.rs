@@ -66,6 +66,8 @@ pub(super) struct Compiler<'a> {
     pub(super) groups: Vec<Option<Ballot>>,
     /// Who may bypass each cause.
     pub(super) bypass_rules: BTreeMap<AlarmId, BypassRule>,
+    /// Groups whose votes were held against the rules: a group can be counted by several trips.
+    pub(super) lax_groups: BTreeSet<Tag>,
     /// Rows of standards that the site uses and that nobody has confirmed: file, and where in it.
     pub(super) unconfirmed: BTreeSet<(String, usize)>,
     /// Where the set-points of alarms come from.
@@ -102,6 +104,7 @@ impl<'a> Compiler<'a> {
             group_names: Names::new("group"),
             groups: Vec::new(),
             bypass_rules: BTreeMap::new(),
+            lax_groups: BTreeSet::new(),
             unconfirmed: BTreeSet::new(),
             origins: BTreeMap::new(),
             secrets: Vec::new(),
@@ -174,6 +177,9 @@ impl<'a> Compiler<'a> {
     fn gas(&mut self, row: &Row) {
         let gas =
             row.str("id").and_then(Tag::new).map(|tag| Gas { tag, lel_pct_vol: row.number("lel_pct_vol") });
+        if let Some(gas) = &gas {
+            self.lax_gas(row, gas);
+        }
         self.gases.declare(row, "id", gas, self.faults);
     }
 

@@ -14,9 +14,6 @@ use crate::model::point::Text;
 use crate::model::table::{AlarmId, ElementId};
 use crate::model::time::Span;
 
-/// Longest delay of a vote on gas that is taken without a word: the software's share of the response time.
-const MAX_GAS_DELAY: Span = Span::from_secs(2);
-
 /// Who may bypass a cause; the strictest of the trips that it votes in holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum BypassRule {
@@ -77,7 +74,7 @@ impl Compiler<'_> {
             reset_hold: delay(row, "reset_hold_s"),
             unguarded: row.flag("unguarded").unwrap_or(false),
         };
-        self.check_delay(row, &trip);
+        self.lax_trip(row, &trip);
         Some(trip)
     }
 
@@ -199,21 +196,6 @@ impl Compiler<'_> {
         };
         self.faults.push(fault);
         None
-    }
-
-    fn check_delay(&mut self, row: &Row, trip: &Trip) {
-        let is_gas = |alarm: &AlarmId| match self.plan.alarms[*alarm].subject {
-            Subject::Point(point) => self.plan.points[point].gas.is_some(),
-            Subject::Device(_) | Subject::Element(_) => false,
-        };
-        if trip.delay > MAX_GAS_DELAY && trip.causes.iter().any(is_gas) {
-            let message = format!("gas waits {} before it trips", trip.delay);
-            self.faults.push(
-                Fault::warning("slow-trip", row.at("delay_s"), message)
-                    .label(format!("more than {MAX_GAS_DELAY}"))
-                    .help("lower delay_s; against a noisy detector a vote of two helps more than a delay"),
-            );
-        }
     }
 
     pub(super) fn cause(&mut self, cell: &Cell) -> Option<AlarmId> {

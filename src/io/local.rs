@@ -195,14 +195,8 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
                 Decode::parse(&wanted("what")?).ok_or("`what` is none of off, values, frames, bytes")?;
             return Ok(Asked::Decode { bus: id("bus")?, decode });
         }
-        "ack" => Verb::Acknowledge {
-            key: id("key")?,
-            occurrence: question
-                .get("occurrence")
-                .and_then(Value::as_u64)
-                .and_then(|n| u32::try_from(n).ok()),
-        },
-        "ack-all" => Verb::AcknowledgeAll,
+        "ack" => Verb::Acknowledge { key: id("key")?, occurrence: occurrence(&question)? },
+        "ack-all" => Verb::AcknowledgeAll { seen: seen(&question)? },
         "reset" => Verb::Reset { target: id("target")? },
         "shelve" => Verb::Shelve {
             key: id("key")?,
@@ -216,6 +210,10 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         },
         "out-of-service" => Verb::TakeOut {
             key: id("key")?,
+            hours: question
+                .get("hours")
+                .and_then(Value::as_u64)
+                .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             reason: said("reason", REASON_MAX).unwrap_or_default(),
             second: said("second", NAME_MAX),
         },
@@ -266,6 +264,22 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     };
     let name = said("name", NAME_MAX);
     Ok(Asked::Order { verb, name })
+}
+
+/// Which occurrence of an alarm a person has seen: without it something that came since would be acknowledged unseen.
+fn occurrence(question: &Value) -> Result<u32, String> {
+    let number = question.get("occurrence").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    number.ok_or_else(|| "`occurrence` is missing: say which one you saw, as `status` shows it".to_owned())
+}
+
+fn seen(question: &Value) -> Result<Vec<(String, u32)>, String> {
+    let list = question.get("seen").and_then(Value::as_array);
+    let list = list.ok_or("`seen` is missing: the key and occurrence of each alarm that you saw waiting")?;
+    let one = |row: &Value| match row.get("key").and_then(Value::as_str).filter(|key| is_key(key)) {
+        Some(key) => Ok((key.to_owned(), occurrence(row)?)),
+        None => Err(no_key("seen.key")),
+    };
+    list.iter().map(one).collect()
 }
 
 fn tightening(question: &Value) -> Tightening {
@@ -362,14 +376,36 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_acknowledged_without_saying_which_occurrence_was_seen() {
+        for broken in [
+            json!({ "do": "ack", "key": "a:trip" }),
+            json!({ "do": "ack", "key": "a:trip", "occurrence": -1 }),
+            json!({ "do": "ack-all" }),
+            json!({ "do": "ack-all", "seen": [{ "key": "a:trip" }] }),
+            json!({ "do": "ack-all", "seen": [{ "key": "a b", "occurrence": 1 }] }),
+        ] {
+            let why = ask(broken.to_string().as_bytes()).err();
+            assert!(why.is_some_and(|why| why.contains("occurrence") || why.contains("seen")), "{broken}");
+        }
+        let sound = json!({ "do": "ack-all", "seen": [{ "key": "a:trip", "occurrence": 2 }] });
+        let Ok(Asked::Order { verb: Verb::AcknowledgeAll { seen }, .. }) = ask(sound.to_string().as_bytes())
+        else {
+            panic!("a sound question is taken");
+        };
+        assert_eq!(seen, [("a:trip".to_owned(), 2)]);
+    }
+
+    #[test]
     fn what_can_be_no_key_never_reaches_the_judge_and_so_fills_no_journal() {
         for key in ["", "\u{1b}[2J", "a b", &"k".repeat(KEY_MAX + 1)] {
-            assert!(ask(json!({ "do": "ack", "key": key }).to_string().as_bytes()).is_err(), "{key:?}");
+            assert!(
+                ask(json!({ "do": "ack", "key": key, "occurrence": 1 }).to_string().as_bytes()).is_err(),
+                "{key:?}"
+            );
             assert!(ask(json!({ "do": "reset", "target": key }).to_string().as_bytes()).is_err(), "{key:?}");
         }
         assert!(ask(json!({ "do": "calibrate", "point": "a b" }).to_string().as_bytes()).is_err());
-        let question =
-            json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "name": "Li\n\u{202e}\u{1b}[2J" });
+        let question = json!({ "do": "ack", "key": "bottle-room.lpg-1:low-trip", "occurrence": 1, "name": "Li\n\u{202e}\u{1b}[2J" });
         let Ok(Asked::Order { verb: Verb::Acknowledge { key, .. }, name }) =
             ask(question.to_string().as_bytes())
         else {

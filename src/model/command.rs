@@ -22,10 +22,13 @@ pub enum Verb {
         /// The alarm's key.
         key: String,
         /// The occurrence that the person saw; a newer one is not acknowledged by it.
-        occurrence: Option<u32>,
+        occurrence: u32,
     },
-    /// Acknowledge every alarm that wants it.
-    AcknowledgeAll,
+    /// Acknowledge every alarm that a person saw waiting.
+    AcknowledgeAll {
+        /// Key and occurrence of each.
+        seen: Vec<(String, u32)>,
+    },
     /// Set an alarm aside for a while: it is not announced. Trips do not heed it.
     Shelve {
         /// The alarm's key.
@@ -37,10 +40,12 @@ pub enum Verb {
         /// The second person, who is needed for the alarms of a trip.
         second: Option<String>,
     },
-    /// Set an alarm aside for maintenance, until it is taken back.
+    /// Set an alarm aside for maintenance, until it is taken back or its time is over.
     TakeOut {
         /// The alarm's key.
         key: String,
+        /// For how many hours; without it a shift.
+        hours: Option<u32>,
         /// Why.
         reason: String,
         /// The second person, who is needed for the alarms of a trip.
@@ -111,14 +116,15 @@ impl Verb {
     #[must_use]
     pub fn words(&self) -> String {
         match self {
-            Verb::Acknowledge { key, occurrence: Some(n) } => format!("ack {key} --occurrence {n}"),
-            Verb::Acknowledge { key, occurrence: None } => format!("ack {key}"),
-            Verb::AcknowledgeAll => "ack --all".to_owned(),
+            Verb::Acknowledge { key, occurrence } => format!("ack {key} --occurrence {occurrence}"),
+            // Which ones is told of each.
+            Verb::AcknowledgeAll { .. } => "ack --all".to_owned(),
             Verb::Shelve { key, minutes, reason, second } => {
                 format!("shelve {key} --minutes {minutes}{} --reason {reason}", with_second(second))
             }
-            Verb::TakeOut { key, reason, second } => {
-                format!("out-of-service {key}{} --reason {reason}", with_second(second))
+            Verb::TakeOut { key, hours, reason, second } => {
+                let hours = hours.map(|h| format!(" --hours {h}")).unwrap_or_default();
+                format!("out-of-service {key}{hours}{} --reason {reason}", with_second(second))
             }
             Verb::TakeBack { key } => format!("unshelve {key}"),
             Verb::Reset { target } => format!("reset {target}"),

@@ -6,6 +6,7 @@ use super::grade::Grade;
 use super::incident::Incident;
 use super::line::LineFault;
 use super::permit::Permit;
+use super::plan::Plan;
 use super::point::Reading;
 use super::record::{AlarmRates, Trouble, Who};
 use super::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, PointId, Table, TripId};
@@ -44,6 +45,15 @@ pub struct View {
     pub permits: Vec<Permit>,
     /// What each line measures of itself; empty where nobody has asked the lines.
     pub lines: Vec<LineView>,
+}
+
+impl View {
+    /// The alarms that are shown and wait for an acknowledgement, each with the occurrence that is seen here.
+    #[must_use]
+    pub fn waiting(&self, plan: &Plan) -> Vec<(String, u32)> {
+        let waits = self.alarms.iter().filter(|(_, alarm)| alarm.state.wants_acknowledgement());
+        waits.map(|(id, alarm)| (plan.alarms[id].key.clone(), alarm.occurrence)).collect()
+    }
 }
 
 /// A line as it measures itself.

@@ -134,11 +134,10 @@ pub(super) fn standing_rows(standing: &Standing) -> impl Iterator<Item = (&'stat
         });
         ("tests", t.target.clone(), body)
     };
-    let demanded = standing.demanded.iter().map(|(tag, trips)| ("demanded", tag.clone(), json!(trips)));
     let over = |b: &BypassedStanding| json!({ "ended": b.ended.to_string(), "since": b.since.to_string(), "spent_us": b.spent.us() });
     let bypassed = standing.bypassed.iter().map(move |(key, b)| ("bypassed", key.clone(), over(b)));
-    let tests = proven.chain(standing.test.iter().map(test));
-    bypasses.chain(bypassed).chain(failed).chain(demanded).chain(tests)
+    let demanded = standing.demanded.iter().map(|(tag, trips)| ("demanded", tag.clone(), json!(trips)));
+    bypasses.chain(bypassed).chain(failed).chain(demanded).chain(proven).chain(standing.test.iter().map(test))
 }
 
 /// Adds to the body of an `element` entry what was measured of it.

@@ -70,6 +70,9 @@ impl Site {
     pub(super) fn tell_absent(&mut self, now: Now, effects: &mut Effects) {
         let first = effects.records.len();
         for body in std::mem::take(&mut self.absent.news) {
+            if let Body::Bypass(change) = &body {
+                self.bypasses.note_over(now, change);
+            }
             effects.record(now, body);
         }
         self.absent.note(effects.records.iter().skip(first));

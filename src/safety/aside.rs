@@ -6,6 +6,7 @@ use super::orders::refuse;
 use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmCause, Aside, AsideHow, Condition, Level};
 use crate::model::command::Reply;
+use crate::model::plan::{Point, Subject};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::model::table::AlarmId;
@@ -16,49 +17,60 @@ const SHELVE_MAX: u32 = 60;
 /// See [`SHELVE_MAX`].
 const SHELVE_MAX_TRIP: u32 = 15;
 
+/// For how many hours an alarm is out of service where nobody says: to the end of the shift.
+pub(crate) const OUT_OF_SERVICE_HOURS: u32 = 8;
+
+/// Longest time out of service, in hours: a week; and for the alarms of a trip a shift, as for a bypass. After it the
+/// alarm says what it has to say.
+const OUT_OF_SERVICE_MAX: u32 = 7 * 24;
+/// See [`OUT_OF_SERVICE_MAX`].
+const OUT_OF_SERVICE_MAX_TRIP: u32 = 8;
+
 impl Site {
     /// Sets an alarm aside for a person, or says everything that stands against it.
     pub(super) fn set_aside(
         &mut self,
         now: Now,
         key: &str,
-        wanted: (AsideHow, Option<u32>),
+        wanted: (AsideHow, u32),
         why: (&str, Option<&str>),
         who: &Who,
         effects: &mut Effects,
     ) -> Reply {
         let Some(id) = self.plan.alarm(key) else { return no_alarm(key) };
         let ((how, minutes), (reason, second)) = (wanted, why);
-        let against = self.against(id, minutes, reason, second, who);
+        let against = self.against(id, wanted, reason, second, who);
         if !against.is_empty() {
             return Reply::Refused(against);
         }
-        let span = minutes.map(|minutes| Span::from_secs(u64::from(minutes) * 60));
+        let span = Span::from_secs(60).times(u64::from(minutes));
         let aside = Aside {
             how,
-            until: span.map(|span| now.wall.after(span)),
-            minutes,
+            until: Some(now.wall.after(span)),
+            minutes: Some(minutes),
             by: who.name.clone(),
             second: second.map(str::to_owned),
             reason: reason.to_owned(),
             count: 0,
         };
-        let moved = self.alarms[id].set_aside(now, aside, span);
+        let moved = self.alarms[id].set_aside(now, aside, Some(span));
         self.set_timer(id);
         self.tell_alarm(now, id, moved, Some(who.clone()), effects);
-        match minutes {
-            Some(m) => Reply::Done(Text::new(
-                format!("已搁置 {key}, {m} 分钟"),
-                format!("shelved {key} for {m} minutes"),
-            )),
-            None => Reply::Done(Text::new(format!("已停用 {key}"), format!("took {key} out of service"))),
-        }
+        Reply::Done(match how {
+            AsideHow::OutOfService => {
+                Text::new(format!("已停用 {key}, {span}"), format!("took {key} out of service for {span}"))
+            }
+            AsideHow::Shelved | AsideHow::Suppressed => Text::new(
+                format!("已搁置 {key}, {minutes} 分钟"),
+                format!("shelved {key} for {minutes} minutes"),
+            ),
+        })
     }
 
     fn against(
         &self,
         id: AlarmId,
-        minutes: Option<u32>,
+        (how, minutes): (AsideHow, u32),
         reason: &str,
         second: Option<&str>,
         who: &Who,
@@ -83,12 +95,27 @@ impl Site {
         if reason.trim().is_empty() {
             against.push(Text::new("须写明原因", "a reason is needed"));
         }
-        let (max, of_trip) = if self.is_of_trip(id) { (SHELVE_MAX_TRIP, true) } else { (SHELVE_MAX, false) };
-        if minutes.is_some_and(|minutes| minutes == 0 || minutes > max) {
-            against.push(Text::new(
-                format!("{key} 只能搁置 1 至 {max} 分钟"),
-                format!("{key} may be shelved for 1 to {max} minutes"),
-            ));
+        let of_trip = self.is_of_trip(id);
+        let (max, words) = match how {
+            AsideHow::OutOfService => {
+                let hours = if of_trip { OUT_OF_SERVICE_MAX_TRIP } else { OUT_OF_SERVICE_MAX };
+                let words = Text::new(
+                    format!("{key} 只能停用 1 至 {hours} 小时"),
+                    format!("{key} may be out of service for 1 to {hours} hours"),
+                );
+                (hours.saturating_mul(60), words)
+            }
+            AsideHow::Shelved | AsideHow::Suppressed => {
+                let max = if of_trip { SHELVE_MAX_TRIP } else { SHELVE_MAX };
+                let words = Text::new(
+                    format!("{key} 只能搁置 1 至 {max} 分钟"),
+                    format!("{key} may be shelved for 1 to {max} minutes"),
+                );
+                (max, words)
+            }
+        };
+        if minutes == 0 || minutes > max {
+            against.push(words);
         }
         if of_trip {
             against.extend(lacks_second(second, who));
@@ -96,9 +123,24 @@ impl Site {
         against
     }
 
-    /// Whether an alarm has to do with a trip: a cause of one, or of that level.
+    /// Whether an alarm has to do with a trip: a cause of one, or of that level, or one that says of a voter that there
+    /// is gas, or that it can't be believed.
     fn is_of_trip(&self, id: AlarmId) -> bool {
-        self.plan.alarms[id].condition.level() == Some(Level::Trip) || self.causes_any(id)
+        let alarm = &self.plan.alarms[id];
+        let votes = |point: &Point| point.alarms.iter().any(|a| self.causes_any(*a));
+        let of_voter = match (alarm.condition, alarm.subject) {
+            (Condition::OverRange | Condition::SensorFault, Subject::Point(point)) => {
+                votes(&self.plan.points[point])
+            }
+            (Condition::CommLost | Condition::Stale, Subject::Device(device)) => {
+                self.plan.points_of(device).any(|(_, point)| votes(point))
+            }
+            (condition, Subject::Point(point)) if condition.level() == Some(Level::Alarm) => {
+                votes(&self.plan.points[point])
+            }
+            (_, _) => false,
+        };
+        of_voter || alarm.condition.level() == Some(Level::Trip) || self.causes_any(id)
     }
 
     /// Takes back what a person set aside. What is suppressed by design is not a person's to take back.

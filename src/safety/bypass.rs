@@ -93,10 +93,11 @@ impl Bypasses {
         &self.over
     }
 
-    fn note_over(&mut self, now: Now, cause: &str, bypass: &Bypass) {
-        let left = bypass.ends.since(now.mono).us();
-        let lasted = Span::from_us(bypass.told.until.since(bypass.told.since).us().saturating_sub(left));
-        BypassedStanding::note(&mut self.over, cause, bypass.told.since, now.wall, lasted);
+    /// Takes in what was told of a bypass that is over.
+    pub(super) fn note_over(&mut self, now: Now, change: &BypassChange) {
+        if !change.step.goes_on() {
+            BypassedStanding::note(&mut self.over, &change.cause, change.since, now.wall, change.lasted());
+        }
     }
 
     pub(crate) fn view(&self, now: Mono) -> Vec<BypassView> {
@@ -295,7 +296,6 @@ impl Site {
         let Some((cause, bypass)) = found else {
             return refuse(format!("{key} 未旁路"), format!("{key} is not bypassed"));
         };
-        self.bypasses.note_over(now, key, &bypass);
         self.tell_bypass(now, cause, BypassStep::Lifted, &bypass, Some(who.clone()), effects);
         Reply::Done(Text::new(format!("{key} 已恢复表决"), format!("{key} votes again")))
     }
@@ -305,11 +305,8 @@ impl Site {
         for (cause, step, bypass) in self.bypasses.step(now) {
             touched.extend(self.plan.bypassable.get(&cause).map(|b| b.alarm));
             let change = self.bypass_change(now, cause, step, &bypass);
+            self.bypasses.note_over(now, &change);
             effects.record(now, Body::Bypass(change));
-            if !step.goes_on() {
-                let key = self.plan.alarms[cause].key.clone();
-                self.bypasses.note_over(now, &key, &bypass);
-            }
         }
     }
 
@@ -321,8 +318,8 @@ impl Site {
             match kept.filter(|kept| next.plan.bypassable.contains_key(kept)) {
                 Some(kept) => drop(next.bypasses.standing.insert(kept, bypass.clone())),
                 None => {
-                    next.bypasses.note_over(now, &self.plan.alarms[*cause].key, bypass);
                     let change = self.bypass_change(now, *cause, BypassStep::Removed, bypass);
+                    next.bypasses.note_over(now, &change);
                     let text = removed(&change.cause, kept.is_some());
                     effects.record(now, Body::Bypass(BypassChange { text, ..change }));
                 }
@@ -340,6 +337,7 @@ impl Site {
         effects: &mut Effects,
     ) {
         let change = self.bypass_change(now, cause, step, bypass);
+        self.bypasses.note_over(now, &change);
         effects.record(now, Body::Bypass(BypassChange { who, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);
@@ -356,6 +354,7 @@ impl Site {
     ) {
         let Some(bypass) = self.bypasses.standing.remove(&cause) else { return };
         let change = self.bypass_change(now, cause, step, &bypass);
+        self.bypasses.note_over(now, &change);
         effects.record(now, Body::Bypass(BypassChange { text, ..change }));
         let alarm = self.plan.bypassable.get(&cause).map(|b| b.alarm);
         self.judge(now, alarm.into_iter().collect(), effects);

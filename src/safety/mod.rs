@@ -12,6 +12,7 @@ mod drive;
 mod element;
 mod grade;
 mod incident;
+mod objections;
 mod one_out;
 mod orders;
 mod permit;

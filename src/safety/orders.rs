@@ -1,5 +1,6 @@
 //! What people ask of the judge: acknowledge and reset. Every order, a refused one too, is a record with its actor.
 
+use super::aside::OUT_OF_SERVICE_HOURS;
 use super::bypass::Asked;
 use super::cause_effect::Missing;
 use super::rule::{self, Verdict};
@@ -7,10 +8,10 @@ use super::site::{Effects, Site};
 use crate::model::alarm::{AlarmState, AsideHow, Basis, Condition};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::{Demand, ElementKind, Mode, Position};
-use crate::model::plan::{Limit, Subject};
+use crate::model::plan::{Alarm, Limit, Subject};
 use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, CommandDone, Who};
-use crate::model::table::{AlarmId, ElementId, TripId};
+use crate::model::table::{AlarmId, ElementId, PointId, TripId};
 use crate::model::time::{Now, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,13 +24,14 @@ impl Site {
             Verb::Acknowledge { key, occurrence } => {
                 self.acknowledge(now, key, *occurrence, &order.who, &mut done)
             }
-            Verb::AcknowledgeAll => self.acknowledge_all(now, &order.who, &mut done),
+            Verb::AcknowledgeAll { seen } => self.acknowledge_all(now, seen, &order.who, &mut done),
             Verb::Shelve { key, minutes, reason, second } => {
-                let wanted = (AsideHow::Shelved, Some(*minutes));
+                let wanted = (AsideHow::Shelved, *minutes);
                 self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
             }
-            Verb::TakeOut { key, reason, second } => {
-                let wanted = (AsideHow::OutOfService, None);
+            Verb::TakeOut { key, hours, reason, second } => {
+                let wanted =
+                    (AsideHow::OutOfService, hours.unwrap_or(OUT_OF_SERVICE_HOURS).saturating_mul(60));
                 self.set_aside(now, key, wanted, (reason, second.as_deref()), &order.who, &mut done)
             }
             Verb::TakeBack { key } => self.take_back(now, key, &order.who, &mut done),
@@ -59,14 +61,7 @@ impl Site {
         effects.reply = Some(reply);
     }
 
-    fn acknowledge(
-        &mut self,
-        now: Now,
-        key: &str,
-        seen: Option<u32>,
-        who: &Who,
-        effects: &mut Effects,
-    ) -> Reply {
+    fn acknowledge(&mut self, now: Now, key: &str, seen: u32, who: &Who, effects: &mut Effects) -> Reply {
         let Some(id) = self.plan.alarm(key) else {
             return refuse(
                 format!("没有报警 {key}"),
@@ -74,7 +69,7 @@ impl Site {
             );
         };
         let current = self.alarms[id].occurrence;
-        if let Some(seen) = seen.filter(|seen| *seen != current) {
+        if self.alarms[id].unacknowledged() && seen != current {
             return refuse(
                 format!("{key}: 确认的是第 {seen} 次, 当前是第 {current} 次"),
                 format!(
@@ -94,18 +89,34 @@ impl Site {
         }
     }
 
-    fn acknowledge_all(&mut self, now: Now, who: &Who, effects: &mut Effects) -> Reply {
-        let mut count: usize = 0;
-        for id in Arc::clone(&self.plan).alarms.ids() {
+    /// Acknowledges what was seen, and nothing that has come since.
+    fn acknowledge_all(
+        &mut self,
+        now: Now,
+        seen: &[(String, u32)],
+        who: &Who,
+        effects: &mut Effects,
+    ) -> Reply {
+        let (mut count, mut anew): (usize, usize) = (0, 0);
+        for (key, occurrence) in seen {
             // What is set aside nobody is shown: it is acknowledged by its name only.
-            if self.alarms[id].aside().is_none()
-                && let Some(moved) = self.alarms[id].acknowledge(now)
-            {
+            let shown =
+                |id: &AlarmId| self.alarms[*id].aside().is_none() && self.alarms[*id].unacknowledged();
+            let Some(id) = self.plan.alarm(key).filter(shown) else { continue };
+            if self.alarms[id].occurrence != *occurrence {
+                anew = anew.saturating_add(1);
+            } else if let Some(moved) = self.alarms[id].acknowledge(now) {
                 self.tell_alarm(now, id, moved, Some(who.clone()), effects);
                 count = count.saturating_add(1);
             }
         }
-        Reply::Done(Text::new(format!("已确认 {count} 条"), format!("acknowledged {count}")))
+        match anew {
+            0 => Reply::Done(Text::new(format!("已确认 {count} 条"), format!("acknowledged {count}"))),
+            _ => Reply::Done(Text::new(
+                format!("已确认 {count} 条; {anew} 条又发生, 未确认"),
+                format!("acknowledged {count}; {anew} came anew meanwhile and wait to be looked at"),
+            )),
+        }
     }
 
     fn reset(&mut self, now: Now, target: &str, who: &Who, effects: &mut Effects) -> Reply {
@@ -206,12 +217,24 @@ impl Site {
     fn is_beyond_reset(&self, id: AlarmId) -> bool {
         let alarm = &self.plan.alarms[id];
         match (alarm.condition.basis(), alarm.subject) {
-            (Basis::Above | Basis::Below, Subject::Point(point)) => {
-                let (decimals, reading) = (self.plan.points[point].decimals, &self.watch.readings[point]);
-                rule::proves_safe(alarm.condition, alarm.limit, decimals, reading)
-            }
+            (Basis::Above | Basis::Below, Subject::Point(point)) => self.proves_safe(alarm, point),
+            (Basis::Range, Subject::Point(point)) => !self.signs.is_overloaded(point),
             (_, _) => true,
         }
+    }
+
+    /// Whether what is read of a point now proves that a condition on it is safe.
+    pub(super) fn proves_safe(&self, alarm: &Alarm, point: PointId) -> bool {
+        let (decimals, reading) = (self.plan.points[point].decimals, &self.watch.readings[point]);
+        !self.is_distrusted(alarm, point)
+            && rule::proves_safe(alarm.condition, alarm.limit, decimals, reading)
+    }
+
+    /// A catalytic sensor that has had too much gas may read little in much: after that no value of it is a proof, until
+    /// it is calibrated with gas. What it says of danger is believed all the same.
+    fn is_distrusted(&self, alarm: &Alarm, point: PointId) -> bool {
+        let by_value = matches!(alarm.condition.basis(), Basis::Above | Basis::Below | Basis::Range);
+        by_value && self.signs.is_overloaded(point)
     }
 
     /// A gateway that has just started knows too little of the world to let anything go.
@@ -269,6 +292,16 @@ impl Site {
         let (reading, unit) = (self.watch.readings[point], self.plan.points[point].unit);
         let decimals = self.plan.points[point].decimals;
         let value = reading.value.map_or("--".to_owned(), |v| Displayed::text(v, decimals));
+        if self.is_distrusted(alarm, point) {
+            let (key, tag) = (&alarm.key, &self.plan.points[point].tag);
+            return Text::new(
+                format!("{key}: 当前 {value} {unit}, 但曾超量程, 须先用标气标校: davy calibrate {tag}"),
+                format!(
+                    "{key}: now {value} {unit}, but there was more gas than its sensor can bear, so that it proves \
+                     nothing until it is calibrated with gas: `davy calibrate {tag}`"
+                ),
+            );
+        }
         if rule::proves_safe(alarm.condition, alarm.limit, decimals, &reading) {
             let (key, delay) = (&alarm.key, alarm.off_delay);
             return Text::new(

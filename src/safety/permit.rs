@@ -68,6 +68,11 @@ impl Permits {
         self.running.clone_from(&old.running);
     }
 
+    /// The plan as the site file says, without what permits tighten for a while.
+    pub(super) fn file(&self) -> &Plan {
+        &self.file
+    }
+
     /// The plan to judge by.
     fn plan(&self) -> Arc<Plan> {
         if self.running.is_empty() {

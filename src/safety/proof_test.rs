@@ -8,11 +8,11 @@
 use super::element::ElementLife;
 use super::orders::refuse;
 use super::site::{Effects, Site};
-use crate::model::alarm::Condition;
+use crate::model::alarm::{Basis, Condition};
 use crate::model::command::Reply;
 use crate::model::element::{Demand, ElementKind, Mode, Phase, Position, TestKind, TestResult};
-use crate::model::plan::Element;
-use crate::model::point::Text;
+use crate::model::plan::{Element, Subject};
+use crate::model::point::{Displayed, Text};
 use crate::model::record::{Body, ProofTestBegun, ProofTestDone, Standing, StrokeFound, TestStanding, Who};
 use crate::model::table::{AlarmId, AreaId, ElementId};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -191,6 +191,10 @@ impl Site {
         } else {
             (TestResult::Passed, Text::new("动作到位", "everything moved as it should in its time"))
         };
+        let why = match test.kind {
+            TestKind::Interlock => self.with_or_without_gas(&test.target, &why),
+            TestKind::Full | TestKind::Partial | TestKind::Demand => why,
+        };
         self.end_test(now, &test, result, &why, effects);
     }
 
@@ -210,6 +214,32 @@ impl Site {
             (_, Phase::Confirmed) => Some(life.stroke.travel.is_none_or(|t| t < element.fails_from())),
             (_, Phase::Failed) => Some(false),
             (_, Phase::Idle | Phase::Demanded | Phase::Commanded) => (now.mono >= until).then_some(false),
+        }
+    }
+
+    /// An interlock runs from the gas at the head to the load without power. A test that shows only its end says so: one
+    /// with gas is done while a head that causes the trip is calibrated, and has read its cut.
+    fn with_or_without_gas(&self, target: &str, why: &Text) -> Text {
+        let causes = self.plan.trip(target).map(|id| self.plan.trips[id].causes.as_slice());
+        let gassed = causes.unwrap_or_default().iter().find_map(|id| {
+            let alarm = &self.plan.alarms[*id];
+            let (Basis::Above, Subject::Point(point)) = (alarm.condition.basis(), alarm.subject) else {
+                return None;
+            };
+            let (read, cut, point) =
+                (self.signs.calibration_gas(point)?, alarm.limit?.set, &self.plan.points[point]);
+            (Displayed::new(read, point.decimals)? >= Displayed::new(cut, point.decimals)?)
+                .then(|| (&point.tag, Displayed::text(read, point.decimals), point.unit))
+        });
+        match gassed {
+            Some((tag, read, unit)) => Text::new(
+                format!("{}; 通气试验: {tag} 标校中读到 {read} {unit}", why.zh),
+                format!("{}; with gas: {tag} read {read} {unit} in its calibration", why.en),
+            ),
+            None => Text::new(
+                format!("{}; 仅试验输出部分, 未通气", why.zh),
+                format!("{}; output part only, without gas", why.en),
+            ),
         }
     }
 

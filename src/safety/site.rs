@@ -507,44 +507,6 @@ impl Site {
         standing
     }
 
-    /// What stands in the way of going on under `plan`: a trip that stands, or an element under demand, may not
-    /// vanish from the file. It must be reset first.
-    #[must_use]
-    pub fn objections(&self, plan: &Plan) -> Vec<String> {
-        let mut objections = Vec::new();
-        for (id, _) in self.trips.iter().filter(|(_, life)| life.tripped) {
-            let tag = &self.plan.trips[id].tag;
-            if plan.trip(tag.as_str()).is_none() {
-                objections
-                    .push(format!("trip `{tag}` stands tripped and is not in the new file; reset it first"));
-            } else {
-                let missing = |e: &ElementId| {
-                    let tag = &self.plan.elements[*e].tag;
-                    let kept = plan.trips.values().any(|t| {
-                        t.tag == self.plan.trips[id].tag
-                            && t.effects.iter().any(|n| plan.elements[*n].tag == *tag)
-                    });
-                    (!kept).then(|| tag.clone())
-                };
-                for element in self.plan.trips[id].effects.iter().filter_map(missing) {
-                    objections.push(format!(
-                        "trip `{tag}` holds `{element}` in its safe state and the new file takes it away; reset the trip first"
-                    ));
-                }
-            }
-        }
-        let held = self.elements.iter().filter(|(_, life)| life.found_tripped);
-        for tag in held.map(|(id, _)| &self.plan.elements[id].tag) {
-            if !plan.elements.values().any(|e| e.tag == *tag) {
-                objections.push(format!(
-                    "`{tag}` was found tripped and is held so, and it is not in the new file; reset it first"
-                ));
-            }
-        }
-        objections.extend(self.backups_taken_away(plan));
-        objections
-    }
-
     /// Goes on under a new plan: states, latches, readings and positions of what has kept its name are kept.
     pub fn replan(&mut self, now: Now, plan: Arc<Plan>, effects: &mut Effects) {
         self.begin(now, effects);

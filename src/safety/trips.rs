@@ -2,7 +2,7 @@
 //! `cause_effect`.
 
 use super::cause_effect::{Cause, Start, Vote, could_trip};
-use super::rule::{self, Verdict};
+use super::rule::Verdict;
 use super::site::{Effects, Site};
 use super::watch::stale_after;
 use crate::model::alarm::Condition;
@@ -37,10 +37,7 @@ impl Site {
         let cause = |alarm_id: AlarmId| {
             let (alarm, life) = (&self.plan.alarms[alarm_id], &self.alarms[alarm_id]);
             let safe = match alarm.subject {
-                Subject::Point(p) => {
-                    let decimals = self.plan.points[p].decimals;
-                    rule::proves_safe(alarm.condition, alarm.limit, decimals, &self.watch.readings[p])
-                }
+                Subject::Point(p) => self.proves_safe(alarm, p),
                 Subject::Device(_) | Subject::Element(_) => self.verdict(alarm_id) == Verdict::Clear,
             };
             Cause {
@@ -55,12 +52,19 @@ impl Site {
         };
         let trip = &self.plan.trips[id];
         let mut causes: Vec<Cause> = trip.inputs().map(cause).collect();
+<<<<<<< HEAD
         let spared: Vec<bool> = trip
             .causes
             .iter()
             .enumerate()
             .map(|(n, alarm)| self.is_calibrating(*alarm) && (trip.unguarded || self.is_guarded(trip, n)))
             .collect();
+=======
+        let spared = |(n, alarm): (usize, &AlarmId)| {
+            self.is_calibrating(*alarm) && (trip.unguarded || self.is_guarded(trip, n))
+        };
+        let spared: Vec<bool> = trip.causes.iter().enumerate().map(spared).collect();
+>>>>>>> main
         for (cause, spared) in causes.iter_mut().zip(spared) {
             cause.spared = spared;
         }

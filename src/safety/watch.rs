@@ -172,7 +172,10 @@ impl Watch {
     pub(crate) fn silence(&self, device: DeviceId) -> Verdict {
         if self.lost[device] {
             Verdict::Breach
-        } else if self.devices[device].fault.is_some() || self.has_stale(device) || self.is_new(device) {
+        } else if self.devices[device].fault.is_some()
+            || self.has(device, Fault::Stale)
+            || self.is_new(device)
+        {
             // Of a device that is not asked, or was not yet, nobody knows whether it would answer.
             Verdict::Unknown
         } else {
@@ -183,7 +186,15 @@ impl Watch {
     /// Whether one of the device's points went stale although the device is not lost: it is not asked in time. A device
     /// that is lost has one alarm, and that is the other one.
     pub(crate) fn staleness(&self, device: DeviceId) -> Verdict {
-        if self.has_stale(device) && !self.lost[device] { Verdict::Breach } else { Verdict::Clear }
+        if self.lost[device] {
+            Verdict::Clear
+        } else if self.has(device, Fault::Stale) {
+            Verdict::Breach
+        } else if self.is_new(device) {
+            Verdict::Unknown
+        } else {
+            Verdict::Clear
+        }
     }
 
     fn is_new(&self, device: DeviceId) -> bool {
@@ -191,8 +202,8 @@ impl Watch {
         !self.points_of[device].is_empty() && points.all(|quality| quality == Quality::Bad(Fault::NotHeard))
     }
 
-    fn has_stale(&self, device: DeviceId) -> bool {
-        self.points_of[device].iter().any(|id| self.readings[*id].quality == Quality::Bad(Fault::Stale))
+    fn has(&self, device: DeviceId, fault: Fault) -> bool {
+        self.points_of[device].iter().any(|id| self.readings[*id].quality == Quality::Bad(fault))
     }
 
     /// Takes over what an earlier plan's watch knew of the same points of the same devices.

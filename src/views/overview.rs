@@ -340,6 +340,9 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
             })
         })
         .collect();
+    let waiting = view.waiting(plan).into_iter();
+    let waiting: Vec<Value> =
+        waiting.map(|(key, occurrence)| json!({ "key": key, "occurrence": occurrence })).collect();
     let trips: Vec<Value> = plan
         .trips
         .iter()
@@ -400,7 +403,7 @@ pub fn to_json(plan: &Plan, view: &View) -> Value {
         .collect();
     json!({
         "bypasses": bypasses, "testing": view.testing, "test_cut_off": view.cut_off, "gateway": plan.gateway, "at": view.at.wall.to_string(), "config_hash": plan.config_hash, "areas": areas,
-        "points": points, "alarms": alarms, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
+        "points": points, "alarms": alarms, "waiting": waiting, "trips": trips, "elements": elements, "devices": devices, "troubles": troubles,
         "incidents": incidents, "permits": permits, "lines": lines_json(plan, view),
     })
 }

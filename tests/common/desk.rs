@@ -113,7 +113,13 @@ impl Desk {
     }
 
     pub(crate) fn ack(&mut self, key: &str) -> Reply {
-        self.order("li", Verb::Acknowledge { key: key.to_owned(), occurrence: None })
+        let occurrence = self.site.view(self.now).alarms[self.alarm(key)].occurrence;
+        self.order("li", Verb::Acknowledge { key: key.to_owned(), occurrence })
+    }
+
+    pub(crate) fn ack_all(&mut self) -> Reply {
+        let seen = self.site.view(self.now).waiting(&self.plan);
+        self.order("li", Verb::AcknowledgeAll { seen })
     }
 
     pub(crate) fn alarm(&self, key: &str) -> AlarmId {

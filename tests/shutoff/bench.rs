@@ -224,9 +224,14 @@ impl Bench {
         self.order(Verb::Reset { target: target.to_owned() })
     }
 
+    pub(crate) fn ack_all(&mut self) -> Reply {
+        let seen = self.site.view(self.now).waiting(&self.plan);
+        self.order(Verb::AcknowledgeAll { seen })
+    }
+
     /// Acknowledges everything and resets.
     pub(crate) fn acknowledge_and_reset(&mut self, target: &str) {
-        self.order(Verb::AcknowledgeAll);
+        self.ack_all();
         let reply = self.reset(target);
         assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
     }

@@ -148,7 +148,8 @@ fn the_site_file_says_who_may_and_what_never() {
     };
     let mut never = edit("vote = \"1oo2\"\nbypass = \"never\"");
     assert!(refusal(&never.order(bypass(ONE, 30))).contains("never bypassed"));
-    let mut one = edit("vote = \"1oo2\"\nbypass = \"one-person\"");
+    let mut one =
+        edit("vote = \"1oo2\"\nbypass = \"one-person\"\napproved = { by = \"Wang\", reason = \"the test\" }");
     assert!(matches!(one.order(alone()), Reply::Done(_)));
     assert!(refusal(&Bench::calm(&[]).order(alone())).contains("a second person"));
 }
@@ -161,7 +162,7 @@ fn what_is_bypassed_proves_nothing_for_a_reset() {
     bench.set("bottle-room.lpg-2", 0.0);
     bench.order(bypass(ONE, 30));
     bench.run(5);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     let why = refusal(&bench.reset("bottle-room-shutoff"));
     assert!(why.contains("proves nothing"), "{why}");
     bench.order(unbypass(ONE));

@@ -94,7 +94,7 @@ fn a_trip_is_not_reset_in_the_first_minute_after_the_start() {
     bench.run(3);
     bench.set(GAS, 0.0);
     bench.run(20);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     let why = refusal(&bench.reset("bottle-room-shutoff"));
     assert!(why.contains("so soon after the start"), "{why}");
     bench.run(40);

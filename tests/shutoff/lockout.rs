@@ -35,7 +35,7 @@ fn a_fan_that_stands_in_gas_is_locked_above_3_and_unlocked_by_a_person_below_1_5
     assert_eq!(bench.demand(LOCK), Demand::Trip);
     bench.set("heading.t2", 1.5);
     bench.run(5);
-    bench.order(davy::model::command::Verb::AcknowledgeAll);
+    bench.ack_all();
     let why = refusal(&bench.reset("heading-fan-lock"));
     assert!(why.contains("heading.t2:lock: now 1.50 %vol (good), must be below 1.50"), "{why}");
     bench.set("heading.t2", 1.49);
@@ -70,7 +70,7 @@ fn power_comes_back_only_below_the_alarm_of_methane() {
     bench.set("heading.fan", 1.0);
     bench.set("heading.t1", 1.0);
     bench.run(5);
-    bench.order(davy::model::command::Verb::AcknowledgeAll);
+    bench.ack_all();
     let why = refusal(&bench.reset("heading-cut"));
     assert!(why.contains("heading.t1:alarm"), "{why}");
     bench.set("heading.t1", 0.9);

@@ -237,7 +237,7 @@ proptest! {
                     }
                 }
                 Act::Reset(trip) => {
-                    bench.order(Verb::AcknowledgeAll);
+                    bench.ack_all();
                     bench.reset(trip);
                 }
                 Act::Wait(steps) => {

@@ -56,8 +56,8 @@ fn without_the_trip() -> Plan {
 /// The demo's site where the trip of the bottle room looks at its first detector only, and another one at the second.
 fn apart() -> Vec<(&'static str, &'static str)> {
     let two = "when = [\"bottle-room.lpg-1:trip\"]\neffects = [\"bottle-room.valve\"]\n\
-               [[trip]]\nid = \"second\"\nname = \"second\"\nvote = \"1oo1\"\nwhen = [\"bottle-room.lpg-2:trip\"]\n";
-    vec![(BOTH, two), ("vote = \"1oo2\"", "vote = \"1oo1\"")]
+               [[trip]]\nid = \"second\"\nname = \"second\"\nvote = \"1oo1\"\nunguarded = true\nwhen = [\"bottle-room.lpg-2:trip\"]\n";
+    vec![(BOTH, two), ("vote = \"1oo2\"", "vote = \"1oo1\"\nunguarded = true")]
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_trip_that_the_new_file_does_not_have_is_told_and_its_valve_stays_shut_until
     }
     bench.run(60);
     assert_eq!(bench.demand(VALVE), Demand::Trip);
-    bench.order(Verb::AcknowledgeAll);
+    bench.ack_all();
     bench.run(5);
     order(Verb::Reset { target: VALVE.to_owned() }, &mut bench);
     assert_eq!(bench.demand(VALVE), Demand::None);
@@ -111,7 +111,7 @@ fn an_effect_that_the_new_file_takes_from_a_standing_trip_is_held_too() {
 
 #[test]
 fn what_stood_of_a_detector_that_the_new_file_does_not_have_is_told_once_with_why_it_is_gone() {
-    let mut bench = Bench::calm(&[]);
+    let mut bench = Bench::calm(&[("id = \"boiler-shutoff\"", "id = \"boiler-shutoff\"\nunguarded = true")]);
     order(bypass(ONE), &mut bench);
     bench.set("bottle-room.lpg-1", 60.0);
     bench.run(2);
@@ -311,7 +311,8 @@ fn the_alarm_that_says_that_a_detector_is_bypassed_may_not_be_set_aside() {
     }));
     assert!(why.contains("out of the vote"), "{why}");
     assert!(
-        refusal(&bench.order(Verb::TakeOut { key: key.clone(), reason, second })).contains("out of the vote")
+        refusal(&bench.order(Verb::TakeOut { key: key.clone(), hours: None, reason, second }))
+            .contains("out of the vote")
     );
     assert!(bench.is_active(&key));
 }
@@ -319,9 +320,9 @@ fn the_alarm_that_says_that_a_detector_is_bypassed_may_not_be_set_aside() {
 #[test]
 fn two_bypassed_causes_of_one_detector_are_one_too_many_in_a_trip_too() {
     let apart = "when = [\"bottle-room.lpg-1:trip\"]\neffects = [\"bottle-room.valve\"]\n[[trip]]\nid = \"second\"\n\
-                 name = \"second\"\nvote = \"1oo1\"\nwhen = [\"bottle-room.lpg-1:alarm\"]\n";
+                 name = \"second\"\nvote = \"1oo1\"\nunguarded = true\nwhen = [\"bottle-room.lpg-1:alarm\"]\n";
     let together = "when = [\"bottle-room.lpg-1:trip\", \"bottle-room.lpg-1:alarm\"]\n";
-    let mut bench = Bench::calm(&[("vote = \"1oo2\"", "vote = \"1oo1\""), (BOTH, apart)]);
+    let mut bench = Bench::calm(&[("vote = \"1oo2\"", "vote = \"1oo1\"\nunguarded = true"), (BOTH, apart)]);
     order(bypass("bottle-room.lpg-1:alarm"), &mut bench);
     bench.run(1);
     order(bypass(ONE), &mut bench);

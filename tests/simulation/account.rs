@@ -590,9 +590,15 @@ impl Account {
         match verb {
             Verb::Bypass { target, minutes: asked, .. } => {
                 self.bypassed.insert(target.clone(), now + minutes(asked.unwrap_or(30)));
+                return self.blinded(&|alarm| self.plan.alarms[alarm].key == *target);
             }
             Verb::Calibrate { point, minutes: Some(asked) } => {
                 self.calibrating.insert(point.clone(), now + minutes(*asked));
+                let of_point = |alarm| match self.plan.alarms[alarm].subject {
+                    Subject::Point(id) => self.plan.points[id].tag.as_str() == point,
+                    Subject::Device(_) | Subject::Element(_) => false,
+                };
+                return self.blinded(&of_point);
             }
             Verb::Permit { place, kind, minutes: asked, .. } => {
                 let until = now + minutes(*asked);
@@ -613,6 +619,26 @@ impl Account {
             _ => {}
         }
         None
+    }
+
+    /// A trip of `gone`, causes that a person has just taken out, in which no other head of the same gas is well; unless it
+    /// stands, or the file lets it be unguarded.
+    fn blinded(&self, gone: &dyn Fn(AlarmId) -> bool) -> Option<String> {
+        let gas = |alarm: AlarmId| match self.plan.alarms[alarm].subject {
+            Subject::Point(id) => self.plan.points[id].gas.as_ref().map(|gas| (id, &gas.tag)),
+            Subject::Device(_) | Subject::Element(_) => None,
+        };
+        let is_well = |alarm: AlarmId, (point, tag): (PointId, &_)| {
+            let same = gas(alarm).is_some_and(|(other, gas)| other != point && gas == tag);
+            same && self.nothing[alarm].is_none() && !self.is_bypassed(alarm)
+        };
+        let bare = |trip: &&Trip| {
+            let mut out = trip.causes.iter().filter(|cause| gone(**cause)).filter_map(|cause| gas(*cause));
+            let spared = trip.unguarded || self.tripped.contains(trip.tag.as_str());
+            !spared && out.any(|own| !trip.causes.iter().any(|other| is_well(*other, own)))
+        };
+        let trip = self.plan.trips.values().find(bare)?;
+        Some(format!("{} is left without a guard by what a person was let do", trip.tag))
     }
 
     /// Takes in that a bypass moved; says what is wrong with the record.

@@ -290,7 +290,7 @@ impl Day {
             return if self.summary.steps.is_multiple_of(50) { self.a_round() } else { Ok(()) };
         }
         if self.dice.one_in(60) {
-            self.order(Verb::AcknowledgeAll)?;
+            self.acknowledge_all()?;
         }
         if !self.plan.trips.is_empty() && self.dice.one_in(20) {
             let trip = self.dice.below(self.plan.trips.len());
@@ -314,6 +314,11 @@ impl Day {
         Ok(())
     }
 
+    fn acknowledge_all(&mut self) -> Broken {
+        let seen = self.site.view(self.now).waiting(&self.plan);
+        self.order(Verb::AcknowledgeAll { seen })
+    }
+
     fn some_verb(&mut self) -> Verb {
         let n = self.dice.below(self.plan.alarms.len());
         let key = self.plan.alarms.values().nth(n).map(|a| a.key.clone()).unwrap_or_default();
@@ -321,15 +326,19 @@ impl Day {
         let reason = if self.dice.one_in(6) { String::new() } else { "work".to_owned() };
         match self.dice.below(8) {
             0 => {
-                let occurrence = Some(u32::try_from(self.dice.below(4)).unwrap_or(0));
+                let occurrence = u32::try_from(self.dice.below(4)).unwrap_or(0);
                 Verb::Acknowledge { key, occurrence }
             }
-            1 => Verb::Acknowledge { key, occurrence: None },
+            1 => {
+                let id = self.plan.alarm(&key);
+                let occurrence = id.map_or(0, |id| self.site.view(self.now).alarms[id].occurrence);
+                Verb::Acknowledge { key, occurrence }
+            }
             2 | 3 => {
                 let minutes = u32::try_from(self.dice.below(4)).unwrap_or(0);
                 Verb::Shelve { key, minutes, reason, second }
             }
-            4 => Verb::TakeOut { key, reason, second },
+            4 => Verb::TakeOut { key, hours: None, reason, second },
             5 => Verb::TakeBack { key },
             6 => {
                 let n = self.dice.below(self.plan.elements.len());
@@ -387,7 +396,7 @@ impl Day {
     /// Somebody goes through the list and does what each line asks for.
     fn a_round(&mut self) -> Broken {
         let plan = Arc::clone(&self.plan);
-        self.order(Verb::AcknowledgeAll)?;
+        self.acknowledge_all()?;
         let view = self.site.view(self.now);
         for bypass in &view.bypasses {
             self.order(Verb::Unbypass { target: plan.alarms[bypass.cause].key.clone() })?;

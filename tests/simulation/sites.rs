@@ -108,7 +108,7 @@ fn built(dice: &mut Dice) -> String {
             more.push_str(&format!("; permissive = [\"{}\"]", dice.pick(&permissives)));
         }
         line(format!(
-            "trip t{n} when {} acts on {} with vote = \"{m}oo{of}\"; on_bad = \"{on_bad}\"; bad_delay_s = {}; reset_hold_s = {}{more}",
+            "trip t{n} when {} acts on {} with vote = \"{m}oo{of}\"; on_bad = \"{on_bad}\"; bad_delay_s = {}; reset_hold_s = {}; approved = {{ by = \"Wang\", reason = \"x\" }}{more}",
             when.join(" "),
             acts.join(" "),
             dice.below(6),

@@ -305,7 +305,7 @@ fn the_hold_of_a_reset_begins_after_the_trip_and_a_reset_forgets_what_came_first
 #[test]
 fn a_vote_that_still_stands_at_a_reset_has_its_whole_delay_again() {
     let t = Trip { reset_needs: vec![0], delay: Span::from_secs(5), ..trip(1, 2, OnBad::Ignore) };
-    let mut life = TripLife::restored(&t, None, |_| FRESH);
+    let mut life = fresh(&t);
     life.step(secs(0), &t, &[SAFE, HIGH]);
     assert!(life.step(secs(5), &t, &[SAFE, HIGH]).is_some());
     life.reset();

@@ -33,6 +33,8 @@ pub(super) struct Calibration {
     level: f64,
     plateau: Span,
     best: Span,
+    /// The most that was read in it.
+    pub(super) highest: f64,
     /// What neighbours read when it began.
     pub(super) others: Vec<(PointId, f64)>,
 }
@@ -49,6 +51,7 @@ impl Calibration {
             level: 0.0,
             plateau: Span::ZERO,
             best: Span::ZERO,
+            highest: f64::NEG_INFINITY,
             others,
         }
     }
@@ -90,6 +93,7 @@ impl Calibration {
         let lasted = self.last.map_or(Span::ZERO, |last| now.since(last).min(READING_MAX));
         self.last = Some(now);
         let Some(value) = value else { return };
+        self.highest = self.highest.max(value);
         if value.abs() <= scale * ZERO_SHARE {
             self.zero = self.zero + lasted;
         }

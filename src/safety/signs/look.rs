@@ -364,6 +364,16 @@ impl Signs {
         self.ordered.contains(&id)
     }
 
+    /// The most that a point has read in the calibration that goes on.
+    pub(crate) fn calibration_gas(&self, id: PointId) -> Option<f64> {
+        Some(self.tracks[id].as_ref()?.calibration.as_ref()?.highest)
+    }
+
+    /// Whether a point has had more gas than its sensor can bear, and was not calibrated since: it proves nothing.
+    pub(crate) fn is_overloaded(&self, id: PointId) -> bool {
+        self.tracks[id].as_ref().is_some_and(|track| track.beyond)
+    }
+
     /// Marks the readings of points that are being calibrated by order. What is beyond the range stays so, and what is
     /// bad stays bad.
     pub(crate) fn mark(&self, readings: &mut [(PointId, Reading)]) {
@@ -397,8 +407,9 @@ impl Signs {
         let track = self.tracks[id].as_mut()?;
         let calibration = track.calibration.take()?;
         let lacks = calibration.lacks(&track.of.settings);
-        if lacks <= 0.0 {
-            track.beyond = false;
+        if lacks <= 0.0 && std::mem::replace(&mut track.beyond, false) {
+            self.standing.entry((Of::Point(id), Sign::FoldBack)).and_modify(|s| s.until = out.now.mono);
+            self.expiry = self.expiry.min(out.now.mono);
         }
         let seen = calibration.seen();
         let text = words::calibration_ends(out.now.mono.since(calibration.since), seen);

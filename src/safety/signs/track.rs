@@ -10,13 +10,10 @@ use super::window::{self, Seen, Window, seconds};
 use super::{Finding, Of, words};
 use crate::model::plan::Point;
 use crate::model::point::{Doubt, Fault, Quality, Reading, Text, Unit};
-use crate::model::sign::{Knob, Settings, Sign, Tells, WatchedPoint};
+use crate::model::sign::{Knob, Sign, Tells, WatchedPoint};
 use crate::model::table::PointId;
 use crate::model::time::{Mono, Now, Span};
 use std::sync::Arc;
-
-/// Below this share of the level at which it folds back a catalytic sensor reads little.
-const FOLDED_SHARE: f64 = 0.8;
 
 /// Beyond this no instrument reads, and sums of squares lose their sense. What is beyond it is not looked at.
 const VALUE_MAX: f64 = 1e9;
@@ -98,8 +95,10 @@ impl Track {
                 self.calibrating(now.mono, value);
             }
             (Quality::Uncertain(Doubt::OverRange), _) => {
-                self.beyond = self.of.catalytic;
                 self.fall.interrupt();
+                if self.of.catalytic {
+                    self.overloaded(now.mono, found);
+                }
             }
             (Quality::Good, None) | (Quality::Uncertain(Doubt::UnderRange | Doubt::Unconfirmed), _) => {}
             (Quality::Bad(_) | Quality::Uncertain(Doubt::WarmUp | Doubt::Inhibited), _) => {
@@ -142,7 +141,9 @@ impl Track {
             let score = f64::from(again) / settings.get(Knob::ReplayChunks);
             found.push(self.finding(Sign::Replayed, score, now, words::replayed(again)));
         }
-        self.beyond(value, &settings);
+        if self.of.catalytic && self.unit == Unit::PctVol && value >= settings.get(Knob::FoldBackAt) {
+            self.overloaded(now, found);
+        }
         if let Some(scale) = self.of.scale
             && let Some(times) = self.clamp.heard(now, value, scale, self.step, &settings)
         {
@@ -156,9 +157,16 @@ impl Track {
         }
     }
 
-    fn beyond(&mut self, value: f64, settings: &Settings) {
-        let too_much = self.unit == Unit::PctVol && value >= settings.get(Knob::FoldBackAt);
-        self.beyond |= self.of.catalytic && too_much;
+    /// More gas than a catalytic sensor can bear: from now on it may read little in much. Told at once, because it has to
+    /// outlive a restart, and again each minute.
+    fn overloaded(&mut self, now: Mono, found: &mut Vec<Finding>) {
+        if !std::mem::replace(&mut self.beyond, true) {
+            found.push(self.fold_back(now));
+        }
+    }
+
+    fn fold_back(&self, now: Mono) -> Finding {
+        self.finding(Sign::FoldBack, 1.0, now - Span::from_secs(3_600), words::fold_back())
     }
 
     /// The value went away: was it high, or rising?
@@ -219,12 +227,8 @@ impl Track {
             let seen = words::still_away(now.mono.since(since));
             found.push(self.finding(Sign::GapOnRise, 1.0, since, seen));
         }
-        if let (true, Some(last)) = (self.beyond && self.is_good(), self.last) {
-            let level = settings.get(Knob::FoldBackAt);
-            if self.unit != Unit::PctVol || last.value < level * FOLDED_SHARE {
-                let seen = words::fold_back(last.value, self.unit);
-                found.push(self.finding(Sign::FoldBack, 1.0, now.mono - Span::from_secs(3_600), seen));
-            }
+        if self.beyond {
+            found.push(self.fold_back(now.mono));
         }
         if let Some((since, last)) = self.differs.zip(self.last)
             && now.mono.since(since) >= settings.span(Knob::ChangedFor)

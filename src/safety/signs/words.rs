@@ -164,12 +164,10 @@ pub(super) fn neighbour_rises(other: &str, rise: f64) -> Text {
     )
 }
 
-pub(super) fn fold_back(value: f64, unit: Unit) -> Text {
+pub(super) fn fold_back() -> Text {
     Text::new(
-        format!("曾超量程, 未标校, 现读数 {value:.2} {unit} 不可信"),
-        format!(
-            "it was beyond its range and is not calibrated since; {value:.2} {unit} is not to be trusted"
-        ),
+        "气体曾超过催化元件所能承受, 用标气标校前读数不可信",
+        "there was more gas than its sensor can bear; what it reads is not to be trusted until it is calibrated with gas",
     )
 }
 
