@@ -52,19 +52,10 @@ impl Site {
         };
         let trip = &self.plan.trips[id];
         let mut causes: Vec<Cause> = trip.inputs().map(cause).collect();
-<<<<<<< HEAD
-        let spared: Vec<bool> = trip
-            .causes
-            .iter()
-            .enumerate()
-            .map(|(n, alarm)| self.is_calibrating(*alarm) && (trip.unguarded || self.is_guarded(trip, n)))
-            .collect();
-=======
         let spared = |(n, alarm): (usize, &AlarmId)| {
             self.is_calibrating(*alarm) && (trip.unguarded || self.is_guarded(trip, n))
         };
         let spared: Vec<bool> = trip.causes.iter().enumerate().map(spared).collect();
->>>>>>> main
         for (cause, spared) in causes.iter_mut().zip(spared) {
             cause.spared = spared;
         }
