@@ -423,9 +423,9 @@ fn closing_a_journal_that_can_not_write_says_how_much_is_not_recorded() {
 
 /// The gaps of events among `notes`: how many are missing, and whether more may be.
 fn gaps(notes: &[Body]) -> Vec<(u64, bool)> {
-    let gap = |note: &Body| match note {
-        Body::Gap(gap) if gap.lane == Lane::Event => Some((gap.count, gap.at_least)),
-        _ => None,
+    let gap = |note: &Body| {
+        let Body::Gap(gap) = note else { return None };
+        (gap.lane == Lane::Event).then_some((gap.count, gap.at_least))
     };
     notes.iter().filter_map(gap).collect()
 }
