@@ -98,7 +98,8 @@ impl Site {
             missing.push(one_calibrated(&self.plan.points[other].tag));
         }
         let of_point = |alarm: AlarmId| self.plan.alarms[alarm].subject == Subject::Point(id);
-        if minutes.is_some() && !goes_on {
+        // A head that has had more gas than it can bear proves nothing until it is calibrated: it guards nothing to lose.
+        if minutes.is_some() && !goes_on && !self.signs.is_overloaded(id) {
             missing.extend(self.unguarded_without(of_point).into_iter().map(|trip| {
                 let tag = &self.plan.trips[trip].tag;
                 Text::new(

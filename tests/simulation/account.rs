@@ -440,17 +440,21 @@ impl Account {
         if self.excused[cause] {
             return false;
         }
-        let (lasts, silences) = self.bad_for(cause, borne, now);
+        // A silence from the start, of what was not heard before, is excused and counts for no later one.
+        let (lasts, silences) = self.bad_for(cause, borne, self.fresh, now);
         let slack = TICK.times(1 + silences);
         lasts >= borne + slack
             && (self.heard[cause] || now.since(self.fresh) >= self.plan.start_hold + borne + slack)
     }
 
-    /// For how long a cause has said nothing without a stable time between, and in how many silences before this one.
-    fn bad_for(&self, cause: AlarmId, stable: Span, now: Mono) -> (Span, u64) {
+    /// For how long a cause has said nothing without a stable time between, and in how many silences before this one,
+    /// of those that began after `after`.
+    fn bad_for(&self, cause: AlarmId, stable: Span, after: Mono, now: Mono) -> (Span, u64) {
         let Some(mut since) = self.nothing[cause] else { return (Span::ZERO, 0) };
         let (mut lasts, mut count) = (now.since(since), 0);
-        for (from, to) in self.silences[cause].iter().rev() {
+        for (from, to) in
+            self.silences[cause].iter().rev().filter(|(from, _)| *from > after || after == Mono::START)
+        {
             if since.since(*to) >= stable {
                 break;
             }
@@ -492,7 +496,7 @@ impl Account {
     pub(crate) fn votes_at_most(&self, id: TripId, now: Mono) -> Option<(usize, usize)> {
         let trip = &self.plan.trips[id];
         let is_bad = |cause: &AlarmId| {
-            let lasts = self.bad_for(*cause, trip.bad_delay + TICK, now).0 >= trip.bad_delay;
+            let lasts = self.bad_for(*cause, trip.bad_delay + TICK, Mono::START, now).0 >= trip.bad_delay;
             let excused =
                 !self.heard[*cause] && now.since(self.fresh) < self.plan.start_hold + trip.bad_delay;
             self.nothing[*cause].is_some() && (self.stood_bad[*cause] || lasts && !excused)
