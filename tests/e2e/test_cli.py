@@ -1,5 +1,6 @@
 """What is typed and what is answered: exit codes, check, schema, signals, the state folder, orders, logs."""
 
+import fcntl
 import json
 import os
 import re
@@ -335,9 +336,12 @@ def test_a_state_folder_of_something_else_is_left_alone(tmp_path):
     spare.mkdir()
     agent = workbench.Process([DAVY, "run", "--config", str(site)], tmp_path / "log", env={"TMPDIR": str(spare)})
     wait_until(lambda: (spare / "davy-test-gw" / "davy.sock").exists(), "it protects all the same")
-    status = json.loads(davy("status", "--json", "--state", spare / "davy-test-gw").stdout)
-    [trouble] = [t for t in status["troubles"] if t["code"] == "state-folder"]
-    assert "999" in trouble["en"]
+
+    def told():
+        status = json.loads(davy("status", "--json", "--state", spare / "davy-test-gw").stdout)
+        return any(t["code"] == "state-folder" and "999" in t["en"] for t in status["troubles"])
+
+    wait_until(told, "and says that it can't use the folder")
     agent.terminate()
     assert not (state / "journal").exists()
 
@@ -537,7 +541,8 @@ def test_json_logs_are_one_object_a_line_and_name_bus_and_device(bench):
 
 
 def test_json_logs_say_why_it_does_not_start(tmp_path):
-    (tmp_path / "FORMAT").write_text("davy state 999\n")
+    taken = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(taken, fcntl.LOCK_EX)  # As an agent does that has the folder.
     for site, code in (("no site file", 2), (bottle_room(1, 1).replace("STATE", str(tmp_path)), 1)):
         path = tmp_path / "site.toml"
         path.write_text(site)
@@ -545,6 +550,7 @@ def test_json_logs_say_why_it_does_not_start(tmp_path):
         assert done.returncode == code
         lines = [json.loads(line) for line in done.stderr.splitlines()]
         assert "ERROR" in [line["level"] for line in lines], lines
+    os.close(taken)
 
 
 def test_a_poll_is_no_news_and_a_fault_that_repeats_is_said_once(bench):
