@@ -104,6 +104,8 @@ pub(crate) struct Account {
     grades: BTreeMap<String, Colour>,
     /// Signs that stand.
     signs: BTreeSet<(String, Sign)>,
+    /// When what was never heard before said first that it is at fault.
+    told_bad: Table<AlarmId, Option<Mono>>,
 }
 
 impl Account {
@@ -139,6 +141,7 @@ impl Account {
             incidents: BTreeMap::new(),
             grades: BTreeMap::new(),
             signs: BTreeSet::new(),
+            told_bad: plan.alarms.map(|_, _| None),
             file: Arc::clone(plan),
             plan: Arc::clone(plan),
         }
@@ -162,6 +165,9 @@ impl Account {
         account.tripped =
             standing.trips.iter().filter(|(_, t)| t.tripped).map(|(tag, _)| tag.clone()).collect();
         (account.started, account.fresh) = (now.mono, now.mono);
+        for tag in standing.demanded.keys() {
+            account.found.extend(plan.elements.find(|e| e.tag.as_str() == tag));
+        }
         account.nothing = plan.alarms.map(|_, _| Some(now.mono));
         let stood = |alarm: AlarmId| standing.alarms.get(&plan.alarms[alarm].key);
         for point in plan.points.values() {
@@ -345,7 +351,9 @@ impl Account {
                 Some(since) => self.note_perhaps(*alarm, says, since),
                 None => self.note(*alarm, says, now),
             }
-            self.heard[*alarm] |= matches!(reading.quality, Quality::Bad(_));
+            if matches!(reading.quality, Quality::Bad(_)) && !self.heard[*alarm] {
+                (self.heard[*alarm], self.told_bad[*alarm]) = (true, Some(now));
+            }
             let is_calibrated = is_taken_for_calibration(reading.quality);
             if is_calibrated && until.is_some_and(|until| now < until + CALIBRATION_SLACK) {
                 self.excused[*alarm] = true;
@@ -443,6 +451,9 @@ impl Account {
         // A silence from the start, of what was not heard before, is excused and counts for no later one.
         let (lasts, silences) = self.bad_for(cause, borne, self.fresh, now);
         let slack = TICK.times(1 + silences);
+        if self.told_bad[cause].is_some_and(|at| now.since(at) < borne + slack) {
+            return false;
+        }
         lasts >= borne + slack
             && (self.heard[cause] || now.since(self.fresh) >= self.plan.start_hold + borne + slack)
     }
@@ -639,7 +650,11 @@ impl Account {
         let bare = |trip: &&Trip| {
             let mut out = trip.causes.iter().filter(|cause| gone(**cause)).filter_map(|cause| gas(*cause));
             let spared = trip.unguarded || self.tripped.contains(trip.tag.as_str());
-            !spared && out.any(|own| !trip.causes.iter().any(|other| is_well(*other, own)))
+            // What has had more gas than it can bear guards nothing until it is calibrated.
+            let proves = |point: PointId| {
+                !self.signs.contains(&(self.plan.points[point].tag.to_string(), Sign::FoldBack))
+            };
+            !spared && out.any(|own| proves(own.0) && !trip.causes.iter().any(|other| is_well(*other, own)))
         };
         let trip = self.plan.trips.values().find(bare)?;
         Some(format!("{} is left without a guard by what a person was let do", trip.tag))
