@@ -55,7 +55,7 @@ fn bus(text: &mut String, bus: usize, line: &Line) -> std::fmt::Result {
          [[valve]]\nid = \"b{bus}.valve\"\ndevice = \"b{bus}.actuator\"\noutput = \"close\"\nclosed = \"closed\"\n\
          open = \"open\"\n\n\
          [[trip]]\nid = \"b{bus}-shutoff\"\nvote = \"1oo{devices}\"\nwhen = [{}]\neffects = [\"b{bus}.valve\"]\n\
-         reset_hold_s = 0",
+         reset_hold_s = 0.1",
         causes.join(", ")
     )
 }
