@@ -2,10 +2,10 @@
 //! on a serial line nothing else that is heard meanwhile either.
 
 use super::tap::Tap;
-use crate::field::rtu::{Sieve, Stray};
+use crate::field::rtu::{FRAME_MAX, Sieve, Stray};
 use crate::io::clock::{Clock, duration};
 use crate::model::link::Pace;
-use crate::model::time::Mono;
+use crate::model::time::{Mono, Span};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -169,6 +169,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
 
     /// Waits for silence; what comes meanwhile is thrown away.
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let begun = self.clock.mono();
         let mut thrown: usize = 0;
         while thrown < STALE_MAX {
             let mut stale = [0; 512];
@@ -176,8 +177,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
             match Pin::new(&mut self.inner).poll_read(cx, &mut buf) {
                 Poll::Pending if has_budget_remaining() => match self.silence_left() {
                     None => return Poll::Ready(Ok(())),
-                    // Not the runtime's timer: it can't tell 1.75 ms from 3 (facts of its wheel), and a line that
-                    // waits longer than it has to between any two frames is a slower line.
+                    // A line that is never silent: a trip is sent into the noise rather than not at all.
+                    Some(_) if self.clock.mono().since(begun) >= self.longest_wait() => {
+                        return Poll::Ready(Ok(()));
+                    }
+                    // Not the runtime's timer, which can't tell 1.75 ms from 3: a line that waits longer than it has
+                    // to between any two frames is a slower line.
                     Some(left) => std::thread::sleep(left),
                 },
                 Poll::Pending => return Poll::Pending,
@@ -191,6 +196,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
             }
         }
         Poll::Ready(Err(io::Error::other(HungUp)))
+    }
+
+    /// How long silence is waited for at most: as long as the longest frame takes that may be under way.
+    fn longest_wait(&self) -> Span {
+        self.pace.map(|pace| pace.chars(FRAME_MAX) + pace.silence()).unwrap_or_default()
     }
 
     fn silence_left(&self) -> Option<std::time::Duration> {
@@ -317,5 +327,49 @@ mod tests {
         far.write_all(&[0; STALE_MAX + 1]).await.unwrap();
         let error = QuietIo::new(near, tap()).write_all(b"question").await.unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<HungUp>()));
+    }
+
+    /// Says a byte whenever it is looked at a second time, for ever.
+    #[derive(Debug)]
+    struct Babble(bool);
+
+    impl AsyncRead for Babble {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.0 = !self.0;
+            if self.0 {
+                return Poll::Pending;
+            }
+            buf.put_slice(&[0x55]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Babble {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_never_silent_keeps_no_request_for_longer_than_a_frame() {
+        let pace = Pace { baud: 115_200, parity: crate::model::link::Parity::None, stop: 1 };
+        let (ear, clock) = (Ear::default(), Clock::start());
+        let mut line = SerialIo::new(Babble(false), tap(), ear.clone(), clock, Some(pace));
+        ear.begin();
+        line.write_all(b"question").await.unwrap();
+        assert!(ear.has_asked());
+        assert!(ear.strays().bytes < 1_000, "given up long before the bound of bytes: {}", ear.strays());
     }
 }
