@@ -130,6 +130,11 @@ pub enum Event {
         /// How it failed.
         fault: LineFault,
     },
+    /// A device took it again.
+    Watched {
+        /// Whose.
+        device: DeviceId,
+    },
     /// A poll showed that a trip that had been read back is no longer there; it is written again.
     Undone {
         /// Which element.
@@ -327,13 +332,14 @@ impl Schedule {
         match ask.purpose {
             Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),
             Purpose::Watchdog => {
-                let dogs = self.dogs.iter_mut().filter(|dog| dog.device == ask.device);
-                dogs.for_each(|dog| dog.written(now, outcome.is_ok()));
-                outcome
-                    .err()
-                    .map(|fault| Event::Unwatched { device: ask.device, fault })
-                    .into_iter()
-                    .collect()
+                let dog = self.dogs.iter_mut().find(|dog| dog.device == ask.device);
+                let again = dog.is_some_and(|dog| dog.written(now, outcome.is_ok()));
+                let device = ask.device;
+                let event = match outcome {
+                    Ok(_) => again.then_some(Event::Watched { device }),
+                    Err(fault) => Some(Event::Unwatched { device, fault }),
+                };
+                event.into_iter().collect()
             }
             Purpose::Write { element, demand } => {
                 let outcome = outcome.map(|_| None);

@@ -101,6 +101,8 @@ fn input(event: Event) -> Option<Input> {
         }
         Event::NoAnswer { device, fault } => Some(Input::NoAnswer { device, fault }),
         Event::Wrote { element, demand, outcome } => Some(Input::Wrote { element, demand, outcome }),
-        Event::Undone { .. } | Event::Skipped { .. } | Event::Unwatched { .. } => None,
+        Event::Unwatched { device, fault } => Some(Input::Watchdog { device, outcome: Err(fault) }),
+        Event::Watched { device } => Some(Input::Watchdog { device, outcome: Ok(()) }),
+        Event::Undone { .. } | Event::Skipped { .. } => None,
     }
 }
