@@ -57,7 +57,7 @@ impl Kind {
 pub(crate) struct Refusals(BTreeMap<Target, Refused>);
 
 impl Refusals {
-    /// Takes in how a write went; gives the failed failures where that is to be told.
+    /// Takes in how a write went; gives the failed attempts where that is to be told.
     fn note(&mut self, now: Mono, target: Target, fault: Option<&LineFault>) -> Option<u32> {
         if let Target::Element(id, demand) = target {
             // What is demanded otherwise by now is not tried any more.

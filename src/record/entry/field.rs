@@ -67,7 +67,7 @@ mod tests {
         };
         assert_eq!(
             write(&refused).to_string(),
-            r#"{"area":"face","fault":"exception 3: illegal data value","failures":2,"target":"v1","text":{"en":"refused","zh":"拒绝"},"what":"trip"}"#,
+            r#"{"area":"face","failures":2,"fault":"exception 3: illegal data value","target":"v1","text":{"en":"refused","zh":"拒绝"},"what":"trip"}"#,
         );
     }
 }

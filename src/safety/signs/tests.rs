@@ -482,11 +482,13 @@ fn a_device_that_is_another_one_is_told_also_when_it_was_changed_while_davy_was_
         bench.signs = Signs::new(&bench.plan, &standing, bench.now);
     };
     let told = |bench: &Bench| -> Vec<(f64, Option<f64>)> {
-        let seen = |r: &Record| match &r.body {
-            Body::Identity(seen) => Some((seen.value, seen.before)),
-            _ => None,
-        };
-        bench.records.iter().filter_map(seen).collect()
+        let mut told = Vec::new();
+        for record in &bench.records {
+            if let Body::Identity(seen) = &record.body {
+                told.push((seen.value, seen.before));
+            }
+        }
+        told
     };
     bench.give(SET, good(4_711.0));
     bench.give(SET, good(4_711.0));
