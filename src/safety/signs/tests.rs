@@ -6,7 +6,6 @@ use super::bench::{
 use super::*;
 use crate::model::element::{Demand, Phase, Position};
 use crate::model::point::{Doubt, Fault};
-use crate::model::record::Record;
 use crate::model::sign::Settings;
 use proptest::prelude::*;
 
