@@ -321,13 +321,17 @@ impl Schedule {
     pub fn done(&mut self, now: Mono, ask: &Ask, outcome: Result<Cells, LineFault>) -> Vec<Event> {
         let spent = self.pending.take().map_or(Span::ZERO, |pending| now.since(pending.at));
         self.quiet_until = now + self.gap;
-        if self.numberless && matches!(&outcome, Err(LineFault::NoReply | LineFault::Garbled(_))) {
+        if self.numberless
+            && matches!(&outcome, Err(LineFault::NoReply | LineFault::Damaged(_) | LineFault::Garbled(_)))
+        {
             let late = self.plan.devices[ask.device].late;
             self.late_until = self.late_until.max((now - spent) + late);
         }
         self.silent = match &outcome {
             Ok(_) | Err(LineFault::Exception(_)) => None,
-            Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => Some(ask.device),
+            Err(LineFault::NoReply | LineFault::Damaged(_) | LineFault::Garbled(_) | LineFault::Link(_)) => {
+                Some(ask.device)
+            }
         };
         match ask.purpose {
             Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),

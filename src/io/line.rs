@@ -3,6 +3,7 @@
 //! and `tap`.
 
 mod link;
+mod marks;
 mod quiet;
 mod tap;
 mod tls;
@@ -10,6 +11,7 @@ mod voice;
 mod wire;
 
 pub use self::link::{Dial, Dialler, Modems, Opened, Terminal};
+pub use self::marks::Marks;
 pub use self::quiet::Stream;
 pub use self::tap::{Decode, Tap};
 
@@ -74,6 +76,7 @@ impl Line {
                 Step::Ask(ask) => {
                     let begun = clock.mono();
                     let outcome = wire.ask(&ask).await;
+                    let beside = wire.finish();
                     let (now, fault) = (clock.mono(), outcome.as_ref().err().cloned());
                     tap.asked(&plan, &ask, &outcome);
                     for event in schedule.done(now, &ask, outcome) {
@@ -86,7 +89,7 @@ impl Line {
                         }
                     }
                     let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
-                    figures.take(now, &ask, now.since(begun), fault.as_ref());
+                    figures.take(now, &ask, now.since(begun), fault.as_ref(), beside);
                     figures.stray = wire.strays();
                 }
             }

@@ -37,6 +37,7 @@ struct Refused {
 enum Kind {
     NoReply,
     Exception(u8),
+    Damaged,
     Garbled,
     Link,
 }
@@ -46,6 +47,7 @@ impl Kind {
         match fault {
             LineFault::NoReply => Kind::NoReply,
             LineFault::Exception(code) => Kind::Exception(*code),
+            LineFault::Damaged(_) => Kind::Damaged,
             LineFault::Garbled(_) => Kind::Garbled,
             LineFault::Link(_) => Kind::Link,
         }
