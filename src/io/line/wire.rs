@@ -80,6 +80,14 @@ impl<D: Dial> Wire<D> {
         })
     }
 
+    /// Opens the connection where it is not open, so that it costs the next question no time.
+    pub(super) async fn ready(&mut self, purpose: Purpose) -> Result<(), LineFault> {
+        if self.session.is_none() {
+            self.session = Some(self.connect(purpose).await?);
+        }
+        Ok(())
+    }
+
     /// What else was heard on a serial line so far.
     pub(super) fn strays(&self) -> Stray {
         self.ear.strays()
