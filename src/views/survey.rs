@@ -1,0 +1,173 @@
+//! What a scan of a line found: who answers and how fast, the time-outs that follow from it, and the lines for the
+//! site file.
+
+use super::sheet::Sheet;
+use crate::field::rtu::Stray;
+use crate::field::timing::shortest_answer;
+use crate::model::line::LineFault;
+use crate::model::link::Link;
+use crate::model::register::{ReadBlock, Space};
+use crate::model::time::Span;
+use std::fmt::Write;
+
+/// A unit that answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its number.
+    pub unit: u8,
+    /// What it was asked when it was measured.
+    pub asked: ReadBlock,
+    /// How long each of its answers took.
+    pub times: Vec<Span>,
+    /// Questions after which no answer came.
+    pub lost: usize,
+    /// What it says of each table: nothing, or the exception.
+    pub tables: Vec<(Space, Result<(), LineFault>)>,
+}
+
+/// A time-out is so many times the worst answer that was measured: a device that is busy with its own work takes longer
+/// than it did in ten questions.
+pub const FACTOR: u64 = 3;
+
+/// Shorter time-outs are not proposed: computer and network have their pauses too.
+const SHORTEST: Span = Span::from_ms(100);
+
+/// Nor longer ones than a site file may have.
+const LONGEST_MS: u64 = 60_000;
+
+impl Found {
+    /// How long half of its answers took at most, and the worst one.
+    #[must_use]
+    pub fn figures(&self) -> (Span, Span) {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let at = |n: usize| times.get(n).copied().unwrap_or_default();
+        (at(times.len().saturating_sub(1) / 2), at(times.len().saturating_sub(1)))
+    }
+
+    /// The time-out for the site file, in milliseconds: a multiple of the worst answer, never below what the wire needs.
+    #[must_use]
+    pub fn timeout_ms(&self, link: &Link) -> u64 {
+        let floor = link.pace().map(|pace| shortest_answer(pace, &self.asked)).unwrap_or_default();
+        let (_, worst) = self.figures();
+        let wanted = worst.times(FACTOR).max(SHORTEST).max(floor);
+        wanted.us().div_ceil(10_000).saturating_mul(10).min(LONGEST_MS)
+    }
+}
+
+/// The table, and the lines for the site file.
+#[must_use]
+pub fn found(text: &str, link: &Link, found: &[Found]) -> String {
+    let mut sheet = Sheet::new(["unit", "p50", "worst", "lost", "timeout_ms", "answers to"]);
+    for one in found {
+        let (median, worst) = one.figures();
+        let says = |(space, said): &(Space, Result<(), LineFault>)| match said {
+            Ok(()) => space.as_str().to_owned(),
+            Err(LineFault::Exception(code)) => format!("{} (exception {code})", space.as_str()),
+            Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => {
+                format!("{} (silent)", space.as_str())
+            }
+        };
+        let asked = one.times.len().saturating_add(one.lost);
+        sheet.row(vec![
+            one.unit.to_string(),
+            milliseconds(median),
+            milliseconds(worst),
+            format!("{} of {asked}", one.lost),
+            one.timeout_ms(link).to_string(),
+            one.tables.iter().map(says).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    let mut told = sheet.text();
+    let _ = writeln!(
+        told,
+        "\ntimeout_ms is {FACTOR} times the worst answer to a question for one cell, at least {} ms{}; a profile that asks\n\
+         for much at once may need more: `davy check` says so.\n\nFor the site file:\n",
+        SHORTEST.ms(),
+        match link.pace() {
+            Some(_) => " and what the wire takes",
+            None => "",
+        }
+    );
+    told.push_str(&fragment(text, link, found));
+    told
+}
+
+/// A span in milliseconds, to a tenth.
+#[must_use]
+pub fn milliseconds(span: Span) -> String {
+    format!("{}.{} ms", span.us() / 1_000, span.us() % 1_000 / 100)
+}
+
+/// `[[bus]]` and `[[device]]`s as a site file has them; profile and area are for a person to choose.
+#[must_use]
+pub fn fragment(text: &str, link: &Link, found: &[Found]) -> String {
+    let common = found.iter().map(|one| one.timeout_ms(link)).max().unwrap_or(500);
+    let all = found.iter().map(|one| one.figures().1.ms().saturating_add(1)).fold(0_u64, u64::saturating_add);
+    // The line is to be free for half of the time.
+    let poll = all.saturating_mul(2).max(common).max(1_000).div_ceil(100).saturating_mul(100).min(600_000);
+    let mut lines = format!(
+        "[[bus]]\nid = \"line-1\"\nlink = {}\npoll_ms = {poll}\ntimeout_ms = {common}\n",
+        quoted(text)
+    );
+    for one in found {
+        let unit = one.unit;
+        let _ = write!(
+            lines,
+            "\n[[device]]\nid = \"line-1-unit-{unit}\"\nbus = \"line-1\"\nunit = {unit}\n\
+             profile = \"CHOOSE\"   # the register map of this model, as \"gas-2reg\"\n\
+             area = \"CHOOSE\"      # the [[area]] where it stands\n"
+        );
+        let own = one.timeout_ms(link);
+        if own != common {
+            let _ = writeln!(lines, "timeout_ms = {own}");
+        }
+    }
+    lines
+}
+
+/// A text as TOML writes it, which writes what needs it as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What to look at where nobody answers.
+#[must_use]
+pub fn nobody(link: &Link, heard: &[String], stray: Stray) -> String {
+    let mut told = String::from("nobody answered\n");
+    let noise = stray.bytes > 0 || stray.damaged > 0 || !heard.is_empty();
+    let serial = match link {
+        Link::Tcp { .. } | Link::Tls { .. } => false,
+        Link::RtuTcp { .. } | Link::Serial { .. } | Link::Listen { .. } => true,
+    };
+    if noise {
+        if let Some(first) = heard.first() {
+            let _ = writeln!(told, "  something was heard that is no answer: {first} ({stray})");
+        } else {
+            let _ = writeln!(told, "  something was heard that is no answer: {stray}");
+        }
+        if stray.foreign > 0 {
+            told.push_str("  there are whole frames of others: another master asks on this line\n");
+        } else if serial {
+            told.push_str(
+                "  bytes that are no frames are most often the wrong baud rate or parity: compare with the devices\n",
+            );
+        }
+    }
+    told.push_str(match link {
+        Link::Serial { .. } => {
+            "  check: A and B swapped? the common conductor? power at the devices? a resistor of 120 ohm at both ends?\n  \
+             baud rate, parity and stop bits as the devices have them? `--try-baud` tries the usual ones\n  \
+             an adapter that does not switch its direction by itself needs rs485=on in the link\n"
+        }
+        Link::RtuTcp { .. } | Link::Listen { .. } => {
+            "  check: does the serial server pass bytes on unchanged (\"transparent\", not \"Modbus gateway\": for that use tcp://)?\n  \
+             baud rate, parity and stop bits as set there? A and B swapped? power at the devices?\n"
+        }
+        Link::Tcp { .. } | Link::Tls { .. } => {
+            "  check: the connection came up, so that the unit numbers are what is left, or the line behind a gateway;\n  \
+             a serial server that is no Modbus gateway wants rtu+tcp://; a slow one wants a larger --timeout-ms\n"
+        }
+    });
+    told
+}
