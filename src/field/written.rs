@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 /// # Errors
 /// What is wrong with it, and how to write it.
 pub fn location(text: &str) -> Result<Location, String> {
-    let help =
-        "write the table and the address on the wire, from 0, as holding:100 (coil, discrete, input, holding)";
+    let help = "write the table and the address on the wire, from 0, as holding:100 (coil, discrete, input, holding)";
     let (space, address) = text.split_once(':').ok_or_else(|| format!("`{text}` is no place: {help}"))?;
     let space = Space::ALL
         .into_iter()
@@ -159,7 +158,18 @@ mod tests {
         for wrong in ["holding", "holding:", "register:1", "holding:65536", "holding:-1", "holding:+1", ":"] {
             assert!(location(wrong).is_err(), "{wrong}");
         }
-        for text in ["u16", "i16", "u32:abcd", "i32:cdab", "f32:badc", "f32:dcba", "bits:3-5", "bits:0-15", "bit", "packed"] {
+        for text in [
+            "u16",
+            "i16",
+            "u32:abcd",
+            "i32:cdab",
+            "f32:badc",
+            "f32:dcba",
+            "bits:3-5",
+            "bits:0-15",
+            "bit",
+            "packed",
+        ] {
             assert_eq!(encoding(text).map(encoded).as_deref(), Ok(text));
         }
         assert_eq!(encoding("bits:3"), encoding("bits:3-3"));

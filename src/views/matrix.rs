@@ -10,7 +10,6 @@ use crate::model::point::Displayed;
 use crate::model::table::{AlarmId, ElementId};
 use crate::model::time::Span;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// Effects in one table of text: more are told in further tables, each with the causes that act on them.
 const COLUMNS_MAX: usize = 20;
@@ -73,7 +72,7 @@ pub fn to_text(plan: &Plan) -> String {
         text.push_str("\nThe site has no [[trip]]: nothing is shut off.\n");
     }
     text.push_str(&beside(plan));
-    let _ = writeln!(text, "\nConfiguration {}", plan.config_hash);
+    text.push_str(&format!("\nConfiguration {}\n", plan.config_hash));
     text
 }
 
@@ -89,22 +88,29 @@ pub fn to_html(plan: &Plan) -> String {
     );
     html.push_str("<table>\n<thead>\n<tr>");
     for heading in HEADING {
-        let _ = write!(html, "<th>{}</th>", escaped(heading));
+        html.push_str(&format!("<th>{}</th>", escaped(heading)));
     }
     for (_, id) in &columns {
         let element = &plan.elements[*id];
         let [tag, kind, safe, within, output, more] = effect(plan, element);
-        let hint = format!("{} / {}: {kind}, {safe} within {within}, {output} {more}", element.name.zh, element.name.en);
-        let _ = write!(html, "<th class=\"e\" title=\"{}\"><span>{}</span></th>", escaped(&hint), escaped(&tag));
+        let hint = format!(
+            "{} / {}: {kind}, {safe} within {within}, {output} {more}",
+            element.name.zh, element.name.en
+        );
+        html.push_str(&format!(
+            "<th class=\"e\" title=\"{}\"><span>{}</span></th>",
+            escaped(&hint),
+            escaped(&tag)
+        ));
     }
     html.push_str("</tr>\n</thead>\n<tbody>\n");
     for cause in &causes {
         html.push_str("<tr>");
         for cell in &cause.cells {
-            let _ = write!(html, "<td>{}</td>", escaped(cell));
+            html.push_str(&format!("<td>{}</td>", escaped(cell)));
         }
         for (_, id) in &columns {
-            let _ = write!(html, "<td class=\"m\">{}</td>", escaped(&mark(plan, cause, *id)));
+            html.push_str(&format!("<td class=\"m\">{}</td>", escaped(&mark(plan, cause, *id))));
         }
         html.push_str("</tr>\n");
     }
@@ -118,7 +124,7 @@ pub fn to_html(plan: &Plan) -> String {
         let name = format!("{} / {}", element.name.zh, element.name.en);
         html.push_str("<tr>");
         for cell in [&tag, &name, &kind, &safe, &within, &output, &more] {
-            let _ = write!(html, "<td>{}</td>", escaped(cell));
+            html.push_str(&format!("<td>{}</td>", escaped(cell)));
         }
         html.push_str("</tr>\n");
     }
@@ -202,8 +208,12 @@ fn mark(plan: &Plan, cause: &Cause, id: ElementId) -> String {
 fn causes(plan: &Plan) -> Vec<Cause> {
     let mut rows = Vec::new();
     for (_, trip) in plan.trips.iter() {
-        for (n, (id, permissive)) in
-            trip.causes.iter().map(|c| (c, false)).chain(trip.permissives.iter().map(|p| (p, true))).enumerate()
+        for (n, (id, permissive)) in trip
+            .causes
+            .iter()
+            .map(|c| (c, false))
+            .chain(trip.permissives.iter().map(|p| (p, true)))
+            .enumerate()
         {
             let vote = if permissive { "permissive".to_owned() } else { vote(trip, n) };
             let bad = if permissive { String::new() } else { bad(trip, n) };
@@ -229,15 +239,14 @@ fn causes(plan: &Plan) -> Vec<Cause> {
 fn beside(plan: &Plan) -> String {
     let mut text = String::new();
     if let Some(siren) = plan.announcing.siren {
-        let _ = writeln!(text, "\n{} sounds while an alarm is escalated.", plan.elements[siren].tag);
+        text.push_str(&format!("\n{} sounds while an alarm is escalated.\n", plan.elements[siren].tag));
     }
     for (_, element) in plan.elements.iter() {
         if let Some(backup) = element.supervision.backup {
-            let _ = writeln!(
-                text,
-                "\n{} is brought into its safe state when {} fails to reach its own.",
+            text.push_str(&format!(
+                "\n{} is brought into its safe state when {} fails to reach its own.\n",
                 plan.elements[backup].tag, element.tag
-            );
+            ));
         }
     }
     text

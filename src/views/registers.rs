@@ -11,7 +11,6 @@ use crate::model::register::{Encoding, Location, ReadBlock, Scan, Space, Write};
 use crate::model::table::{DeviceId, PointId};
 use crate::model::time::{Mono, Span};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// What a block of a device held when it was read last.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +50,12 @@ impl Heard {
             true => Cells::Bits(words.iter().map(|word| *word != 0).collect()),
             false => Cells::Words(words),
         };
-        Some(Heard { device: text("device")?.to_owned(), block, cells, age: Span::from_ms(number("age_ms")?) })
+        Some(Heard {
+            device: text("device")?.to_owned(),
+            block,
+            cells,
+            age: Span::from_ms(number("age_ms")?),
+        })
     }
 
     fn holds(&self, at: Location, encoding: Encoding) -> bool {
@@ -72,9 +76,10 @@ pub fn to_text(plan: &Plan, heard: Option<&[Heard]>) -> String {
         None => "The last values are not known: no agent runs on the state folder of this file.\n",
     });
     for (bus, line) in plan.buses.iter() {
-        let _ = writeln!(text, "\nline {}: {}", line.tag, line.link);
-        let mut sheet =
-            Sheet::new(["unit", "device", "what", "", "place", "manual", "type", "reckoned", "scan", "raw", "reads"]);
+        text.push_str(&format!("\nline {}: {}\n", line.tag, line.link));
+        let mut sheet = Sheet::new([
+            "unit", "device", "what", "", "place", "manual", "type", "reckoned", "scan", "raw", "reads",
+        ]);
         for (id, device) in plan.devices_on(bus) {
             let known: Vec<&Heard> =
                 heard.into_iter().flatten().filter(|h| h.device == device.tag.as_str()).collect();
@@ -95,22 +100,23 @@ pub fn to_text(plan: &Plan, heard: Option<&[Heard]>) -> String {
 fn point_rows(plan: &Plan, id: DeviceId, point: &Point, runs: bool, known: &[&Heard], sheet: &mut Sheet) {
     let field = &point.field;
     let device = &plan.devices[id];
-    let mut add = |what: &str, role: &str, (at, encoding): (Location, Encoding), reckoned: String, reads: String| {
-        let raw = raw(known, at, encoding).unwrap_or_else(|| "not known".to_owned());
-        sheet.row(vec![
-            device.unit.to_string(),
-            device.tag.to_string(),
-            what.to_owned(),
-            role.to_owned(),
-            format!("{}:{}", at.space.as_str(), at.address),
-            manual(at),
-            encoded(encoding),
-            reckoned,
-            field.scan.as_str().to_owned(),
-            raw,
-            reads,
-        ]);
-    };
+    let mut add =
+        |what: &str, role: &str, (at, encoding): (Location, Encoding), reckoned: String, reads: String| {
+            let raw = raw(known, at, encoding).unwrap_or_else(|| "not known".to_owned());
+            sheet.row(vec![
+                device.unit.to_string(),
+                device.tag.to_string(),
+                what.to_owned(),
+                role.to_owned(),
+                format!("{}:{}", at.space.as_str(), at.address),
+                manual(at),
+                encoded(encoding),
+                reckoned,
+                field.scan.as_str().to_owned(),
+                raw,
+                reads,
+            ]);
+        };
     let reads = match known.iter().find(|h| field.places().all(|(at, encoding)| h.holds(at, encoding))) {
         Some(heard) => {
             let reading = reading(field, point.unit, heard.block, &heard.cells, Mono::START);
@@ -123,7 +129,8 @@ fn point_rows(plan: &Plan, id: DeviceId, point: &Point, runs: bool, known: &[&He
         None if runs => "not read yet".to_owned(),
         None => "not known".to_owned(),
     };
-    let scale = if field.scale.total_cmp(&1.0).is_eq() { String::new() } else { format!(" x {}", field.scale) };
+    let scale =
+        if field.scale.total_cmp(&1.0).is_eq() { String::new() } else { format!(" x {}", field.scale) };
     let offset = if field.offset == 0.0 { String::new() } else { format!(" + {}", field.offset) };
     let value = (field.at, field.encoding);
     add(point.tag.as_str(), "value", value, format!("{}{scale}{offset}", point.unit), reads);

@@ -2,13 +2,14 @@
 //! site file.
 
 use super::sheet::Sheet;
+use crate::field::guess::Guess;
 use crate::field::rtu::Stray;
 use crate::field::timing::shortest_answer;
 use crate::model::line::LineFault;
 use crate::model::link::Link;
-use crate::model::register::{ReadBlock, Space};
+use crate::model::point::{Displayed, Reading, Unit};
+use crate::model::register::{Location, ReadBlock, Space};
 use crate::model::time::Span;
-use std::fmt::Write;
 
 /// A unit that answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,16 +80,14 @@ pub fn found(text: &str, link: &Link, found: &[Found]) -> String {
         ]);
     }
     let mut told = sheet.text();
-    let _ = writeln!(
-        told,
-        "\ntimeout_ms is {FACTOR} times the worst answer to a question for one cell, at least {} ms{}; a profile that asks\n\
-         for much at once may need more: `davy check` says so.\n\nFor the site file:\n",
+    told.push_str(&format!("\ntimeout_ms is {FACTOR} times the worst answer to a question for one cell, at least {} ms{}; a profile that asks\n\
+         for much at once may need more: `davy check` says so.\n\nFor the site file:\n\n",
         SHORTEST.ms(),
         match link.pace() {
             Some(_) => " and what the wire takes",
             None => "",
         }
-    );
+    ));
     told.push_str(&fragment(text, link, found));
     told
 }
@@ -112,15 +111,14 @@ pub fn fragment(text: &str, link: &Link, found: &[Found]) -> String {
     );
     for one in found {
         let unit = one.unit;
-        let _ = write!(
-            lines,
+        lines.push_str(&format!(
             "\n[[device]]\nid = \"line-1-unit-{unit}\"\nbus = \"line-1\"\nunit = {unit}\n\
              profile = \"CHOOSE\"   # the register map of this model, as \"gas-2reg\"\n\
              area = \"CHOOSE\"      # the [[area]] where it stands\n"
-        );
+        ));
         let own = one.timeout_ms(link);
         if own != common {
-            let _ = writeln!(lines, "timeout_ms = {own}");
+            lines.push_str(&format!("timeout_ms = {own}\n"));
         }
     }
     lines
@@ -142,9 +140,9 @@ pub fn nobody(link: &Link, heard: &[String], stray: Stray) -> String {
     };
     if noise {
         if let Some(first) = heard.first() {
-            let _ = writeln!(told, "  something was heard that is no answer: {first} ({stray})");
+            told.push_str(&format!("  something was heard that is no answer: {first} ({stray})\n"));
         } else {
-            let _ = writeln!(told, "  something was heard that is no answer: {stray}");
+            told.push_str(&format!("  something was heard that is no answer: {stray}\n"));
         }
         if stray.foreign > 0 {
             told.push_str("  there are whole frames of others: another master asks on this line\n");
@@ -170,4 +168,74 @@ pub fn nobody(link: &Link, heard: &[String], stray: Stray) -> String {
         }
     });
     told
+}
+
+/// The ways to read two registers. Those that fit what is expected have a star, those that an instrument could show a
+/// plus.
+#[must_use]
+pub fn guessed(all: &[Guess], expected: Option<f64>) -> String {
+    let mut sheet = Sheet::new(["", "value", "type", "decimals", "registers"]);
+    for guess in all {
+        let mark = match (guess.fits, guess.plausible) {
+            (true, _) => "*",
+            (false, true) => "+",
+            (false, false) => "",
+        };
+        let decimals = if guess.decimals == 0 { String::new() } else { guess.decimals.to_string() };
+        let magnitude = guess.value.abs();
+        let value = match magnitude > 0.0 && !(1e-4..1e10).contains(&magnitude) {
+            true => format!("{:.4e}", guess.value),
+            false => guess.value.to_string(),
+        };
+        let registers = if guess.registers == 1 { "the first" } else { "both" };
+        sheet.row(vec![mark.to_owned(), value, guess.way.clone(), decimals, registers.to_owned()]);
+    }
+    let mut told = sheet.text();
+    told.push_str("\n+ could be what an instrument shows");
+    if let Some(expected) = expected {
+        told.push_str(&format!("   * is {expected}"));
+        if all.iter().all(|guess| !guess.fits) {
+            told.push_str(": none; is it the right register, and does the device show the same unit?");
+        }
+    }
+    told.push('\n');
+    told
+}
+
+/// One signal of a device that is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Its id.
+    pub id: String,
+    /// Where it lies.
+    pub at: Location,
+    /// Its cells.
+    pub raw: String,
+    /// The unit of its value.
+    pub unit: Unit,
+    /// What it reads, or why it does not.
+    pub reading: Result<Reading, String>,
+}
+
+/// What a device says, one signal a line.
+#[must_use]
+pub fn seen(rows: &[Seen]) -> String {
+    let mut sheet = Sheet::new(["signal", "place", "raw", "value", "quality"]);
+    for row in rows {
+        let (value, quality) = match &row.reading {
+            Ok(reading) => {
+                let value = reading.value.map(|value| Displayed::text(value, 3));
+                // As few digits as the number has.
+                let value = value.map(|v| {
+                    if v.contains('.') { v.trim_end_matches('0').trim_end_matches('.').to_owned() } else { v }
+                });
+                let value = value.map_or_else(|| "--".to_owned(), |value| format!("{value} {}", row.unit));
+                (value, reading.quality.to_string())
+            }
+            Err(why) => ("--".to_owned(), why.clone()),
+        };
+        let place = format!("{}:{}", row.at.space.as_str(), row.at.address);
+        sheet.row(vec![row.id.clone(), place, row.raw.clone(), value, quality]);
+    }
+    sheet.text()
 }

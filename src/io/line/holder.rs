@@ -47,6 +47,9 @@ mod tests {
         child.wait().unwrap();
         fs::remove_file(&path).unwrap();
         // Between fork and exec it still bears our name.
-        assert!(matches!(&found[..], [one] if one.contains(&format!("(process {})", child.id()))), "{found:?}");
+        assert!(
+            matches!(&found[..], [one] if one.contains(&format!("(process {})", child.id()))),
+            "{found:?}"
+        );
     }
 }
