@@ -92,6 +92,33 @@ pub fn found(text: &str, link: &Link, found: &[Found]) -> String {
     told
 }
 
+/// Units that answer every question with exception 4; nothing where there are none.
+#[must_use]
+pub fn doubtful(units: &[u8]) -> String {
+    if units.is_empty() {
+        return String::new();
+    }
+    format!(
+        "units {} say \"device failure\" (exception 4) to every question: many servers say that in place of units that\n\
+         they do not have; a device that stands there all the same has failed\n\n",
+        ranges(units)
+    )
+}
+
+/// Numbers as `1-5,9`.
+fn ranges(units: &[u8]) -> String {
+    let mut told: Vec<(u8, u8)> = Vec::new();
+    for unit in units {
+        match told.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*unit) => *last = *unit,
+            Some(_) | None => told.push((*unit, *unit)),
+        }
+    }
+    let part =
+        |(first, last): &(u8, u8)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    told.iter().map(part).collect::<Vec<_>>().join(",")
+}
+
 /// A span in milliseconds, to a tenth.
 #[must_use]
 pub fn milliseconds(span: Span) -> String {

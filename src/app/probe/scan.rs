@@ -20,6 +20,12 @@ const TRIED_UNITS: std::ops::RangeInclusive<u8> = 1..=10;
 /// Speeds that devices come with, the most common ones first.
 const BAUDS: [u32; 8] = [9_600, 19_200, 4_800, 38_400, 115_200, 2_400, 57_600, 1_200];
 
+/// Modbus exception 4.
+const DEVICE_FAILURE: u8 = 4;
+
+/// Every table, those first that most devices have.
+const TABLES: [Space; 4] = [Space::Holding, Space::Input, Space::Coil, Space::Discrete];
+
 /// Most answers that are none and are kept for the message.
 const HEARD_MAX: usize = 4;
 
@@ -40,9 +46,9 @@ pub(super) async fn scan(args: &Scan) -> Result<bool, Bad> {
         false => args.line.link.clone(),
     };
     let bench = open(&link.link).await?;
-    let mut search =
-        Search { bench, link: link.link.clone(), timeout_ms: args.line.timeout_ms, heard: Vec::new() };
+    let mut search = Search::new(bench, &link.link, args.line.timeout_ms);
     let answered = search.search(&units, &args.ask).await?;
+    out(&survey::doubtful(&search.doubtful));
     if answered.is_empty() {
         err(&survey::nobody(&link.link, &search.heard, search.bench.strays()));
         return Ok(false);
@@ -65,11 +71,21 @@ struct Search {
     timeout_ms: Option<u64>,
     /// What came that was no answer.
     heard: Vec<String>,
+    /// Units that say "device failure" and nothing else.
+    doubtful: Vec<u8>,
+}
+
+impl Search {
+    fn new(bench: Bench, link: &Link, timeout_ms: Option<u64>) -> Search {
+        Search { bench, link: link.clone(), timeout_ms, heard: Vec::new(), doubtful: Vec::new() }
+    }
 }
 
 /// What a unit's silence or answer says.
 enum Presence {
     There,
+    /// It says "device failure" in every table, as some servers do in place of units that they do not have.
+    Doubtful,
     Nobody,
 }
 
@@ -78,14 +94,19 @@ impl Search {
     async fn search(&mut self, units: &[u8], asks: &[Location]) -> Result<Vec<(u8, Location)>, Bad> {
         let mut found: Vec<(u8, Location)> = Vec::new();
         for at in asks {
-            let silent: Vec<u8> =
-                units.iter().copied().filter(|unit| found.iter().all(|(one, _)| one != unit)).collect();
+            let is_open =
+                |unit: &u8| found.iter().all(|(one, _)| one != unit) && !self.doubtful.contains(unit);
+            let silent: Vec<u8> = units.iter().copied().filter(is_open).collect();
             let mut progress = Progress::new(*at, silent.len());
             for unit in silent {
                 progress.next(unit, found.len());
-                if let Presence::There = self.is_there(unit, *at).await? {
-                    found.push((unit, *at));
-                    progress.found(unit);
+                match self.is_there(unit, *at).await? {
+                    Presence::There => {
+                        found.push((unit, *at));
+                        progress.found(unit);
+                    }
+                    Presence::Doubtful => self.doubtful.push(unit),
+                    Presence::Nobody => {}
                 }
             }
             progress.end();
@@ -99,6 +120,7 @@ impl Search {
             match self.ask(unit, one(at)).await.0 {
                 // A gateway answers in place of who is not there.
                 Err(LineFault::Exception(10 | 11)) | Err(LineFault::NoReply) => return Ok(Presence::Nobody),
+                Err(LineFault::Exception(DEVICE_FAILURE)) => return Ok(self.fails_only(unit).await),
                 Ok(()) | Err(LineFault::Exception(_)) => return Ok(Presence::There),
                 // Noise may have hit an answer: once more.
                 Err(LineFault::Garbled(what)) => {
@@ -113,6 +135,18 @@ impl Search {
             }
         }
         Ok(Presence::Nobody)
+    }
+
+    /// Whether a unit that says "device failure" has anything else to say.
+    async fn fails_only(&mut self, unit: u8) -> Presence {
+        for space in TABLES {
+            let at = Location { space, address: 0 };
+            let (said, _) = self.ask(unit, one(at)).await;
+            if !matches!(said, Err(LineFault::Exception(DEVICE_FAILURE))) {
+                return Presence::There;
+            }
+        }
+        Presence::Doubtful
     }
 
     async fn ask(&mut self, unit: u8, block: ReadBlock) -> (Result<(), LineFault>, Span) {
@@ -131,7 +165,7 @@ impl Search {
             }
         }
         let mut tables = Vec::new();
-        for space in [Space::Holding, Space::Input, Space::Coil, Space::Discrete] {
+        for space in TABLES {
             let at = if space == at.space { at } else { Location { space, address: 0 } };
             tables.push((space, self.ask(unit, one(at)).await.0));
         }
@@ -157,8 +191,7 @@ async fn try_bauds(args: &Scan, units: &[u8]) -> Result<Option<Written>, Bad> {
         err(&format!("trying {pace}\n"));
         let link = Link::Serial { path: path.clone(), pace, rs485: *rs485 };
         let bench = open(&link).await?;
-        let mut search =
-            Search { bench, link: link.clone(), timeout_ms: args.line.timeout_ms, heard: Vec::new() };
+        let mut search = Search::new(bench, &link, args.line.timeout_ms);
         let found = search.search(&tried, args.ask.get(..1).unwrap_or_default()).await?;
         if !found.is_empty() {
             let direction = if *rs485 { "&rs485=on" } else { "" };

@@ -6,7 +6,7 @@ use crate::field::codec::{Cells, Question, as_written};
 use crate::field::written::{manual, number};
 use crate::model::line::LineFault;
 use crate::model::register::{Space, Write as How};
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 
 pub(super) async fn write(args: &Write) -> Result<bool, Bad> {
     let (at, readback) = (args.at, args.readback.unwrap_or(args.at));
@@ -54,8 +54,13 @@ pub(super) async fn write(args: &Write) -> Result<bool, Bad> {
         shown(&cell(at.space, value)),
         args.value,
     ));
-    if !confirmed(&args.value) {
-        out("\nnothing was written\n");
+    let confirmed = confirmed(&args.value);
+    if !std::io::stdin().is_terminal() {
+        // Nobody has pressed enter there.
+        out("\n");
+    }
+    if !confirmed {
+        out("nothing was written\n");
         return Ok(false);
     }
     let how = if args.multiple { How::Multiple } else { How::Single };
