@@ -126,7 +126,7 @@ pub struct Check {
     /// The site file.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// `human` with the words underlined, or `json` for tools; `html` is for --matrix.
+    /// `human` (or `text`) with the words underlined, or `json` for tools; `html` is for --matrix.
     #[arg(long, value_enum, default_value = "human")]
     pub format: CheckFormat,
     /// Print cause and effect as a table, to be signed: causes with their set-points, delays and votes, and what they act on.

@@ -81,7 +81,7 @@ pub fn found(text: &str, link: &Link, found: &[Found]) -> String {
     }
     let mut told = sheet.text();
     told.push_str(&format!("\ntimeout_ms is {FACTOR} times the worst answer to a question for one cell, at least {} ms{}; a profile that asks\n\
-         for much at once may need more: `davy check` says so.\n\nFor the site file:\n\n",
+         for much at once may need more: `davy check` says so.\n\nFor the site file (choose profile and area, then add a [[point]] for each signal that is to be watched):\n\n",
         SHORTEST.ms(),
         match link.pace() {
             Some(_) => " and what the wire takes",
@@ -265,4 +265,85 @@ pub fn seen(rows: &[Seen]) -> String {
         sheet.row(vec![row.id.clone(), place, row.raw.clone(), value, quality]);
     }
     sheet.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::model::register::Scan;
+
+    fn link(text: &str) -> Link {
+        config::parse_link(text).unwrap()
+    }
+
+    fn found_at(unit: u8, worst: Span) -> Found {
+        let at = Location { space: Space::Holding, address: 0 };
+        let asked = ReadBlock { at, count: 1, scan: Scan::Fast };
+        let times = vec![Span::from_ms(1), worst, Span::from_ms(2)];
+        Found { unit, asked, times, lost: 0, tables: vec![(Space::Holding, Ok(()))] }
+    }
+
+    #[test]
+    fn a_proposed_time_out_is_three_times_the_worst_and_never_below_what_the_wire_takes() {
+        let tcp = link("tcp://h");
+        assert_eq!(found_at(1, Span::from_ms(120)).timeout_ms(&tcp), 360);
+        assert_eq!(found_at(1, Span::from_us(121_001)).timeout_ms(&tcp), 370, "rounded up");
+        assert_eq!(found_at(1, Span::from_ms(3)).timeout_ms(&tcp), 100);
+        assert_eq!(found_at(1, Span::from_secs(60)).timeout_ms(&tcp), 60_000);
+        let slow = link("rtu:///dev/ttyS0?baud=300");
+        let floor = shortest_answer(slow.pace().unwrap(), &found_at(1, Span::ZERO).asked);
+        assert!(found_at(1, Span::from_ms(1)).timeout_ms(&slow) >= floor.ms());
+    }
+
+    #[test]
+    fn the_median_is_told_and_the_worst() {
+        assert_eq!(found_at(1, Span::from_ms(9)).figures(), (Span::from_ms(2), Span::from_ms(9)));
+        let nothing = Found { times: Vec::new(), ..found_at(1, Span::ZERO) };
+        assert_eq!(nothing.figures(), (Span::ZERO, Span::ZERO));
+    }
+
+    #[test]
+    fn the_lines_for_the_site_file_are_taken_whatever_the_link() {
+        for text in [
+            "tcp://10.0.0.5:502",
+            "tls://h?ca=a&cert=b&key=c",
+            "rtu+tcp://h:4001?baud=9600",
+            "rtu:///dev/serial/by-id/usb-\"odd\"?baud=9600&parity=even&stop=1&rs485=on",
+            "rtu+listen://0.0.0.0:4002?id=DTU-7",
+        ] {
+            let all = [found_at(1, Span::from_ms(20)), found_at(2, Span::from_ms(400))];
+            let lines = fragment(text, &link(text), &all);
+            let lines = lines.replace("profile = \"CHOOSE\"", "profile = \"gas-2reg\"");
+            let lines = lines.replace("area = \"CHOOSE\"", "area = \"face\"");
+            let site = format!(
+                "[gateway]\nid = \"g\"\n[site]\nname = \"x\"\n[[gas]]\nid = \"methane\"\nlel_pct_vol = 5.0\n\
+                 [[area]]\nid = \"face\"\nkind = \"cn-coal-face\"\nname = \"face\"\n{lines}\n\
+                 [[point]]\nid = \"t1\"\nname = \"t1\"\ndevice = \"line-1-unit-1\"\nsignal = \"value\"\n\
+                 gas = \"methane\"\nplace = \"T1\"\n"
+            );
+            let source = config::Source { name: "site.toml".to_owned(), text: site };
+            let compiled = config::compile(&source, &config::Extras::default());
+            let plan = compiled.map_err(|faults| faults.render(false)).unwrap().plan;
+            assert_eq!(plan.buses.iter().next().unwrap().1.link, link(text));
+            let timeouts: Vec<u64> = plan.devices.iter().map(|(_, d)| d.timeout.ms()).collect();
+            assert_eq!(timeouts, [100, 1_200], "{text}");
+        }
+    }
+
+    #[test]
+    fn units_in_a_row_are_told_as_ranges() {
+        assert_eq!(ranges(&[1, 2, 3, 9, 254, 255]), "1-3,9,254-255");
+        assert_eq!(doubtful(&[]), "");
+    }
+
+    #[test]
+    fn bytes_that_are_no_frames_point_to_the_speed_and_whole_ones_to_another_master() {
+        let serial = link("rtu:///dev/ttyS0?baud=9600");
+        let noise = Stray { bytes: 9, ..Stray::default() };
+        assert!(nobody(&serial, &[], noise).contains("wrong baud rate or parity"));
+        assert!(nobody(&serial, &[], Stray { foreign: 1, ..noise }).contains("another master"));
+        let silence = nobody(&serial, &[], Stray::default());
+        assert!(!silence.contains("was heard") && silence.contains("A and B swapped"));
+    }
 }

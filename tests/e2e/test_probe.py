@@ -8,7 +8,7 @@ import threading
 import pytest
 from bench import DAVY, davy, wait_until
 from sites import bottle_room
-from test_links import wire  # noqa: F401, a fixture
+from test_links import keys, wire  # noqa: F401, fixtures
 
 
 def probe(what, link, *args, said=None):
@@ -49,7 +49,7 @@ def test_a_scan_finds_exactly_the_units_that_are_there(device):
 def test_what_a_scan_writes_for_the_site_file_is_taken_once_profile_and_area_are_chosen(device, tmp_path):
     link, _ = device
     done = probe("scan", link, "--units", "1-3", "--timeout-ms", "200")
-    lines = done.stdout.split("For the site file:")[1]
+    lines = done.stdout.split("for each signal that is to be watched):")[1]
     lines = lines.replace('profile = "CHOOSE"', 'profile = "gas-2reg"').replace('area = "CHOOSE"', 'area = "face"')
     site = tmp_path / "site.toml"
     site.write_text(
@@ -164,6 +164,13 @@ def test_usual_speeds_are_tried_until_somebody_answers(bench, pymodbus_server, w
     done = probe("scan", f"rtu://{near}?baud=4800", "--units", "2", "--try-baud", "--timeout-ms", "100")
     assert done.returncode == 0 and units(done) == [2], done.stderr
     assert f'link = "rtu://{near}?baud=4800&parity=none&stop=1"' in done.stdout
+
+
+def test_a_scan_over_tls_shows_its_certificate(bench, pymodbus_server, keys):  # noqa: F811
+    device = bench.peer([*pymodbus_server, "tls", keys / "ca.pem", keys / "server.pem", keys / "server.key"])
+    files = f"ca={keys}/ca.pem&cert={keys}/client.pem&key={keys}/client.key"
+    done = probe("scan", f"tls://127.0.0.1:{device.port}?{files}", "--units", "2-4")
+    assert done.returncode == 0 and units(done) == [2, 3], done.stdout + done.stderr
 
 
 class Babbler:

@@ -1,6 +1,6 @@
 //! What can be typed after `davy probe`.
 
-use super::super::load;
+use crate::app::load;
 use crate::config;
 use crate::field::written;
 use crate::model::link::Link;

@@ -1,7 +1,7 @@
 //! `davy probe guess`.
 
-use super::super::args::Guess;
 use super::{Bad, Device, err, out, place, raw};
+use crate::app::args::Guess;
 use crate::field::guess::guesses;
 use crate::model::register::{ReadBlock, Scan};
 use crate::views::survey;

@@ -1,7 +1,7 @@
 //! `davy probe read`.
 
-use super::super::args::Read;
 use super::{Bad, Device, err, out, raw, short};
+use crate::app::args::Read;
 use crate::field::codec::Cells;
 use crate::field::written::{encoded, manual, value};
 use crate::model::register::{Encoding, Location, ReadBlock, Scan};

@@ -1,8 +1,9 @@
 //! `davy probe scan`: who is on a line, and how fast.
 
-use super::super::args::{Scan, Units, Written};
 use super::{Bad, check_unit, err, one, open, out, timeout};
+use crate::app::args::{Scan, Units, Written};
 use crate::field::codec::Question;
+use crate::io::clock::duration;
 use crate::io::line::Bench;
 use crate::model::line::LineFault;
 use crate::model::link::{Link, Pace, Parity};
@@ -10,6 +11,7 @@ use crate::model::register::{Location, ReadBlock, Space};
 use crate::model::time::Span;
 use crate::views::survey::{self, Found};
 use std::io::IsTerminal;
+use tokio::time::sleep;
 
 /// How often a unit that answered is asked once more, to measure it.
 const SAMPLES: usize = 10;
@@ -19,6 +21,10 @@ const TRIED_UNITS: std::ops::RangeInclusive<u8> = 1..=10;
 
 /// Speeds that devices come with, the most common ones first.
 const BAUDS: [u32; 8] = [9_600, 19_200, 4_800, 38_400, 115_200, 2_400, 57_600, 1_200];
+
+/// How often a link that went down is tried again, and how long after.
+const LINK_TRIES: u32 = 3;
+const LINK_PAUSE: Span = Span::from_secs(1);
 
 /// Modbus exception 4.
 const DEVICE_FAILURE: u8 = 4;
@@ -116,25 +122,31 @@ impl Search {
     }
 
     async fn is_there(&mut self, unit: u8, at: Location) -> Result<Presence, Bad> {
-        for last in [false, true] {
+        let (mut garbled, mut down) = (0_u32, 0_u32);
+        loop {
             match self.ask(unit, one(at)).await.0 {
                 // A gateway answers in place of who is not there.
                 Err(LineFault::Exception(10 | 11)) | Err(LineFault::NoReply) => return Ok(Presence::Nobody),
                 Err(LineFault::Exception(DEVICE_FAILURE)) => return Ok(self.fails_only(unit).await),
                 Ok(()) | Err(LineFault::Exception(_)) => return Ok(Presence::There),
                 // Noise may have hit an answer: once more.
+                Err(LineFault::Garbled(_)) if garbled == 0 => garbled = 1,
                 Err(LineFault::Garbled(what)) => {
-                    if last && self.heard.len() < HEARD_MAX {
+                    if self.heard.len() < HEARD_MAX {
                         self.heard.push(format!("unit {unit}: {what}"));
                     }
+                    return Ok(Presence::Nobody);
                 }
-                Err(LineFault::Link(why)) if last => {
+                // A serial server may need a moment before it takes the next connection.
+                Err(LineFault::Link(_)) if down < LINK_TRIES => {
+                    down = down.saturating_add(1);
+                    sleep(duration(LINK_PAUSE)).await;
+                }
+                Err(LineFault::Link(why)) => {
                     return Err(Bad::Line(format!("the link went down while unit {unit} was asked: {why}")));
                 }
-                Err(LineFault::Link(_)) => {}
             }
         }
-        Ok(Presence::Nobody)
     }
 
     /// Whether a unit that says "device failure" has anything else to say.

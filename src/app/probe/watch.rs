@@ -1,8 +1,8 @@
 //! `davy probe watch`: one device through its profile, again and again.
 
-use super::super::args::Watch;
-use super::super::load::{LoadError, load};
 use super::{Bad, Device, err, out, raw};
+use crate::app::args::Watch;
+use crate::app::load::{LoadError, load};
 use crate::config;
 use crate::field::codec::{Cells, Question, reading};
 use crate::io::clock::Clock;

@@ -1,7 +1,7 @@
 //! `davy probe write`: one cell, after a person has typed the value once more.
 
-use super::super::args::Write;
 use super::{Bad, Device, err, is_written, one, out, place, raw};
+use crate::app::args::Write;
 use crate::field::codec::{Cells, Question, as_written};
 use crate::field::written::{manual, number};
 use crate::model::line::LineFault;
