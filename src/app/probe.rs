@@ -117,6 +117,9 @@ impl Device {
             LineFault::Exception(3) => "it does not take this value, or not so many at once",
             LineFault::Exception(10 | 11) => "a gateway says that: nobody with this number is behind it",
             LineFault::Exception(_) => "see the device's manual",
+            LineFault::Damaged(_) => {
+                "two devices with one number answer at once, or the wiring: A, B, the common conductor, a resistor at both ends"
+            }
             LineFault::Garbled(_) if self.link.is_rtu() => {
                 "wrong baud rate or parity, two devices with one number, or another master on the line"
             }

@@ -5,6 +5,7 @@
 mod bench;
 mod holder;
 mod link;
+mod marks;
 mod quiet;
 mod tap;
 mod tls;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use self::bench::{Bench, Tried};
 pub use self::link::{Dial, Dialler, Modems, Opened, Terminal};
+pub use self::marks::Marks;
 pub use self::quiet::Stream;
 pub use self::tap::{Decode, Tap};
 
@@ -77,6 +79,7 @@ impl Line {
                 Step::Ask(ask) => {
                     let begun = clock.mono();
                     let outcome = wire.ask(&ask).await;
+                    let beside = wire.finish();
                     let (now, fault) = (clock.mono(), outcome.as_ref().err().cloned());
                     let heard = outcome.as_ref().ok().cloned();
                     tap.asked(&plan, &ask, &outcome);
@@ -90,7 +93,7 @@ impl Line {
                         }
                     }
                     let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
-                    figures.take(now, &ask, now.since(begun), fault.as_ref());
+                    figures.take(now, &ask, now.since(begun), fault.as_ref(), beside);
                     if let (Purpose::Poll { block }, Some(cells)) = (ask.purpose, heard) {
                         figures.heard(now, ask.device, block, cells);
                     }
@@ -108,6 +111,8 @@ fn input(event: Event) -> Option<Input> {
         }
         Event::NoAnswer { device, fault } => Some(Input::NoAnswer { device, fault }),
         Event::Wrote { element, demand, outcome } => Some(Input::Wrote { element, demand, outcome }),
-        Event::Undone { .. } | Event::Skipped { .. } | Event::Unwatched { .. } => None,
+        Event::Unwatched { device, fault } => Some(Input::Watchdog { device, outcome: Err(fault) }),
+        Event::Watched { device } => Some(Input::Watchdog { device, outcome: Ok(()) }),
+        Event::Undone { .. } | Event::Skipped { .. } => None,
     }
 }

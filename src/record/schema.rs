@@ -3,6 +3,7 @@
 //!
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
+mod field;
 mod graded;
 
 use super::payload::{Status, VERSION};
@@ -57,7 +58,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 20] {
+fn bodies() -> [(&'static str, Value); 22] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -79,6 +80,8 @@ fn bodies() -> [(&'static str, Value); 20] {
         ("bypass", bypass()),
         ("proof-test", proof_test()),
         ("proof-test-begun", proof_test_begun()),
+        ("identity", field::identity()),
+        ("write", field::write()),
     ]
 }
 
@@ -377,6 +380,7 @@ fn standing() -> Value {
                 "additionalProperties": reference("utc"),
             },
             "tests": { "type": "object", "additionalProperties": reference("standing_test") },
+            "identities": field::identities(),
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),

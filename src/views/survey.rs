@@ -3,9 +3,8 @@
 
 use super::sheet::Sheet;
 use crate::field::guess::Guess;
-use crate::field::rtu::Stray;
 use crate::field::timing::shortest_answer;
-use crate::model::line::LineFault;
+use crate::model::line::{LineFault, Stray};
 use crate::model::link::Link;
 use crate::model::point::{Displayed, Reading, Unit};
 use crate::model::register::{Location, ReadBlock, Space};
@@ -65,6 +64,7 @@ pub fn found(text: &str, link: &Link, found: &[Found]) -> String {
         let says = |(space, said): &(Space, Result<(), LineFault>)| match said {
             Ok(()) => space.as_str().to_owned(),
             Err(LineFault::Exception(code)) => format!("{} (exception {code})", space.as_str()),
+            Err(LineFault::Damaged(_)) => format!("{} (damaged)", space.as_str()),
             Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => {
                 format!("{} (silent)", space.as_str())
             }
@@ -160,7 +160,7 @@ fn quoted(text: &str) -> String {
 #[must_use]
 pub fn nobody(link: &Link, heard: &[String], stray: Stray) -> String {
     let mut told = String::from("nobody answered\n");
-    let noise = stray.bytes > 0 || stray.damaged > 0 || !heard.is_empty();
+    let noise = !stray.is_none() || !heard.is_empty();
     let serial = match link {
         Link::Tcp { .. } | Link::Tls { .. } => false,
         Link::RtuTcp { .. } | Link::Serial { .. } | Link::Listen { .. } => true,
@@ -170,6 +170,9 @@ pub fn nobody(link: &Link, heard: &[String], stray: Stray) -> String {
             told.push_str(&format!("  something was heard that is no answer: {first} ({stray})\n"));
         } else {
             told.push_str(&format!("  something was heard that is no answer: {stray}\n"));
+        }
+        if stray.misshapen > 0 {
+            told.push_str("  the port says that parity or frame of characters was wrong: another baud rate or parity is spoken here\n");
         }
         if stray.foreign > 0 {
             told.push_str("  there are whole frames of others: another master asks on this line\n");

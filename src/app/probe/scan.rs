@@ -130,8 +130,8 @@ impl Search {
                 Err(LineFault::Exception(DEVICE_FAILURE)) => return Ok(self.fails_only(unit).await),
                 Ok(()) | Err(LineFault::Exception(_)) => return Ok(Presence::There),
                 // Noise may have hit an answer: once more.
-                Err(LineFault::Garbled(_)) if garbled == 0 => garbled = 1,
-                Err(LineFault::Garbled(what)) => {
+                Err(LineFault::Garbled(_) | LineFault::Damaged(_)) if garbled == 0 => garbled = 1,
+                Err(LineFault::Garbled(what) | LineFault::Damaged(what)) => {
                     if self.heard.len() < HEARD_MAX {
                         self.heard.push(format!("unit {unit}: {what}"));
                     }
@@ -209,7 +209,7 @@ async fn try_bauds(args: &Scan, units: &[u8]) -> Result<Option<Written>, Bad> {
             let direction = if *rs485 { "&rs485=on" } else { "" };
             return Ok(Some(Written { text: format!("rtu://{path}?{pace}{direction}"), link }));
         }
-        if search.bench.strays().bytes > 0 || !search.heard.is_empty() {
+        if !search.bench.strays().is_none() || !search.heard.is_empty() {
             noisy.push(pace.to_string());
         }
     }

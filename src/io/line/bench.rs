@@ -5,10 +5,9 @@ use super::link::{Dialler, Modems};
 use super::tap::Tap;
 use super::wire::Wire;
 use crate::field::codec::{Cells, Question};
-use crate::field::rtu::Stray;
 use crate::field::schedule::{Ask, Purpose};
 use crate::io::clock::{Clock, duration};
-use crate::model::line::LineFault;
+use crate::model::line::{LineFault, Stray};
 use crate::model::link::Link;
 use crate::model::point::Tag;
 use crate::model::table::{DeviceId, Row};
@@ -76,8 +75,14 @@ impl Bench {
         }
         let begun = self.clock.mono();
         let outcome = self.wire.ask(&ask).await;
+        // What lay beside the answer is counted with the rest.
+        self.wire.finish();
         let now = self.clock.mono();
-        if self.link.is_rtu() && matches!(outcome, Err(LineFault::NoReply | LineFault::Garbled(_))) {
+        let late = match outcome {
+            Ok(_) | Err(LineFault::Exception(_) | LineFault::Link(_)) => false,
+            Err(LineFault::NoReply | LineFault::Damaged(_) | LineFault::Garbled(_)) => self.link.is_rtu(),
+        };
+        if late {
             self.settled = now + Span::from_us(timeout.us() / 2);
         }
         Tried { outcome, took: now.since(begun) }

@@ -1,8 +1,9 @@
 //! Opening links: sockets, serial ports, modems that dial in. The only file that speaks to tokio-serial.
 
 use super::holder::holders;
+use super::marks::{Marked, Marks};
 use super::quiet::Stream;
-use super::tls;
+use super::{marks, tls};
 use crate::io::clock::duration;
 use crate::model::link::{Link, Pace, Parity};
 use crate::model::time::Span;
@@ -37,8 +38,9 @@ const STRANGERS_MAX: usize = 16;
 pub enum Opened {
     /// Frames with transaction numbers.
     Numbered(Box<dyn Stream>),
-    /// Frames of a serial line; with the pace whose silences have to be kept here.
-    Serial(Box<dyn Stream>, Option<Pace>),
+    /// Frames of a serial line; with the pace whose silences have to be kept here, and what the port says of
+    /// characters.
+    Serial(Box<dyn Stream>, Option<Pace>, Marks),
 }
 
 /// Opens a link, again and again.
@@ -95,7 +97,7 @@ impl Dialler {
         match &self.link {
             Link::Tcp { host, port } => Ok(Opened::Numbered(Box::new(connect(host, *port).await?))),
             Link::RtuTcp { host, port, .. } => {
-                Ok(Opened::Serial(Box::new(connect(host, *port).await?), None))
+                Ok(Opened::Serial(Box::new(connect(host, *port).await?), None, Marks::default()))
             }
             Link::Tls { host, port, files } => {
                 let connector = tls::connector(files.clone()).await?;
@@ -103,10 +105,11 @@ impl Dialler {
                 Ok(Opened::Numbered(Box::new(stream)))
             }
             Link::Serial { path, pace, rs485 } => {
-                Ok(Opened::Serial(serial(path, *pace, *rs485)?, Some(*pace)))
+                let (port, marks) = serial(path, *pace, *rs485)?;
+                Ok(Opened::Serial(port, Some(*pace), marks))
             }
             Link::Listen { .. } => match self.slot.open().take() {
-                Some(stream) => Ok(Opened::Serial(Box::new(stream), None)),
+                Some(stream) => Ok(Opened::Serial(Box::new(stream), None, Marks::default())),
                 None => Err("no modem has dialled in yet that says so".to_owned()),
             },
         }
@@ -120,7 +123,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
 }
 
 /// Opens a serial port for ourselves alone.
-fn serial(path: &str, pace: Pace, rs485: bool) -> Result<Box<dyn Stream>, String> {
+fn serial(path: &str, pace: Pace, rs485: bool) -> Result<(Box<dyn Stream>, Marks), String> {
     if rs485 {
         direction(path)?;
     }
@@ -130,9 +133,15 @@ fn serial(path: &str, pace: Pace, rs485: bool) -> Result<Box<dyn Stream>, String
         Parity::Odd => tokio_serial::Parity::Odd,
     };
     let stop = if pace.stop == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One };
+    // Once it is locked nobody opens it a second time.
+    let second = SerialPort::open(path, KeepSettings);
     let port = tokio_serial::new(path, pace.baud).parity(parity).stop_bits(stop).exclusive(true);
     match port.open_native_async() {
-        Ok(port) => Ok(Box::new(port)),
+        Ok(port) => {
+            let marks = second.is_ok_and(|second| marks::ask_for(&second));
+            let (port, marks) = Marked::new(port, marks);
+            Ok((Box::new(port), marks))
+        }
         Err(e) => Err(match holders(path)[..] {
             [] => format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"),
             ref held => format!(

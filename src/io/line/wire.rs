@@ -6,10 +6,9 @@ use super::link::{Dial, Opened};
 use super::quiet::{Ear, HungUp, QuietIo, SerialIo};
 use super::tap::Tap;
 use crate::field::codec::{Answer, Cells, Question, as_written, check_answer, masks};
-use crate::field::rtu::Stray;
 use crate::field::schedule::{Ask, Purpose};
 use crate::io::clock::{Clock, duration};
-use crate::model::line::LineFault;
+use crate::model::line::{LineFault, Stray};
 use crate::model::link::Link;
 use crate::model::register::{Location, ReadBlock, Space, Write};
 use crate::model::time::{Mono, Span};
@@ -88,6 +87,11 @@ impl<D: Dial> Wire<D> {
         Ok(())
     }
 
+    /// The exchange is over; gives what was heard beside its answer, on a serial line.
+    pub(super) fn finish(&self) -> Stray {
+        self.ear.finish()
+    }
+
     /// What else was heard on a serial line so far.
     pub(super) fn strays(&self) -> Stray {
         self.ear.strays()
@@ -137,7 +141,7 @@ impl<D: Dial> Wire<D> {
         } else {
             self.silences = 0;
         }
-        instead.map_or(LineFault::NoReply, LineFault::Garbled)
+        instead.unwrap_or(LineFault::NoReply)
     }
 
     async fn connect(&mut self, purpose: Purpose) -> Result<Session, LineFault> {
@@ -147,8 +151,9 @@ impl<D: Dial> Wire<D> {
         }
         match self.dial.open().await {
             Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream, self.tap.clone()))),
-            Ok(Opened::Serial(stream, pace)) => {
-                Ok(rtu::attach(SerialIo::new(stream, self.tap.clone(), self.ear.clone(), self.clock, pace)))
+            Ok(Opened::Serial(stream, pace, marks)) => {
+                let ear = self.ear.clone();
+                Ok(rtu::attach(SerialIo::new(stream, self.tap.clone(), ear, self.clock, pace, marks)))
             }
             Err(why) => Err(self.is_down(&why)),
         }

@@ -2,7 +2,6 @@
 //! because its driver blocks and the silence between two frames is shorter than the runtime's timer can tell.
 
 use crate::field::figures::{Figures, UnitFigures};
-use crate::field::rtu::Stray;
 use crate::io::clock::Clock;
 use crate::io::line::{Decode, Dialler, Line, Modems, SharedFigures, Tap};
 use crate::model::element::Demand;
@@ -83,17 +82,18 @@ impl Lines {
                 device: *device,
                 asked: unit.asked,
                 no_reply: unit.no_reply,
+                damaged: unit.damaged,
                 garbled: unit.garbled,
                 exceptions: unit.exceptions,
                 down: unit.down,
+                stray: unit.stray,
                 median: unit.median(),
                 p99: unit.p99(),
             };
-            let Stray { bytes, damaged, foreign, echoes } = figures.stray;
             LineView {
                 bus,
                 in_use: figures.use_of_time(now),
-                stray: [bytes, damaged, foreign, echoes],
+                stray: figures.stray,
                 units: figures.units.iter().map(unit).collect(),
             }
         };
