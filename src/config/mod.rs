@@ -25,6 +25,7 @@ mod shape;
 mod shapes;
 mod signs;
 mod site;
+mod solo;
 mod standard;
 mod supervision;
 mod texts;
@@ -34,6 +35,7 @@ mod watches;
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
 pub use links::{BadLink, parse as parse_link};
+pub use solo::{Solo, SoloSignal, solo};
 
 use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;
