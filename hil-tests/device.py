@@ -16,6 +16,7 @@ import tty
 LIE = 987
 STEP_S = 0.25
 STEPS = 24
+HALF_OPEN_S = 4.0
 
 # After these the answer that counts has been given: the device is read all the same.
 HARMLESS_RTU = ("split frame", "stray bytes before", "stray bytes after", "another master", "two answers", "local echo")
@@ -66,7 +67,7 @@ class Unit:
 
     def __init__(self, number):
         self.number = number
-        self.alarm = False
+        self.alarms = [(0.0, False)]
         self.coil = False
         self.fault = None
         self.mix = None
@@ -75,15 +76,25 @@ class Unit:
         self.struck_writes = 0
         self.writes = []
 
+    @property
+    def alarm(self):
+        return self.alarms[-1][1]
+
+    @alarm.setter
+    def alarm(self, on):
+        self.alarms.append((time.monotonic(), on))
+
     def raw(self, at=None):
         """What it reads now: a band of its own, below every level; or above the trip."""
-        step = int((time.monotonic() if at is None else at) / STEP_S) % STEPS
-        return 600 + step if self.alarm else self.number * STEPS + step
+        at = time.monotonic() if at is None else at
+        alarm = [on for since, on in self.alarms if since <= at][-1]
+        step = int(at / STEP_S) % STEPS
+        return (600 if alarm else self.number * STEPS) + step
 
     def had(self, raw, within_s):
         """Whether it had that value in the last so many seconds."""
         now = time.monotonic()
-        return any(self.raw(now - n * STEP_S) == raw for n in range(int(within_s / STEP_S) + 2))
+        return any(self.raw(now - n * STEP_S / 2) == raw for n in range(int(2 * within_s / STEP_S) + 2))
 
     def answer(self, pdu, lie=False):
         """The well-formed answer; with `lie`, to what it is not. Nothing is carried out then."""
@@ -118,7 +129,7 @@ class Line:
         self.master = self.slave = self.serial = None
         self.dice = random.Random(1)
         self.late_s = 0.3
-        self.busy_until = 0.0
+        self.half_open_again = 0.0
 
     def unit(self, number):
         return self.units.setdefault(number, Unit(number))
@@ -254,6 +265,12 @@ class Line:
         )
         say = write if self.kind == "rtu" else lambda data: None if self.gone(write) else write(data)
         await self._pace(8)
+        if fault == "half-open connection" and pdu[0] != 5:
+            # As seldom as a serial server restarts or a firewall forgets, not at each question.
+            if time.monotonic() < self.half_open_again:
+                fault = None
+            else:
+                self.half_open_again = time.monotonic() + HALF_OPEN_S
         if fault is None:
             out = frame(unit.answer(pdu))
             await self._pace(len(out))
@@ -347,10 +364,10 @@ class World:
         async def end():
             for line in self.lines:
                 await line._vanish()
+            # Connections end by themselves now; what answers late is not awaited for long.
             rest = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
+            if rest:
+                await asyncio.wait(rest, timeout=2)
 
         self.run(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
