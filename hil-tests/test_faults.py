@@ -95,7 +95,7 @@ def test_no_fault_of_a_trip_write_makes_it_believed_and_after_the_fault_it_happe
         if wiring["device"]:
             room = having[0]
             room.neighbour.alarm = False
-            reset = lambda r: agent.order("reset", f"t-{r.name}", "--by", "bench").returncode == 0
+            reset = lambda r: agent.order("reset", f"t-{r.name}", "--as", "bench").returncode == 0
             each(having, reset, "the trip is reset", 100)
             each(having, lambda r: not r.valve.coil, "the demand is withdrawn", 15)
     watch.end()
