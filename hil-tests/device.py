@@ -16,7 +16,6 @@ import tty
 LIE = 987
 STEP_S = 0.25
 STEPS = 24
-HALF_OPEN_S = 4.0
 
 # After these the answer that counts has been given: the device is read all the same.
 HARMLESS_RTU = ("split frame", "stray bytes before", "stray bytes after", "another master", "two answers", "local echo")
@@ -129,7 +128,6 @@ class Line:
         self.master = self.slave = self.serial = None
         self.dice = random.Random(1)
         self.late_s = 0.3
-        self.half_open_again = 0.0
 
     def unit(self, number):
         return self.units.setdefault(number, Unit(number))
@@ -265,12 +263,6 @@ class Line:
         )
         say = write if self.kind == "rtu" else lambda data: None if self.gone(write) else write(data)
         await self._pace(8)
-        if fault == "half-open connection" and pdu[0] != 5:
-            # As seldom as a serial server restarts or a firewall forgets, not at each question.
-            if time.monotonic() < self.half_open_again:
-                fault = None
-            else:
-                self.half_open_again = time.monotonic() + HALF_OPEN_S
         if fault is None:
             out = frame(unit.answer(pdu))
             await self._pace(len(out))

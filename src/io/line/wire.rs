@@ -23,8 +23,9 @@ const RECONNECT_MIN: Span = Span::from_ms(200);
 /// Longest such pause. Trips do not wait for it.
 const RECONNECT_MAX: Span = Span::from_secs(10);
 
-/// So many questions in a row without a single byte, and a connection that carries serial frames is made anew: a peer
-/// that has gone without a word looks just like devices that do not answer.
+/// So many questions in a row to one unit without a single byte, and a connection that carries serial frames is made
+/// anew: a peer that has gone without a word looks just like devices that do not answer. Where two units in a row are
+/// silent it is made anew at once: whoever is asked after a silence has answered before.
 const SILENCES_MAX: u32 = 3;
 
 /// The connection of a line.
@@ -36,8 +37,9 @@ pub(super) struct Wire<D> {
     session: Option<Session>,
     /// What is heard on a serial line.
     ear: Ear,
-    /// Questions in a row after which nothing was heard.
+    /// Questions in a row after which nothing was heard, and the unit that the last of them was for.
     silences: u32,
+    silent: Option<u8>,
     /// Polls do not try to connect before.
     retry_at: Mono,
     backoff: Span,
@@ -63,6 +65,7 @@ impl<D: Dial> Wire<D> {
             session: None,
             ear: Ear::default(),
             silences: 0,
+            silent: None,
             backoff: RECONNECT_MIN,
             why: String::new(),
         }
@@ -108,7 +111,7 @@ impl<D: Dial> Wire<D> {
         session.set_slave(Slave(ask.unit));
         self.ear.begin();
         let answer = match timeout(duration(ask.timeout), session.call(request(&ask.question))).await {
-            Err(_elapsed) => return Err(Miss::Fault(self.unanswered(session))),
+            Err(_elapsed) => return Err(Miss::Fault(self.unanswered(ask.unit, session))),
             Ok(Err(error)) => return Err(miss(&error)),
             Ok(Ok(Err(code))) => Err(LineFault::Exception(code.into())),
             Ok(Ok(Ok(response))) => {
@@ -123,23 +126,25 @@ impl<D: Dial> Wire<D> {
         };
         // Only an answer that fits its question leaves a connection that can be trusted.
         self.session = Some(session);
-        (self.backoff, self.silences) = (RECONNECT_MIN, 0);
+        (self.backoff, self.silences, self.silent) = (RECONNECT_MIN, 0, None);
         answer.map_err(Miss::Fault)
     }
 
     /// No answer came in time. Modbus/TCP is asked anew over another connection; a serial line has no other one, and
     /// what still comes is thrown away before the next request.
-    fn unanswered(&mut self, session: Session) -> LineFault {
+    fn unanswered(&mut self, unit: u8, session: Session) -> LineFault {
         if !self.link.is_rtu() {
             return LineFault::NoReply;
         }
         let instead = self.ear.instead();
+        let before = self.silent.replace(unit);
         self.silences = if instead.is_some() { 0 } else { self.silences.saturating_add(1) };
-        let gone = self.silences >= SILENCES_MAX && self.dial.can_redial();
+        let another = self.silences > 1 && before != Some(unit);
+        let gone = (another || self.silences >= SILENCES_MAX) && self.dial.can_redial();
         if self.ear.has_asked() && !gone {
             self.session = Some(session);
         } else {
-            self.silences = 0;
+            (self.silences, self.silent) = (0, None);
         }
         instead.unwrap_or(LineFault::NoReply)
     }
