@@ -9,6 +9,7 @@ mod log;
 mod narrator;
 mod orders;
 mod run;
+mod sim;
 mod story;
 
 use args::{Cli, Command};
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Sim(args) => sim::sim(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => check::print_schema(&args),
         Command::Status(args) => orders::status(&args),

@@ -4,6 +4,7 @@
 use super::dice::Dice;
 use super::slave;
 use crate::field::rtu;
+pub use crate::model::deed::Mischief;
 use crate::model::time::Span;
 
 /// Most bytes of noise at a time.
@@ -15,112 +16,11 @@ const BETWEEN: Span = Span::from_ms(15);
 /// The unit with which another master talks.
 const STRANGER: u8 = 99;
 
-/// How a device misbehaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mischief {
-    /// It is off: nothing is answered, nothing is done.
-    Silence,
-    /// It refuses everything with this exception code; nothing is done.
-    Exception(u8),
-    /// It answers under another unit number.
-    WrongUnit,
-    /// It answers another function than it was asked.
-    WrongFunction,
-    /// The last byte of its answers is missing.
-    ShortAnswer,
-    /// Its answers are complete and right, and this late.
-    Late(Span),
-    /// Its answers are well formed but hold one cell less than asked for, or confirm another write.
-    WrongCount,
-    /// It confirms another write than it was asked for; reads are answered as if they were writes to the next address.
-    WrongEcho,
-    /// A write is answered as it should be, and not carried out.
-    Unheeded,
-    /// It hangs up instead of answering; nothing is done.
-    Close,
-    /// A bit is wrong: of anything on a serial line, over TCP of the head.
-    Damaged,
-    /// Noise instead of an answer.
-    NoiseOnly,
-    /// Noise, then the answer. On a serial line only, as the others that add bytes.
-    NoiseBefore,
-    /// The answer, then noise.
-    NoiseAfter,
-    /// Half an answer.
-    Partial,
-    /// An answer in two parts.
-    Split,
-    /// Another master asks its unit, and is answered, before the answer.
-    OtherMaster,
-    /// The connection stays, and for so long whatever is asked is not answered.
-    HalfOpen(Span),
-    /// The answer comes twice.
-    Twice,
-    /// The question comes back before the answer.
-    Echo,
-}
-
 impl Mischief {
-    /// What can be named, in the order in which it is told.
-    pub const NAMES: [&str; 20] = [
-        "silence",
-        "exception",
-        "wrong-unit",
-        "wrong-function",
-        "short",
-        "late",
-        "wrong-length",
-        "wrong-echo",
-        "unheeded",
-        "close",
-        "crc",
-        "noise",
-        "noise-before",
-        "noise-after",
-        "partial",
-        "split",
-        "other-master",
-        "half-open",
-        "twice",
-        "echo",
-    ];
-
-    /// The mischief of that name. `code` is that of an exception, `lasting` how late an answer or how long a connection
-    /// deaf is.
-    #[must_use]
-    pub fn named(name: &str, code: u8, lasting: Span) -> Option<Mischief> {
-        Some(match name {
-            "silence" => Mischief::Silence,
-            "exception" => Mischief::Exception(code),
-            "wrong-unit" => Mischief::WrongUnit,
-            "wrong-function" => Mischief::WrongFunction,
-            "short" => Mischief::ShortAnswer,
-            "late" => Mischief::Late(lasting),
-            "wrong-length" => Mischief::WrongCount,
-            "wrong-echo" => Mischief::WrongEcho,
-            "unheeded" => Mischief::Unheeded,
-            "close" => Mischief::Close,
-            "crc" => Mischief::Damaged,
-            "noise" => Mischief::NoiseOnly,
-            "noise-before" => Mischief::NoiseBefore,
-            "noise-after" => Mischief::NoiseAfter,
-            "partial" => Mischief::Partial,
-            "split" => Mischief::Split,
-            "other-master" => Mischief::OtherMaster,
-            "half-open" => Mischief::HalfOpen(lasting),
-            "twice" => Mischief::Twice,
-            "echo" => Mischief::Echo,
-            _ => return None,
-        })
-    }
-
     /// Whether the device still answers what it is asked, rightly or not.
     #[must_use]
     pub fn obeys(self) -> bool {
-        !matches!(
-            self,
-            Mischief::Silence | Mischief::Exception(_) | Mischief::Close | Mischief::HalfOpen(_)
-        )
+        !matches!(self, Mischief::Silence | Mischief::Exception(_) | Mischief::Close | Mischief::HalfOpen(_))
     }
 
     /// What becomes of the right `answer` of `unit` to the request `asked`, as long as bytes are not looked at.

@@ -2,7 +2,6 @@
 //! would agree with their bugs.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-pub mod deed;
 pub mod dice;
 mod drive;
 mod head;

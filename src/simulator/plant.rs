@@ -2,14 +2,14 @@
 //! made from the plan's registers and wiring. Of alarms it only knows what a point reads when all is well; of trips
 //! nothing.
 
-use super::drive::Drive;
-use super::deed::Deed;
 use super::dice::Dice;
+use super::drive::Drive;
 use super::head::{self, Head};
 use super::mischief::{Carried, Carrier, Mischief, Reply, carried};
 use super::room::{Gas, Room};
 use super::slave::{self, Memory};
 use crate::field::codec::{Raw, as_written, encode, encode_amiss, encode_beside, pack};
+use crate::model::deed::Deed;
 use crate::model::element::{ElementKind, Position};
 use crate::model::plan::{Element, Plan};
 use crate::model::point::{Quality, Unit};
@@ -200,9 +200,7 @@ impl Plant {
         let device = self.plan.points[point].device;
         let raw = encode_amiss(&field, quality);
         let (beside, raw) = match (encode_beside(&field, unit, quality), raw) {
-            (Some(beside), _) if quality == Quality::Good => {
-                (beside, Some(encode(&field, value)))
-            }
+            (Some(beside), _) if quality == Quality::Good => (beside, Some(encode(&field, value))),
             (Some(beside), _) => (beside, None),
             (None, Some(raw)) => (Vec::new(), Some(raw)),
             (None, None) => return false,
@@ -246,7 +244,9 @@ impl Plant {
             Deed::Hand(element, safe) => {
                 if !safe && !self.by_hand(now, *element) {
                     let tag = &self.plan.elements[*element].tag;
-                    return Err(format!("{tag} is commanded into its safe state: nobody moves it out of that"));
+                    return Err(format!(
+                        "{tag} is commanded into its safe state: nobody moves it out of that"
+                    ));
                 }
                 if *safe {
                     self.drives[*element].go(now, true);
@@ -371,7 +371,8 @@ impl Plant {
     }
 
     /// What a point's head shows.
-    fn measured(&self, point: PointId) -> f64 {
+    #[must_use]
+    pub fn measured(&self, point: PointId) -> f64 {
         let catalytic = self.plan.watched.points.get(&point).is_some_and(|w| w.catalytic);
         let range = self.plan.points[point].field.range;
         let value = self.values[point];
