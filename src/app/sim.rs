@@ -136,12 +136,10 @@ fn elsewhere(args: &Sim, plan: &Plan) -> Result<BTreeMap<BusId, Link>, Refusal> 
 /// The link that an agent is to use for a line. The plant's own end of a wire is not it.
 fn near<'a>(plan: &'a Plan, slave: &'a Slave, manner: &Manner, bus: BusId) -> &'a Link {
     let own_wire = matches!(manner.links.get(&bus), Some(Link::Serial { .. }));
-    match &plan.buses[bus].link {
-        // What listens here for the plant to dial is left as it is.
-        site @ Link::Listen { .. } if !manner.links.contains_key(&bus) => site,
-        site if own_wire => site,
-        _ => slave.link(bus),
-    }
+    let site = &plan.buses[bus].link;
+    // What listens here for the plant to dial is left as it is.
+    let is_called = matches!(site, Link::Listen { .. }) && !manner.links.contains_key(&bus);
+    if own_wire || is_called { site } else { slave.link(bus) }
 }
 
 fn write_copy(

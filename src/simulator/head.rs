@@ -5,7 +5,7 @@ use crate::model::alarm::Condition;
 use crate::model::plan::{Plan, Point};
 use crate::model::point::Unit;
 use crate::model::table::PointId;
-use crate::model::time::{Mono, Span};
+use crate::model::time::Span;
 
 /// A head has shown nine tenths of a step after this: what data sheets call T90.
 const T90: Span = Span::from_secs(10);
@@ -34,7 +34,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) const fn new(_now: Mono) -> Head {
+    pub(super) const fn new() -> Head {
         Head { seen: 0.0, zero: 0.0, drift: 0.0, noise: 0.0, hiss: 0.0 }
     }
 
@@ -74,11 +74,14 @@ pub(super) fn at_rest(plan: &Plan, id: PointId) -> f64 {
     let mut value = within(0.0);
     for alarm in point.alarms.iter().map(|id| &plan.alarms[*id]) {
         let Some(limit) = alarm.limit else { continue };
-        match alarm.condition {
-            Condition::Differs => return limit.set,
-            Condition::Contact(_) => return limit.reset,
-            Condition::Low(_) => value = within(value.max(limit.set.max(limit.reset) * ABOVE_LOW)),
-            _ => {}
+        if alarm.condition == Condition::Differs {
+            return limit.set;
+        }
+        if matches!(alarm.condition, Condition::Contact(_)) {
+            return limit.reset;
+        }
+        if matches!(alarm.condition, Condition::Low(_)) {
+            value = within(value.max(limit.set.max(limit.reset) * ABOVE_LOW));
         }
     }
     value

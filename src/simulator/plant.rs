@@ -283,8 +283,7 @@ impl Plant {
     }
 
     fn head(&mut self, point: PointId) -> &mut Head {
-        let now = self.moved_at;
-        self.heads.entry(point).or_insert_with(|| Head::new(now))
+        self.heads.entry(point).or_insert_with(Head::new)
     }
 
     fn room(&mut self, area: AreaId) -> &mut Room {
@@ -308,9 +307,10 @@ impl Plant {
         for point in room.moved.clone() {
             let runs_at = head::at_rest(&self.plan, point);
             let to = if runs { runs_at } else { 0.0 };
-            match self.plan.points[point].unit {
-                Unit::State => self.set(now, point, to),
-                _ => self.ramp(now, point, to, RUNS_DOWN),
+            if self.plan.points[point].unit == Unit::State {
+                self.set(now, point, to);
+            } else {
+                self.ramp(now, point, to, RUNS_DOWN);
             }
         }
     }

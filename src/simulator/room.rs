@@ -62,15 +62,9 @@ impl Room {
                 || plan.points_of(device).any(|(_, p)| p.unit == Unit::MetrePerSecond)
         };
         let moved = plan.points.iter().filter(|(id, p)| {
-            p.area == area
-                && match p.unit {
-                    Unit::MetrePerSecond => true,
-                    Unit::State => {
-                        let read_back = plan.elements.values().any(|e| e.readback == *id);
-                        blows(p.device) && !read_back && !told.contains(id)
-                    }
-                    _ => false,
-                }
+            let read_back = plan.elements.values().any(|e| e.readback == *id);
+            let contact = p.unit == Unit::State && blows(p.device) && !read_back && !told.contains(id);
+            p.area == area && (contact || p.unit == Unit::MetrePerSecond)
         });
         Room {
             volume: VOLUME,
