@@ -19,6 +19,9 @@ const FOLDS: f64 = 0.6;
 /// A low set-point is passed by this much in a plant that is well.
 const ABOVE_LOW: f64 = 1.3;
 
+/// The current of a loop that measures nothing, in mA.
+const LOOP_AT_REST: f64 = 4.0;
+
 /// A head.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
@@ -71,7 +74,9 @@ pub(super) fn in_its_unit(share: f64, point: &Point) -> f64 {
 pub(super) fn at_rest(plan: &Plan, id: PointId) -> f64 {
     let point = &plan.points[id];
     let within = |value: f64| point.field.range.map_or(value, |(lo, hi)| value.max(lo).min(hi));
-    let mut value = within(0.0);
+    // A loop of which nobody has said what it stands for is at its lower end.
+    let nothing = if point.unit == Unit::MilliAmpere { LOOP_AT_REST } else { 0.0 };
+    let mut value = within(nothing);
     for alarm in point.alarms.iter().map(|id| &plan.alarms[*id]) {
         let Some(limit) = alarm.limit else { continue };
         if alarm.condition == Condition::Differs {
