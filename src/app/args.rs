@@ -1,5 +1,9 @@
 //! What can be typed.
 
+mod probe;
+
+pub use self::probe::{Guess, Line, Probe, Read, Scan, Unit, Units, Watch, What, Write, Written};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -53,6 +57,8 @@ pub enum Command {
     Unpermit(Unpermit),
     /// Write the traffic of a line into the running agent's log: bytes, frames or values.
     Decode(Decode),
+    /// Tools for who commissions: find units on a line, read and write registers, watch a device, guess a type.
+    Probe(Probe),
 }
 
 /// `davy decode`.
@@ -176,13 +182,31 @@ pub struct Check {
     /// The site file.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// `human` with the words underlined, or `json` for tools.
+    /// `human` (or `text`) with the words underlined, or `json` for tools; `html` is for --matrix.
     #[arg(long, value_enum, default_value = "human")]
-    pub format: LogFormat,
+    pub format: CheckFormat,
+    /// Print cause and effect as a table, to be signed: causes with their set-points, delays and votes, and what they act on.
+    #[arg(long, conflicts_with_all = ["explain", "registers"])]
+    pub matrix: bool,
+    /// Print every register that is read or written, and what it held last where the agent runs.
+    #[arg(long, conflicts_with = "explain")]
+    pub registers: bool,
     /// Explain in words every rule about an area, point, device, valve, load, siren, lock, trip, group or alarm; `all`
     /// explains the site.
     #[arg(long, value_name = "NAME", conflicts_with = "format")]
     pub explain: Option<String>,
+}
+
+/// How the answer of `davy check` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    #[value(alias = "text")]
+    Human,
+    /// For tools.
+    Json,
+    /// A page by itself.
+    Html,
 }
 
 /// `davy schema`.

@@ -8,6 +8,7 @@ pub mod load;
 mod log;
 mod narrator;
 mod orders;
+mod probe;
 mod run;
 mod sim;
 mod story;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Permit(args) => orders::permit(&args),
         Command::Unpermit(args) => orders::unpermit(&args),
         Command::Decode(args) => orders::decode(&args),
+        Command::Probe(args) => probe::probe(&args),
     }
 }
 

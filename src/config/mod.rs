@@ -26,6 +26,7 @@ mod shape;
 mod shapes;
 mod signs;
 mod site;
+mod solo;
 mod standard;
 mod supervision;
 mod texts;
@@ -36,6 +37,7 @@ pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
 pub use links::{BadLink, parse as parse_link, redirected, written as written_link};
 pub use scenario::{Scenario, order, scenario};
+pub use solo::{Solo, SoloSignal, solo};
 
 use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;

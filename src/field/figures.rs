@@ -1,5 +1,6 @@
 //! What a line measures of itself: how busy it is, how long its units take to answer, and what goes wrong how often.
 
+use super::codec::Cells;
 use super::schedule::Ask;
 use crate::model::line::{LineFault, Stray};
 use crate::model::table::DeviceId;
@@ -16,11 +17,13 @@ pub struct Figures {
     pub units: BTreeMap<DeviceId, UnitFigures>,
     /// What was heard beside answers, on a serial line.
     pub stray: Stray,
+    /// What each block of a device held when it was read last, and when that was.
+    pub last: BTreeMap<(DeviceId, usize), (Mono, Cells)>,
     begun: Mono,
     /// In use since then.
     busy: Span,
     /// Part of the time that the line was in use in the last whole window.
-    last: Option<f64>,
+    last_use: Option<f64>,
 }
 
 /// The figures of one device.
@@ -61,7 +64,14 @@ impl Figures {
     /// Nothing measured yet.
     #[must_use]
     pub fn new(now: Mono) -> Figures {
-        Figures { units: BTreeMap::new(), stray: Stray::default(), begun: now, busy: Span::ZERO, last: None }
+        Figures {
+            units: BTreeMap::new(),
+            stray: Stray::default(),
+            last: BTreeMap::new(),
+            begun: now,
+            busy: Span::ZERO,
+            last_use: None,
+        }
     }
 
     /// Takes in one exchange that ended at `now` after `spent`, and what was heard beside its answer.
@@ -84,15 +94,20 @@ impl Figures {
         self.busy = self.busy + spent;
         let window = now.since(self.begun);
         if window >= WINDOW {
-            self.last = Some(share(self.busy, window));
+            self.last_use = Some(share(self.busy, window));
             (self.begun, self.busy) = (now, Span::ZERO);
         }
+    }
+
+    /// Keeps what a block of a device held.
+    pub fn heard(&mut self, now: Mono, device: DeviceId, block: usize, cells: Cells) {
+        self.last.insert((device, block), (now, cells));
     }
 
     /// Part of the time that the line is in use, 0 to 1.
     #[must_use]
     pub fn use_of_time(&self, now: Mono) -> f64 {
-        self.last.unwrap_or_else(|| share(self.busy, now.since(self.begun)))
+        self.last_use.unwrap_or_else(|| share(self.busy, now.since(self.begun)))
     }
 }
 

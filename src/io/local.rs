@@ -9,6 +9,7 @@ use crate::model::permit::{PermitKind, SetPoints, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
+use crate::views::registers::Heard;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -142,6 +143,12 @@ async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
             Ok((plan, view)) => json!({ "ok": true, "text": views::overview::to_text(&plan, &view, colour) }),
             Err(RoomGone) => refused(&[gone()]),
         },
+        Ok(Asked::Cells) => match door.cells().await {
+            Ok(heard) => {
+                json!({ "ok": true, "cells": heard.iter().map(Heard::to_json).collect::<Vec<_>>() })
+            }
+            Err(RoomGone) => refused(&[gone()]),
+        },
         Ok(Asked::Decode { bus, decode }) => match door.decode(bus.clone(), decode).await {
             Ok(true) => {
                 let what = decode.as_str();
@@ -172,6 +179,7 @@ fn refused(why: &[Text]) -> Value {
 
 enum Asked {
     Status { json: bool, colour: bool },
+    Cells,
     Decode { bus: String, decode: Decode },
     Order { verb: Verb, name: Option<String> },
 }
@@ -190,6 +198,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
+        "cells" => return Ok(Asked::Cells),
         "decode" => {
             let decode =
                 Decode::parse(&wanted("what")?).ok_or("`what` is none of off, values, frames, bytes")?;
@@ -257,7 +266,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
+                "`{other}` is none of status, cells, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
                  calibrate, prooftest, permit, unpermit"
             ));
         }

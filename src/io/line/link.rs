@@ -1,5 +1,6 @@
 //! Opening links: sockets, serial ports, modems that dial in. The only file that speaks to tokio-serial.
 
+use super::holder::holders;
 use super::marks::{Marked, Marks};
 use super::quiet::Stream;
 use super::{marks, tls};
@@ -141,9 +142,13 @@ fn serial(path: &str, pace: Pace, rs485: bool) -> Result<(Box<dyn Stream>, Marks
             let (port, marks) = Marked::new(port, marks);
             Ok((Box::new(port), marks))
         }
-        Err(e) => {
-            Err(format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"))
-        }
+        Err(e) => Err(match holders(path)[..] {
+            [] => format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"),
+            ref held => format!(
+                "{e}; it is in use by {}: end that first (an agent with `systemctl stop davy`), then try again",
+                held.join(", ")
+            ),
+        }),
     }
 }
 

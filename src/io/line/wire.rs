@@ -79,6 +79,14 @@ impl<D: Dial> Wire<D> {
         })
     }
 
+    /// Opens the connection where it is not open, so that it costs the next question no time.
+    pub(super) async fn ready(&mut self, purpose: Purpose) -> Result<(), LineFault> {
+        if self.session.is_none() {
+            self.session = Some(self.connect(purpose).await?);
+        }
+        Ok(())
+    }
+
     /// The exchange is over; gives what was heard beside its answer, on a serial line.
     pub(super) fn finish(&self) -> Stray {
         self.ear.finish()

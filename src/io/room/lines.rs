@@ -11,6 +11,7 @@ use crate::model::table::{BusId, DeviceId, Table};
 use crate::model::time::Mono;
 use crate::model::view::{LineView, UnitView};
 use crate::safety::Input;
+use crate::views::registers::Heard;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
@@ -97,6 +98,22 @@ impl Lines {
             }
         };
         self.figures.iter().map(line).collect()
+    }
+
+    /// What every block of every device held when it was read last.
+    pub(super) fn heard(&self, plan: &Plan, now: Mono) -> Vec<Heard> {
+        let mut all = Vec::new();
+        for (_, figures) in self.figures.iter() {
+            let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((device, block), (at, cells)) in &figures.last {
+                let device = &plan.devices[*device];
+                if let Some(block) = device.blocks.get(*block) {
+                    let (device, cells) = (device.tag.to_string(), cells.clone());
+                    all.push(Heard { device, block: *block, cells, age: now.since(*at) });
+                }
+            }
+        }
+        all
     }
 
     /// Writes so much of a line's traffic into the log; says whether there is such a line.
