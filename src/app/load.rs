@@ -63,7 +63,7 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
 }
 
 /// A folder that the site file at `path` names: it counts from where that file lies.
-fn beside(path: &Path, folder: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, folder: &str) -> PathBuf {
     path.parent().unwrap_or(Path::new(".")).join(folder)
 }
 
@@ -79,7 +79,7 @@ pub fn state_folder(path: &Path) -> Result<PathBuf, LoadError> {
     }
 }
 
-fn read(path: &Path) -> Result<Source, LoadError> {
+pub(super) fn read(path: &Path) -> Result<Source, LoadError> {
     let name = path.display().to_string();
     let fail = |e: std::io::Error| {
         let hint = if e.kind() == ErrorKind::NotFound {

@@ -10,6 +10,7 @@ mod narrator;
 mod orders;
 mod probe;
 mod run;
+mod sim;
 mod story;
 
 use args::{Cli, Command};
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Sim(args) => sim::sim(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => check::print_schema(&args),
         Command::Status(args) => orders::status(&args),

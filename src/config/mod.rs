@@ -21,6 +21,7 @@ mod permits;
 mod points;
 mod profile;
 mod read;
+mod scenario;
 mod shape;
 mod shapes;
 mod signs;
@@ -34,7 +35,8 @@ mod watches;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
-pub use links::{BadLink, parse as parse_link};
+pub use links::{BadLink, parse as parse_link, redirected, written as written_link};
+pub use scenario::{Scenario, order, scenario};
 pub use solo::{Solo, SoloSignal, solo};
 
 use crate::model::plan::{Origin, Plan};

@@ -163,7 +163,7 @@ pub struct Terminal {
     /// The other end.
     pub far: Box<dyn Stream>,
     /// Kept open, so that the far end is not hung up on while no line has it open.
-    _near: File,
+    _near: Option<File>,
 }
 
 impl Terminal {
@@ -176,7 +176,19 @@ impl Terminal {
         let path = near.name().ok_or_else(|| io::Error::other("a terminal without a name"))?;
         // Not `near` itself: it has locked the port.
         let kept = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(&path)?;
-        Ok(Terminal { path, far: Box::new(far), _near: kept })
+        Ok(Terminal { path, far: Box::new(far), _near: Some(kept) })
+    }
+
+    /// A real port, to pretend devices at the other end of its wire. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// What the system says; and where the link is no serial port.
+    pub fn at(link: &Link) -> io::Result<Terminal> {
+        let Link::Serial { path, pace, rs485 } = link else {
+            return Err(io::Error::other("no serial port"));
+        };
+        let (far, _) = serial(path, *pace, *rs485).map_err(io::Error::other)?;
+        Ok(Terminal { path: path.clone(), far, _near: None })
     }
 }
 
