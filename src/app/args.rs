@@ -1,5 +1,9 @@
 //! What can be typed.
 
+mod record;
+
+pub use record::{Journal, JournalWhat, Verify};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -51,6 +55,8 @@ pub enum Command {
     Unpermit(Unpermit),
     /// Write the traffic of a line into the running agent's log: bytes, frames or values.
     Decode(Decode),
+    /// Prove a journal, offline.
+    Journal(Journal),
 }
 
 /// `davy decode`.

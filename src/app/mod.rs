@@ -4,6 +4,7 @@ pub mod agent;
 pub mod args;
 mod check;
 mod demo;
+mod journal;
 pub mod load;
 mod log;
 mod narrator;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Permit(args) => orders::permit(&args),
         Command::Unpermit(args) => orders::unpermit(&args),
         Command::Decode(args) => orders::decode(&args),
+        Command::Journal(args) => journal::journal(&args),
     }
 }
 

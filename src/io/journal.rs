@@ -8,6 +8,7 @@
 //!                              does not fit is counted and becomes a gap record
 //! ```
 
+pub mod audit;
 mod lines;
 mod mark;
 mod reader;

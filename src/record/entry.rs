@@ -149,7 +149,7 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a st
     fields.get(name).and_then(Value::as_str).ok_or(EntryFault::Field(name))
 }
 
-fn read_boot(text: &str) -> Option<u64> {
+pub(super) fn read_boot(text: &str) -> Option<u64> {
     // The standard library reads a leading plus as well.
     let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
     digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()

@@ -1,0 +1,120 @@
+//! Walks over a journal's files for the verifier, as they lie in a state folder, in their own folder, or in a copy of
+//! either. It reads only, so that it may be done while the agent writes.
+
+use super::lines::{Line, Lines, Place, list};
+use crate::record::verify::{Trust, Verdict, Verifier};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An agent at work finishes a line within this, where its disk is not asleep.
+const UNFINISHED: Duration = Duration::from_millis(500);
+
+/// Lines between two looks at the progress.
+const LOOK_EVERY: u64 = 20_000;
+
+/// Why nothing can be verified.
+#[derive(Debug)]
+pub enum AuditError {
+    /// There is no journal.
+    NoJournal(PathBuf),
+    /// The system does not let us read.
+    Unreadable(PathBuf, io::Error),
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AuditError::NoJournal(dir) => write!(
+                f,
+                "{} holds no journal: name a state folder, its journal/ folder, or a copy of one",
+                dir.display()
+            ),
+            AuditError::Unreadable(path, e) => write!(f, "cannot read {}: {e}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AuditError {}
+
+/// The folder with the journal's files that `dir` names.
+///
+/// # Errors
+/// [`AuditError::NoJournal`] where there are none.
+pub fn folder(dir: &Path) -> Result<PathBuf, AuditError> {
+    let inner = dir.join("journal");
+    let folder = if inner.is_dir() { inner } else { dir.to_owned() };
+    match list(&folder) {
+        Ok(places) if !places.is_empty() => Ok(folder),
+        Ok(_) => Err(AuditError::NoJournal(dir.to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(AuditError::NoJournal(dir.to_owned())),
+        Err(e) => Err(AuditError::Unreadable(folder, e)),
+    }
+}
+
+/// Verifies the journal in `dir`; `progress` hears now and then how far it is, and how many bytes there are.
+///
+/// # Errors
+/// [`AuditError`] where there is nothing to verify.
+pub fn verify(
+    dir: &Path,
+    trust: Trust,
+    mut progress: impl FnMut(&Verdict, u64),
+) -> Result<Verdict, AuditError> {
+    let folder = folder(dir)?;
+    let listed = || list(&folder).map_err(|e| AuditError::Unreadable(folder.clone(), e));
+    let mut places = listed()?;
+    let size = |place: &Place| std::fs::metadata(&place.path).map_or(0, |found| found.len());
+    let total = places.iter().map(size).fold(0, u64::saturating_add);
+    let mut verifier = Verifier::new(trust);
+    let mut next = 0;
+    while let Some(place) = places.get(next) {
+        next += 1;
+        file(&mut verifier, place, next == places.len(), |verdict| progress(verdict, total));
+        if next == places.len() {
+            // An agent at work may have begun another.
+            places = listed()?;
+        }
+    }
+    Ok(verifier.end())
+}
+
+fn file(verifier: &mut Verifier, place: &Place, newest: bool, mut progress: impl FnMut(&Verdict)) {
+    let name = place.path.file_name().unwrap_or_default().to_string_lossy();
+    verifier.file(&name, place.first);
+    let mut lines = match Lines::open(&place.path, 0) {
+        Ok(lines) => lines,
+        Err(e) => return verifier.unreadable(&e.to_string()),
+    };
+    let (mut line, mut count, mut waited) = (Vec::new(), 0u64, false);
+    loop {
+        match lines.next(&mut line) {
+            Ok(Line::Whole) => verifier.line(&line),
+            Ok(Line::End) => return,
+            Ok(Line::Torn(bytes)) => {
+                if newest && !std::mem::replace(&mut waited, true) {
+                    std::thread::sleep(UNFINISHED);
+                    match Lines::open(&place.path, lines.offset) {
+                        Ok(again) => lines = again,
+                        Err(e) => return verifier.unreadable(&e.to_string()),
+                    }
+                    continue;
+                }
+                return verifier.torn(bytes);
+            }
+            Ok(Line::TooLong) => return verifier.unreadable("longer than any entry is"),
+            Err(e) => {
+                verifier.unreadable(&e.to_string());
+                match lines.skip() {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return,
+                }
+            }
+        }
+        count = count.saturating_add(1);
+        if count.is_multiple_of(LOOK_EVERY) {
+            progress(verifier.so_far());
+        }
+    }
+}
