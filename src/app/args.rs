@@ -2,7 +2,7 @@
 
 mod record;
 
-pub use record::{Journal, JournalWhat, Verify};
+pub use record::{Folder, Journal, JournalWhat, Keys, KeysWhat, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -57,6 +57,8 @@ pub enum Command {
     Decode(Decode),
     /// Prove a journal, offline.
     Journal(Journal),
+    /// The key that signs the journal: show it to an inspector, change it.
+    Keys(Keys),
 }
 
 /// `davy decode`.

@@ -5,6 +5,7 @@ pub mod args;
 mod check;
 mod demo;
 mod journal;
+mod keys;
 pub mod load;
 mod log;
 mod narrator;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Permit(args) => orders::permit(&args),
         Command::Unpermit(args) => orders::unpermit(&args),
         Command::Decode(args) => orders::decode(&args),
+        Command::Keys(args) => keys::keys(&args),
         Command::Journal(args) => journal::journal(&args),
     }
 }

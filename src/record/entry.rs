@@ -10,6 +10,7 @@ mod signs;
 
 use super::bodies;
 use super::chain::Digest;
+use super::seal::CHECKPOINT;
 use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
@@ -136,6 +137,8 @@ impl Entry {
         match self.kind.as_str() {
             "alarm" => self.body.get("key")?.as_str(),
             "trip" | "element" => self.body.get("tag")?.as_str(),
+            // The last one is kept, whoever signed it.
+            CHECKPOINT => Some("head"),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
 mod graded;
+mod seals;
 
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
@@ -57,7 +58,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 20] {
+fn bodies() -> [(&'static str, Value); 22] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -79,6 +80,8 @@ fn bodies() -> [(&'static str, Value); 20] {
         ("bypass", bypass()),
         ("proof-test", proof_test()),
         ("proof-test-begun", proof_test_begun()),
+        ("checkpoint", seals::checkpoint()),
+        ("key", seals::key()),
     ]
 }
 

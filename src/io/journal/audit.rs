@@ -2,6 +2,7 @@
 //! either. It reads only, so that it may be done while the agent writes.
 
 use super::lines::{Line, Lines, Place, list};
+use crate::record::entry::Entry;
 use crate::record::verify::{Trust, Verdict, Verifier};
 use std::fmt;
 use std::io;
@@ -117,4 +118,16 @@ fn file(verifier: &mut Verifier, place: &Place, newest: bool, mut progress: impl
             progress(verifier.so_far());
         }
     }
+}
+
+/// Which gateway wrote the journal in `dir`, by the last entry that can be read.
+#[must_use]
+pub fn gateway(dir: &Path) -> Option<String> {
+    let places = list(&folder(dir).ok()?).ok()?;
+    let newest = places.last()?;
+    let (mut lines, mut line, mut gateway) = (Lines::open(&newest.path, 0).ok()?, Vec::new(), None);
+    while let Ok(Line::Whole) = lines.next(&mut line) {
+        gateway = Entry::parse(&line).ok().map(|entry| entry.gateway).or(gateway);
+    }
+    gateway
 }
