@@ -19,6 +19,8 @@ use davy::model::sign::{Sign, Tells};
 use davy::model::table::DeviceId;
 use davy::model::time::{Mono, Now, Span, Wall};
 use davy::safety::{Effects, Input, Site};
+use davy::simulator::mischief::Reply;
+use davy::simulator::plant::Plant;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -679,4 +681,68 @@ fn another_device_in_its_place_and_a_changed_set_point_are_told() {
     assert!(signs.contains(&(Sign::Changed, "d.serial".to_owned())), "{signs:?}");
     assert!(bench.alarmed("d.alarm-set:differs"));
     assert!(!bench.alarmed("d.trip-set:differs"));
+}
+
+#[test]
+fn a_pretended_device_of_every_profile_reads_well_all_the_time_and_as_it_should() {
+    for (name, plan) in PLANS.iter() {
+        let mut plant = Plant::new(plan);
+        let mut beats: BTreeSet<u64> = BTreeSet::new();
+        for second in 0..120 {
+            let now = Mono::START + Span::from_secs(second);
+            for (id, device) in plan.devices.iter() {
+                for (number, block) in device.blocks.iter().enumerate() {
+                    let cells = pretended(&mut plant, now, device, *block);
+                    for (point, reading) in decode(device, number, &cells, plan.points_of(id), now) {
+                        let row = &plan.points[point];
+                        assert_eq!(reading.quality, Quality::Good, "{name}: {}", row.tag);
+                        let value = reading.value.unwrap();
+                        let mut alarms: Vec<_> = row.alarms.iter().map(|id| &plan.alarms[*id]).collect();
+                        // A set-point that mirrors the site's is at it, whatever else the site above says of it.
+                        if alarms.iter().any(|alarm| alarm.condition == Condition::Differs) {
+                            alarms.retain(|alarm| alarm.condition == Condition::Differs);
+                        }
+                        for alarm in alarms {
+                            let Some(limit) = alarm.limit else { continue };
+                            let stands = match alarm.condition {
+                                Condition::High(_) => value >= limit.set,
+                                Condition::Low(_) => value <= limit.set,
+                                Condition::Contact(_) => (value - limit.set).abs() < 0.5,
+                                Condition::Differs => (value - limit.set).abs() > 0.011,
+                                _ => false,
+                            };
+                            assert!(!stands, "{name}: {} reads {value}", alarm.key);
+                        }
+                        if device.heartbeat.is_some_and(|(beat, _)| beat == point) {
+                            beats.insert(value.to_bits());
+                        }
+                    }
+                }
+            }
+        }
+        let lives = plan.devices.values().any(|d| d.heartbeat.is_some());
+        assert_eq!(beats.len() > 1, lives, "{name}");
+    }
+}
+
+/// What a pretended device answers, over its line.
+fn pretended(plant: &mut Plant, now: Mono, device: &davy::model::plan::Device, block: ReadBlock) -> Cells {
+    let function = match block.at.space {
+        Space::Coil => 1,
+        Space::Discrete => 2,
+        Space::Holding => 3,
+        Space::Input => 4,
+    };
+    let ([a1, a2], [n1, n2]) = (block.at.address.to_be_bytes(), block.count.to_be_bytes());
+    let asked = [function, a1, a2, n1, n2];
+    let Reply::Answer { pdu, .. } = plant.answer(now, device.bus, device.unit, &asked) else {
+        panic!("no answer")
+    };
+    assert_eq!(pdu[0], function, "{pdu:?}");
+    let data = &pdu[2..];
+    if block.at.space.is_bits() {
+        let bit = |n: u16| data[usize::from(n / 8)] >> (n % 8) & 1 == 1;
+        return Cells::Bits((0..block.count).map(bit).collect());
+    }
+    Cells::Words(data.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())
 }

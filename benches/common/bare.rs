@@ -51,15 +51,16 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 }
 
 /// Reads each device of a line and its valve once a period and writes the valve when a value is too high.
-async fn poll(line: Line) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) async fn poll(line: Line) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut bus = tcp::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, line.port))).await?;
-    let mut ticks = interval(Duration::from_millis(line.period_ms));
+    let mut ticks = interval(Duration::from_millis(line.period_ms.max(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shut = false;
     loop {
-        let began = ticks.tick().await;
+        // Without a period it reads as fast as it can.
+        let began = if line.period_ms > 0 { Some(ticks.tick().await) } else { None };
         for unit in 1..=line.devices {
-            if line.spread {
+            if let Some(began) = began.filter(|_| line.spread) {
                 let share = line.period_ms * 1_000 * u64::from(unit - 1) / u64::from(line.devices);
                 sleep_until(began + Duration::from_micros(share)).await;
             }

@@ -61,6 +61,8 @@ pub(crate) fn row(what: &str, unit: &str, bare: f64, davy: f64, aim: Option<Aim>
     let verdict = aim.map(|aim| match aim {
         Aim::Ratio(most) if ratio <= most => format!("met (at most {most} x)"),
         Aim::Ratio(most) => format!("MISSED (at most {most} x)"),
+        Aim::AtLeast(least) if ratio >= least => format!("met (at least {least} x)"),
+        Aim::AtLeast(least) => format!("MISSED (at least {least} x)"),
         Aim::Value(most) if davy <= most => format!("met (at most {most} {unit})"),
         Aim::Value(most) => format!("MISSED (at most {most} {unit})"),
     });
@@ -77,6 +79,8 @@ pub(crate) fn head(title: &str) {
 pub(crate) enum Aim {
     /// At most so many times the bare loop's.
     Ratio(f64),
+    /// At least so many times the bare loop's.
+    AtLeast(f64),
     /// At most so much.
     Value(f64),
 }

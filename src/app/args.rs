@@ -1,8 +1,10 @@
 //! What can be typed.
 
+mod probe;
 mod record;
 
-pub use record::{Folder, Journal, JournalWhat, Keys, KeysWhat, Verify};
+pub use self::probe::{Guess, Line, Probe, Read, Scan, Unit, Units, Watch, What, Write, Written};
+pub use self::record::{Folder, Journal, JournalWhat, Keys, KeysWhat, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ pub enum Command {
     Demo(Demo),
     /// Run the agent of a site.
     Run(Run),
+    /// Pretend the plant of a site: every device with its registers, on lines of the kind that the site has.
+    Sim(Sim),
     /// Check a site file and answer as a compiler does: every fault with file, line and remedy.
     Check(Check),
     /// Print the JSON Schema of the site file, for editors; or of the MQTT messages.
@@ -59,6 +63,8 @@ pub enum Command {
     Journal(Journal),
     /// The key that signs the journal: show it to an inspector, change it.
     Keys(Keys),
+    /// Tools for who commissions: find units on a line, read and write registers, watch a device, guess a type.
+    Probe(Probe),
 }
 
 /// `davy decode`.
@@ -102,6 +108,60 @@ pub struct Run {
     pub log: Log,
 }
 
+/// `davy sim`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Sim {
+    /// Change a running plant.
+    #[command(subcommand)]
+    pub live: Option<Live>,
+    /// The site file. Its rules are not looked at.
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub config: Option<PathBuf>,
+    /// What happens and when; without it nothing does.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// For noise and faults by chance: the same number, the same plant.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Write a copy of the site file whose lines lead to the pretended plant.
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+    /// Serve a line elsewhere, as `face=tcp://127.0.0.1:1502`; a device file is the plant's own end of a wire.
+    #[arg(long, value_name = "BUS=LINK")]
+    pub link: Vec<String>,
+    /// Let characters come as fast as they can, instead of at the speed of their line.
+    #[arg(long)]
+    pub unpaced: bool,
+    /// Where `davy sim poke` finds it; without it in a folder of its own under the temporary ones.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// How the first answer is printed: `human`, or `json` on one line.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: LogFormat,
+    /// How logs are written.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// What can be done to a running plant.
+#[derive(Debug, Subcommand)]
+pub enum Live {
+    /// Let something befall it, in the words of a scenario: `davy sim poke leak bottle-room value=2`; or `show`.
+    Poke(Poke),
+}
+
+/// `davy sim poke`.
+#[derive(Debug, Args)]
+pub struct Poke {
+    /// The socket that the plant printed.
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// A verb, what it befalls, and `key=value`.
+    #[arg(required = true, value_name = "WORD")]
+    pub words: Vec<String>,
+}
+
 /// Logging.
 #[derive(Debug, Args)]
 pub struct Log {
@@ -128,13 +188,31 @@ pub struct Check {
     /// The site file.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// `human` with the words underlined, or `json` for tools.
+    /// `human` (or `text`) with the words underlined, or `json` for tools; `html` is for --matrix.
     #[arg(long, value_enum, default_value = "human")]
-    pub format: LogFormat,
+    pub format: CheckFormat,
+    /// Print cause and effect as a table, to be signed: causes with their set-points, delays and votes, and what they act on.
+    #[arg(long, conflicts_with_all = ["explain", "registers"])]
+    pub matrix: bool,
+    /// Print every register that is read or written, and what it held last where the agent runs.
+    #[arg(long, conflicts_with = "explain")]
+    pub registers: bool,
     /// Explain in words every rule about an area, point, device, valve, load, siren, lock, trip, group or alarm; `all`
     /// explains the site.
     #[arg(long, value_name = "NAME", conflicts_with = "format")]
     pub explain: Option<String>,
+}
+
+/// How the answer of `davy check` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    #[value(alias = "text")]
+    Human,
+    /// For tools.
+    Json,
+    /// A page by itself.
+    Html,
 }
 
 /// `davy schema`.

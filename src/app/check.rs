@@ -1,24 +1,43 @@
 //! `davy check` and `davy schema`.
 
-use super::args::{Check, LogFormat, Schema};
+use super::args::{Check, CheckFormat, Schema};
 use super::load::{LoadError, load};
 use super::{BAD_CONFIG, err, out};
 use crate::config::{self, Compiled, Faults};
+use crate::io::local;
+use crate::model::plan::Plan;
 use crate::record::schema;
 use crate::views::explain::explain;
+use crate::views::matrix;
+use crate::views::registers::{self, Heard};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// `davy check`: 0 where the file can be run, 2 where it can't.
 pub(super) fn check(args: &Check) -> ExitCode {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if let Some(why) = unfit_format(args) {
+        err(&format!("error: {why}\n"));
+        return ExitCode::from(BAD_CONFIG);
+    }
     let (faults, code) = match load(&args.config) {
         Ok(compiled) => {
+            if args.matrix {
+                let html = args.format == CheckFormat::Html;
+                out(&if html { matrix::to_html(&compiled.plan) } else { matrix::to_text(&compiled.plan) });
+                return ExitCode::SUCCESS;
+            }
+            if args.registers {
+                let heard = heard(&compiled.plan);
+                out(&registers::to_text(&compiled.plan, heard.as_deref()));
+                return ExitCode::SUCCESS;
+            }
             if let Some(target) = &args.explain {
                 return explained(&compiled, target);
             }
-            if args.format == LogFormat::Human {
+            if args.format == CheckFormat::Human {
                 out(&compiled.warnings.render(colour));
                 out(&format!("{}: good{}\n", args.config.display(), summary(&compiled.plan)));
                 return ExitCode::SUCCESS;
@@ -28,17 +47,36 @@ pub(super) fn check(args: &Check) -> ExitCode {
         Err(LoadError::Faulty(faults)) => (faults, ExitCode::from(BAD_CONFIG)),
         Err(LoadError::Unreadable(why)) => {
             match args.format {
-                LogFormat::Human => out(&format!("error: {why}\n")),
-                LogFormat::Json => out(&format!("{}\n", json!({ "good": false, "unreadable": why }))),
+                CheckFormat::Human | CheckFormat::Html => out(&format!("error: {why}\n")),
+                CheckFormat::Json => out(&format!("{}\n", json!({ "good": false, "unreadable": why }))),
             }
             return ExitCode::from(BAD_CONFIG);
         }
     };
     match args.format {
-        LogFormat::Human => out(&faults.render(colour)),
-        LogFormat::Json => out(&format!("{}\n", to_json(&faults, code == ExitCode::SUCCESS))),
+        CheckFormat::Human | CheckFormat::Html => out(&faults.render(colour)),
+        CheckFormat::Json => out(&format!("{}\n", to_json(&faults, code == ExitCode::SUCCESS))),
     }
     code
+}
+
+/// A form that an answer does not come in.
+fn unfit_format(args: &Check) -> Option<&'static str> {
+    match (args.format, args.matrix, args.registers) {
+        (CheckFormat::Html, false, _) => Some("--format html is for --matrix; take it away"),
+        (CheckFormat::Json, true, _) => Some("--matrix comes as text or html; take --format json away"),
+        (CheckFormat::Json, _, true) => Some("--registers comes as text; take --format json away"),
+        (CheckFormat::Human, _, _) | (CheckFormat::Html, true, _) | (CheckFormat::Json, false, false) => None,
+    }
+}
+
+/// What the agent that runs on this state folder heard last; `None` where none answers.
+fn heard(plan: &Plan) -> Option<Vec<Heard>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let question = json!({ "do": "cells" });
+    let answer = runtime.block_on(local::put(Path::new(&plan.state_dir), &question)).ok()?;
+    let cells = answer.get("cells")?.as_array()?;
+    Some(cells.iter().filter_map(Heard::from_json).collect())
 }
 
 fn explained(compiled: &Compiled, target: &str) -> ExitCode {
@@ -58,7 +96,7 @@ fn to_json(faults: &Faults, good: bool) -> serde_json::Value {
     json!({ "good": good, "faults": faults.to_json() })
 }
 
-fn summary(plan: &crate::model::plan::Plan) -> String {
+fn summary(plan: &Plan) -> String {
     format!(
         ": {} areas, {} lines, {} devices, {} points, {} alarms, {} trips on {} elements, {} destinations; hash {}",
         plan.areas.len(),

@@ -134,17 +134,17 @@ fn play(args: &Demo, own_broker: Option<(String, u16)>) -> Result<(), Failure> {
 }
 
 /// Ctrl-C, SIGTERM and a terminal that is closed.
-struct Interrupts([Signal; 3]);
+pub(super) struct Interrupts([Signal; 3]);
 
 impl Interrupts {
-    fn listen() -> Result<Interrupts, String> {
+    pub(super) fn listen() -> Result<Interrupts, String> {
         let listen = |kind| signal(kind).map_err(|e| format!("the system lets us hear no signals: {e}"));
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hang_up] = kinds.map(listen);
         Ok(Interrupts([interrupt?, terminate?, hang_up?]))
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         let [interrupt, terminate, hang_up] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}

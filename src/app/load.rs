@@ -63,7 +63,7 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
 }
 
 /// A folder that the site file at `path` names: it counts from where that file lies.
-fn beside(path: &Path, folder: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, folder: &str) -> PathBuf {
     path.parent().unwrap_or(Path::new(".")).join(folder)
 }
 
@@ -79,7 +79,7 @@ pub fn state_folder(path: &Path) -> Result<PathBuf, LoadError> {
     }
 }
 
-fn read(path: &Path) -> Result<Source, LoadError> {
+pub(super) fn read(path: &Path) -> Result<Source, LoadError> {
     let name = path.display().to_string();
     let fail = |e: std::io::Error| {
         let hint = if e.kind() == ErrorKind::NotFound {
@@ -105,15 +105,23 @@ fn read(path: &Path) -> Result<Source, LoadError> {
     Source::from_bytes(&name, &bytes).map_err(LoadError::Faulty)
 }
 
+/// The profiles in a folder that no site file names.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn folder(folder: &Path) -> Result<Vec<Source>, LoadError> {
+    let name = folder.to_str().ok_or_else(|| {
+        LoadError::Unreadable(format!("the folder {} is no UTF-8: name it otherwise", folder.display()))
+    })?;
+    read_folder(Path::new(""), Some(name))
+}
+
 /// The `.toml` files of a site's own folder, in the order of their names.
 fn read_folder(site: &Path, folder: Option<&str>) -> Result<Vec<Source>, LoadError> {
     let Some(folder) = folder else { return Ok(Vec::new()) };
     let folder = beside(site, folder);
     let fail = |e: std::io::Error| {
-        LoadError::Unreadable(format!(
-            "cannot read the folder {} that the site file names: {e}",
-            folder.display()
-        ))
+        LoadError::Unreadable(format!("cannot read the folder {}: {e}", folder.display()))
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(fail)? {

@@ -10,7 +10,9 @@ pub mod load;
 mod log;
 mod narrator;
 mod orders;
+mod probe;
 mod run;
+mod sim;
 mod story;
 
 use args::{Cli, Command};
@@ -29,6 +31,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Sim(args) => sim::sim(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => check::print_schema(&args),
         Command::Status(args) => orders::status(&args),
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => orders::decode(&args),
         Command::Keys(args) => keys::keys(&args),
         Command::Journal(args) => journal::journal(&args),
+        Command::Probe(args) => probe::probe(&args),
     }
 }
 

@@ -21,10 +21,12 @@ mod permits;
 mod points;
 mod profile;
 mod read;
+mod scenario;
 mod shape;
 mod shapes;
 mod signs;
 mod site;
+mod solo;
 mod standard;
 mod supervision;
 mod texts;
@@ -33,7 +35,9 @@ mod watches;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
-pub use links::{BadLink, parse as parse_link};
+pub use links::{BadLink, parse as parse_link, redirected, written as written_link};
+pub use scenario::{Scenario, order, scenario};
+pub use solo::{Solo, SoloSignal, solo};
 
 use crate::model::plan::{Origin, Plan};
 use crate::model::table::AlarmId;

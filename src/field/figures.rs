@@ -1,8 +1,8 @@
 //! What a line measures of itself: how busy it is, how long its units take to answer, and what goes wrong how often.
 
-use super::rtu::Stray;
+use super::codec::Cells;
 use super::schedule::Ask;
-use crate::model::line::LineFault;
+use crate::model::line::{LineFault, Stray};
 use crate::model::table::DeviceId;
 use crate::model::time::{Mono, Span};
 use std::collections::BTreeMap;
@@ -17,11 +17,13 @@ pub struct Figures {
     pub units: BTreeMap<DeviceId, UnitFigures>,
     /// What was heard beside answers, on a serial line.
     pub stray: Stray,
+    /// What each block of a device held when it was read last, and when that was.
+    pub last: BTreeMap<(DeviceId, usize), (Mono, Cells)>,
     begun: Mono,
     /// In use since then.
     busy: Span,
     /// Part of the time that the line was in use in the last whole window.
-    last: Option<f64>,
+    last_use: Option<f64>,
 }
 
 /// The figures of one device.
@@ -31,12 +33,16 @@ pub struct UnitFigures {
     pub asked: u64,
     /// After which nothing came.
     pub no_reply: u64,
-    /// After which something came that was no answer.
+    /// After which an answer came with a wrong checksum.
+    pub damaged: u64,
+    /// After which something else came that was no answer.
     pub garbled: u64,
     /// Answered with an exception.
     pub exceptions: u64,
     /// Not asked because the link was down.
     pub down: u64,
+    /// What lay beside its answers, or instead of them, on a serial line.
+    pub stray: Stray,
     times: Times,
 }
 
@@ -58,36 +64,50 @@ impl Figures {
     /// Nothing measured yet.
     #[must_use]
     pub fn new(now: Mono) -> Figures {
-        Figures { units: BTreeMap::new(), stray: Stray::default(), begun: now, busy: Span::ZERO, last: None }
+        Figures {
+            units: BTreeMap::new(),
+            stray: Stray::default(),
+            last: BTreeMap::new(),
+            begun: now,
+            busy: Span::ZERO,
+            last_use: None,
+        }
     }
 
-    /// Takes in one exchange that ended at `now` after `spent`.
-    pub fn take(&mut self, now: Mono, ask: &Ask, spent: Span, fault: Option<&LineFault>) {
+    /// Takes in one exchange that ended at `now` after `spent`, and what was heard beside its answer.
+    pub fn take(&mut self, now: Mono, ask: &Ask, spent: Span, fault: Option<&LineFault>, beside: Stray) {
         let unit = self.units.entry(ask.device).or_default();
         let counter = match fault {
             Some(LineFault::Link(_)) => &mut unit.down,
             Some(LineFault::NoReply) => &mut unit.no_reply,
+            Some(LineFault::Damaged(_)) => &mut unit.damaged,
             Some(LineFault::Garbled(_)) => &mut unit.garbled,
             Some(LineFault::Exception(_)) => &mut unit.exceptions,
             None => &mut 0,
         };
         *counter = counter.saturating_add(1);
         unit.asked = unit.asked.saturating_add(1);
+        unit.stray.add(beside);
         if matches!(fault, None | Some(LineFault::Exception(_))) {
             unit.times.add(spent);
         }
         self.busy = self.busy + spent;
         let window = now.since(self.begun);
         if window >= WINDOW {
-            self.last = Some(share(self.busy, window));
+            self.last_use = Some(share(self.busy, window));
             (self.begun, self.busy) = (now, Span::ZERO);
         }
+    }
+
+    /// Keeps what a block of a device held.
+    pub fn heard(&mut self, now: Mono, device: DeviceId, block: usize, cells: Cells) {
+        self.last.insert((device, block), (now, cells));
     }
 
     /// Part of the time that the line is in use, 0 to 1.
     #[must_use]
     pub fn use_of_time(&self, now: Mono) -> f64 {
-        self.last.unwrap_or_else(|| share(self.busy, now.since(self.begun)))
+        self.last_use.unwrap_or_else(|| share(self.busy, now.since(self.begun)))
     }
 }
 
@@ -171,7 +191,7 @@ mod tests {
         let mut figures = Figures::new(Mono::START);
         for n in 0..1_000 {
             let spent = Span::from_ms(if n % 50 == 0 { 300 } else { 20 });
-            figures.take(Mono::START, &ask(0), spent, None);
+            figures.take(Mono::START, &ask(0), spent, None, Stray::default());
         }
         let unit = figures.units[&DeviceId::from_usize(0)];
         let near = |told: Span, wanted: u64| (wanted..=wanted * 5 / 4).contains(&told.us());
@@ -182,12 +202,29 @@ mod tests {
     #[test]
     fn each_fault_is_counted_for_what_it_is() {
         let mut figures = Figures::new(Mono::START);
-        let garbled = LineFault::Garbled(String::new());
-        for fault in [LineFault::NoReply, garbled, LineFault::Exception(2), LineFault::Link(String::new())] {
-            figures.take(Mono::START, &ask(3), Span::ZERO, Some(&fault));
+        let (damaged, garbled) = (LineFault::Damaged(String::new()), LineFault::Garbled(String::new()));
+        for fault in
+            [LineFault::NoReply, damaged, garbled, LineFault::Exception(2), LineFault::Link(String::new())]
+        {
+            figures.take(
+                Mono::START,
+                &ask(3),
+                Span::ZERO,
+                Some(&fault),
+                Stray { bytes: 2, ..Stray::default() },
+            );
         }
         let unit = figures.units[&DeviceId::from_usize(3)];
-        assert_eq!([unit.no_reply, unit.garbled, unit.exceptions, unit.down, unit.asked], [1, 1, 1, 1, 4]);
+        let counted = [
+            unit.no_reply,
+            unit.damaged,
+            unit.garbled,
+            unit.exceptions,
+            unit.down,
+            unit.asked,
+            unit.stray.bytes,
+        ];
+        assert_eq!(counted, [1, 1, 1, 1, 1, 5, 10]);
     }
 
     #[test]
@@ -196,7 +233,7 @@ mod tests {
         for second in 1..=90 {
             let now = Mono::START + Span::from_secs(second);
             let spent = Span::from_ms(if second <= 60 { 250 } else { 0 });
-            figures.take(now, &ask(0), spent, None);
+            figures.take(now, &ask(0), spent, None, Stray::default());
         }
         let now = Mono::START + Span::from_secs(90);
         assert!((figures.use_of_time(now) - 0.25).abs() < 1e-9);

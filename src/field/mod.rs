@@ -4,9 +4,11 @@
 
 pub mod codec;
 pub mod figures;
+pub mod guess;
 mod output;
 pub mod rtu;
 pub mod schedule;
 pub mod timing;
 mod unit;
 mod watchdog;
+pub mod written;

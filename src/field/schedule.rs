@@ -130,6 +130,11 @@ pub enum Event {
         /// How it failed.
         fault: LineFault,
     },
+    /// A device took it again.
+    Watched {
+        /// Whose.
+        device: DeviceId,
+    },
     /// A poll showed that a trip that had been read back is no longer there; it is written again.
     Undone {
         /// Which element.
@@ -316,24 +321,29 @@ impl Schedule {
     pub fn done(&mut self, now: Mono, ask: &Ask, outcome: Result<Cells, LineFault>) -> Vec<Event> {
         let spent = self.pending.take().map_or(Span::ZERO, |pending| now.since(pending.at));
         self.quiet_until = now + self.gap;
-        if self.numberless && matches!(&outcome, Err(LineFault::NoReply | LineFault::Garbled(_))) {
+        if self.numberless
+            && matches!(&outcome, Err(LineFault::NoReply | LineFault::Damaged(_) | LineFault::Garbled(_)))
+        {
             let late = self.plan.devices[ask.device].late;
             self.late_until = self.late_until.max((now - spent) + late);
         }
         self.silent = match &outcome {
             Ok(_) | Err(LineFault::Exception(_)) => None,
-            Err(LineFault::NoReply | LineFault::Garbled(_) | LineFault::Link(_)) => Some(ask.device),
+            Err(LineFault::NoReply | LineFault::Damaged(_) | LineFault::Garbled(_) | LineFault::Link(_)) => {
+                Some(ask.device)
+            }
         };
         match ask.purpose {
             Purpose::Poll { block } => self.polled(now, ask.device, block, spent, outcome),
             Purpose::Watchdog => {
-                let dogs = self.dogs.iter_mut().filter(|dog| dog.device == ask.device);
-                dogs.for_each(|dog| dog.written(now, outcome.is_ok()));
-                outcome
-                    .err()
-                    .map(|fault| Event::Unwatched { device: ask.device, fault })
-                    .into_iter()
-                    .collect()
+                let dog = self.dogs.iter_mut().find(|dog| dog.device == ask.device);
+                let again = dog.is_some_and(|dog| dog.written(now, outcome.is_ok()));
+                let device = ask.device;
+                let event = match outcome {
+                    Ok(_) => again.then_some(Event::Watched { device }),
+                    Err(fault) => Some(Event::Unwatched { device, fault }),
+                };
+                event.into_iter().collect()
             }
             Purpose::Write { element, demand } => {
                 let outcome = outcome.map(|_| None);

@@ -1,15 +1,20 @@
 //! One line: sends what its schedule asks, and hands in what comes back. It decides nothing. How a link is opened
 //! lives in `link`, what is sent over it in `wire`, what is kept from it in `quiet`, what is said of it in `voice`
-//! and `tap`.
+//! and `tap`; `bench` asks without a site.
 
+mod bench;
+mod holder;
 mod link;
+mod marks;
 mod quiet;
 mod tap;
 mod tls;
 mod voice;
 mod wire;
 
+pub use self::bench::{Bench, Tried};
 pub use self::link::{Dial, Dialler, Modems, Opened, Terminal};
+pub use self::marks::Marks;
 pub use self::quiet::Stream;
 pub use self::tap::{Decode, Tap};
 
@@ -17,7 +22,7 @@ use self::voice::Voice;
 use self::wire::Wire;
 use super::clock::Clock;
 use crate::field::figures::Figures;
-use crate::field::schedule::{Event, Schedule, Step};
+use crate::field::schedule::{Event, Purpose, Schedule, Step};
 use crate::model::element::Demand;
 use crate::model::plan::Plan;
 use crate::model::table::{BusId, DeviceId, ElementId, Row};
@@ -74,7 +79,9 @@ impl Line {
                 Step::Ask(ask) => {
                     let begun = clock.mono();
                     let outcome = wire.ask(&ask).await;
+                    let beside = wire.finish();
                     let (now, fault) = (clock.mono(), outcome.as_ref().err().cloned());
+                    let heard = outcome.as_ref().ok().cloned();
                     tap.asked(&plan, &ask, &outcome);
                     for event in schedule.done(now, &ask, outcome) {
                         if let Event::Read { readings, .. } = &event {
@@ -86,7 +93,10 @@ impl Line {
                         }
                     }
                     let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
-                    figures.take(now, &ask, now.since(begun), fault.as_ref());
+                    figures.take(now, &ask, now.since(begun), fault.as_ref(), beside);
+                    if let (Purpose::Poll { block }, Some(cells)) = (ask.purpose, heard) {
+                        figures.heard(now, ask.device, block, cells);
+                    }
                     figures.stray = wire.strays();
                 }
             }
@@ -101,6 +111,8 @@ fn input(event: Event) -> Option<Input> {
         }
         Event::NoAnswer { device, fault } => Some(Input::NoAnswer { device, fault }),
         Event::Wrote { element, demand, outcome } => Some(Input::Wrote { element, demand, outcome }),
-        Event::Undone { .. } | Event::Skipped { .. } | Event::Unwatched { .. } => None,
+        Event::Unwatched { device, fault } => Some(Input::Watchdog { device, outcome: Err(fault) }),
+        Event::Watched { device } => Some(Input::Watchdog { device, outcome: Ok(()) }),
+        Event::Undone { .. } | Event::Skipped { .. } => None,
     }
 }

@@ -10,6 +10,7 @@ use crate::model::permit::{PermitKind, SetPoints, Tightening};
 use crate::model::point::Text;
 use crate::model::record::Who;
 use crate::views;
+use crate::views::registers::Heard;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -143,6 +144,12 @@ async fn answer(question: &[u8], who: Who, door: &Door, journal: &Journal) -> Va
             Ok((plan, view)) => json!({ "ok": true, "text": views::overview::to_text(&plan, &view, colour) }),
             Err(RoomGone) => refused(&[gone()]),
         },
+        Ok(Asked::Cells) => match door.cells().await {
+            Ok(heard) => {
+                json!({ "ok": true, "cells": heard.iter().map(Heard::to_json).collect::<Vec<_>>() })
+            }
+            Err(RoomGone) => refused(&[gone()]),
+        },
         Ok(Asked::Decode { bus, decode }) => match door.decode(bus.clone(), decode).await {
             Ok(true) => {
                 let what = decode.as_str();
@@ -194,6 +201,7 @@ fn refused(why: &[Text]) -> Value {
 
 enum Asked {
     Status { json: bool, colour: bool },
+    Cells,
     Decode { bus: String, decode: Decode },
     Order { verb: Verb, name: Option<String> },
     RotateKey { name: Option<String> },
@@ -213,6 +221,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
+        "cells" => return Ok(Asked::Cells),
         "decode" => {
             let decode =
                 Decode::parse(&wanted("what")?).ok_or("`what` is none of off, values, frames, bytes")?;
@@ -281,7 +290,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         "unpermit" => Verb::EndPermit { key: id("key")? },
         other => {
             return Err(format!(
-                "`{other}` is none of status, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
+                "`{other}` is none of status, cells, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
                  calibrate, prooftest, permit, unpermit, rotate-key"
             ));
         }

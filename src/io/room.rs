@@ -20,6 +20,7 @@ use crate::model::table::Row;
 use crate::model::time::Wall;
 use crate::model::view::View;
 use crate::safety::{Effects, Input, Site};
+use crate::views::registers::Heard;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ enum Knock {
     Order(Order, oneshot::Sender<Reply>),
     View(oneshot::Sender<(Arc<Plan>, View)>),
     Decode(String, Decode, oneshot::Sender<bool>),
+    Cells(oneshot::Sender<Vec<Heard>>),
     Replan(Arc<Plan>, oneshot::Sender<Result<(), Vec<String>>>),
     Stop(oneshot::Sender<Vec<Record>>),
 }
@@ -86,6 +88,14 @@ impl Door {
     /// [`RoomGone`].
     pub async fn decode(&self, bus: String, decode: Decode) -> Result<bool, RoomGone> {
         self.knock(|reply| Knock::Decode(bus, decode, reply)).await
+    }
+
+    /// What every block of every device held when it was read last.
+    ///
+    /// # Errors
+    /// [`RoomGone`].
+    pub async fn cells(&self) -> Result<Vec<Heard>, RoomGone> {
+        self.knock(Knock::Cells).await
     }
 
     /// Goes on under a new plan, or says what stands against it.
@@ -265,6 +275,10 @@ impl Room {
                         if reply.send(found).is_err() {
                             tracing::debug!("who asked for a line's traffic has gone");
                         }
+                    }
+                    Some(Knock::Cells(reply)) => {
+                        // Who asked may have gone.
+                        drop(reply.send(lines.heard(&plan, room.clock.mono())));
                     }
                     Some(Knock::Replan(new, reply)) => {
                         let objections = room.desk.borrow().site.objections(&new);

@@ -3,6 +3,7 @@
 
 pub mod alarm;
 pub mod command;
+pub mod deed;
 pub mod element;
 pub mod grade;
 pub mod incident;

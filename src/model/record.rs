@@ -89,6 +89,10 @@ pub enum Body {
     Permit(PermitChange),
     /// A proof test began.
     ProofTestBegun(ProofTestBegun),
+    /// A device said for the first time who it is, or is another one.
+    Identity(IdentitySeen),
+    /// A device refused a write, or took it after all.
+    Write(WriteChange),
 }
 
 impl Body {
@@ -115,6 +119,8 @@ impl Body {
             Body::Grade(_) => "grade",
             Body::Permit(_) => "permit",
             Body::ProofTestBegun(_) => "proof-test-begun",
+            Body::Identity(_) => "identity",
+            Body::Write(_) => "write",
         }
     }
 }
@@ -313,6 +319,64 @@ pub struct ElementChange {
     pub attempts: u32,
     /// The element that is demanded because this one failed.
     pub backup: Option<String>,
+}
+
+/// A device said for the first time who it is, or is another one than before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdentitySeen {
+    /// The point that tells it.
+    pub point: String,
+    /// The area's id.
+    pub area: String,
+    /// What it says.
+    pub value: f64,
+    /// What it said before; `None` where it was never heard.
+    pub before: Option<f64>,
+    /// What happened, in words.
+    pub text: Text,
+}
+
+/// A device refused a write, or took it after all. One record for each kind of refusal, and each hour that it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteChange {
+    /// The element's id; the device's, where it is what shows it that somebody watches.
+    pub target: String,
+    /// The area's id; empty where it has none.
+    pub area: String,
+    /// What was to be written.
+    pub what: Written,
+    /// Attempts that failed so far.
+    pub failures: u32,
+    /// How the last one failed; `None` where it was taken after all.
+    pub fault: Option<String>,
+    /// What happened, in words.
+    pub text: Text,
+}
+
+/// What is written to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A trip.
+    Trip,
+    /// The end of a trip.
+    Release,
+    /// What shows that somebody watches.
+    Watchdog,
+}
+
+impl Written {
+    /// Everything that is written.
+    pub const ALL: [Written; 3] = [Written::Trip, Written::Release, Written::Watchdog];
+
+    /// As written in payloads and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Written::Trip => "trip",
+            Written::Release => "release",
+            Written::Watchdog => "watchdog",
+        }
+    }
 }
 
 /// A proof test began.

@@ -4,7 +4,7 @@ use super::alarm::{AlarmState, Aside};
 use super::element::{Demand, Phase, Position};
 use super::grade::Grade;
 use super::incident::Incident;
-use super::line::LineFault;
+use super::line::{LineFault, Stray};
 use super::permit::Permit;
 use super::plan::Plan;
 use super::point::Reading;
@@ -63,8 +63,8 @@ pub struct LineView {
     pub bus: BusId,
     /// Part of the time that it is in use, 0 to 1.
     pub in_use: f64,
-    /// On a serial line: bytes, damaged frames, foreign frames and echoes beside answers.
-    pub stray: [u64; 4],
+    /// On a serial line: what was heard beside answers.
+    pub stray: Stray,
     /// The devices on it that were asked.
     pub units: Vec<UnitView>,
 }
@@ -78,12 +78,16 @@ pub struct UnitView {
     pub asked: u64,
     /// After which nothing came.
     pub no_reply: u64,
-    /// After which something came that was no answer.
+    /// After which an answer came with a wrong checksum.
+    pub damaged: u64,
+    /// After which something else came that was no answer.
     pub garbled: u64,
     /// Answered with an exception.
     pub exceptions: u64,
     /// Not asked because the link was down.
     pub down: u64,
+    /// What was heard beside its answers, on a serial line.
+    pub stray: Stray,
     /// Half of its answers took no longer.
     pub median: Option<Span>,
     /// 99 of a hundred took no longer.

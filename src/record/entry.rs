@@ -5,6 +5,7 @@
 //! {"body":{…},"boot":"<16 hex>","gateway":"mine-1","kind":"alarm","prev":"<64 hex>","seq":12,"up_us":123,"utc":"2026-11-24T03:42:05.123Z","v":1}
 //! ```
 
+mod field;
 mod graded;
 mod signs;
 
@@ -181,6 +182,8 @@ pub fn body(record: &Record) -> Value {
         Body::Grade(b) => graded::grade(b),
         Body::Permit(b) => graded::permit_change(b),
         Body::ProofTestBegun(b) => bodies::proof_test_begun(b),
+        Body::Identity(b) => field::identity(b),
+        Body::Write(b) => field::write(b),
     }
 }
 
@@ -338,6 +341,7 @@ pub fn standing_bodies(standing: &Standing) -> Vec<Value> {
         .chain(bodies::standing_rows(standing))
         .chain(signs::standing_rows(standing))
         .chain(graded::standing_rows(standing))
+        .chain(field::standing_rows(standing))
     {
         let len = json!({ &key: row }).to_string().len();
         if bytes > 0 && bytes.saturating_add(len) > PART_MAX_BYTES {
@@ -388,6 +392,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             bodies::apply_proof_test(standing, entry.at.wall, kind, &entry.body).unwrap_or_default();
         }
         "anomaly" | "calibration" => signs::standing_apply(standing, entry),
+        "identity" => field::standing_apply(standing, &entry.body),
         STANDING => {
             let read = read_standing(&entry.body);
             standing.alarms.extend(read.alarms);
@@ -402,6 +407,7 @@ pub fn standing_apply(standing: &mut Standing, entry: &Entry) {
             standing.grades.extend(read.grades);
             standing.permits.extend(read.permits);
             standing.proven.extend(read.proven);
+            standing.identities.extend(read.identities);
             standing.test = read.test.or(standing.test.take());
         }
         kind => drop(graded::standing_apply(standing, kind, &entry.body)),
@@ -483,6 +489,9 @@ fn read_standing(body: &Value) -> Standing {
         signs: rows("signs").flat_map(|(key, own)| signs::read_standing(key, own)).collect(),
         calibrations: rows("calibrations")
             .filter_map(|(tag, c)| Some((tag.clone(), signs::read_calibrations(c)?)))
+            .collect(),
+        identities: rows("identities")
+            .filter_map(|(point, value)| Some((point.clone(), value.as_f64()?)))
             .collect(),
         ..Standing::default()
     };

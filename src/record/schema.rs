@@ -3,6 +3,7 @@
 //!
 //! Objects are open: a receiver ignores what it does not know, so that a field can be added within a version.
 
+mod field;
 mod graded;
 mod seals;
 
@@ -58,7 +59,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 22] {
+fn bodies() -> [(&'static str, Value); 24] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -82,6 +83,8 @@ fn bodies() -> [(&'static str, Value); 22] {
         ("proof-test-begun", proof_test_begun()),
         ("checkpoint", seals::checkpoint()),
         ("key", seals::key()),
+        ("identity", field::identity()),
+        ("write", field::write()),
     ]
 }
 
@@ -380,6 +383,7 @@ fn standing() -> Value {
                 "additionalProperties": reference("utc"),
             },
             "tests": { "type": "object", "additionalProperties": reference("standing_test") },
+            "identities": field::identities(),
             "part": whole("Which part of the whole this is, from 1. Only where there are several."),
             "parts": whole("How many parts there are; they follow one another."),
         }),

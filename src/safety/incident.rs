@@ -358,7 +358,9 @@ impl Life {
             | Body::Anomaly(_)
             | Body::Calibration(_)
             | Body::ProofTest(_)
-            | Body::ProofTestBegun(_) => return,
+            | Body::ProofTestBegun(_)
+            | Body::Identity(_)
+            | Body::Write(_) => return,
         };
         if is_ours {
             let action = Action { tag: tag.clone(), what, after: incident.lasted, at: record.at.wall };

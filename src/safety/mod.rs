@@ -18,6 +18,7 @@ mod orders;
 mod permit;
 mod proof_test;
 mod rates;
+mod refusals;
 mod rule;
 mod signs;
 mod site;

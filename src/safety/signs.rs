@@ -23,7 +23,7 @@ use super::rule::Verdict;
 use super::site::Effects;
 use crate::model::plan::{Plan, Subject};
 use crate::model::point::{Quality, Reading, Text, Unit};
-use crate::model::record::{Body, Standing, Trouble};
+use crate::model::record::{Body, IdentitySeen, Standing, Trouble};
 use crate::model::sign::{Anomaly, Knob, Sign};
 use crate::model::table::{AlarmId, ElementId, PointId, Row, Table};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -161,6 +161,12 @@ impl Signs {
         }
         if (events.dropped || events.lost) && self.drops.len() < DROPS_MAX {
             self.drops.push_back((out.now.mono, point));
+        }
+        if let Some((value, before)) = events.is_another {
+            let (tag, area, _) = about(out.plan, Of::Point(point));
+            let text = words::identity(value, before);
+            out.effects
+                .record(out.now, Body::Identity(IdentitySeen { point: tag, area, value, before, text }));
         }
         if events.calibrates {
             self.begin_calibration(point, None, None, out);
@@ -315,6 +321,10 @@ impl Signs {
         }
         let orphans = self.orphans.iter().map(|(key, sign)| ((key.clone(), *sign), Wall::default()));
         standing.signs.extend(orphans);
+        for (id, track) in self.tracks.iter() {
+            let identity = track.as_ref().and_then(|track| track.identity);
+            standing.identities.extend(identity.map(|value| (plan.points[id].tag.to_string(), value)));
+        }
         self.calibrations(plan, standing);
     }
 

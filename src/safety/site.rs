@@ -11,6 +11,7 @@ use super::incident::{Incidents, worst_value};
 use super::permit::Permits;
 use super::proof_test::{CutOff, Test};
 use super::rates::Rates;
+use super::refusals::{Refusals, Target};
 use super::rule::{self, Verdict};
 use super::signs::{Out, Signs};
 use super::trend::Trend;
@@ -58,6 +59,13 @@ pub enum Input {
         /// How it went.
         outcome: Result<(), LineFault>,
     },
+    /// A device did not take what shows it that somebody watches, or took it again.
+    Watchdog {
+        /// Whose.
+        device: DeviceId,
+        /// How it went.
+        outcome: Result<(), LineFault>,
+    },
     /// A person asks for something; answered in [`Effects::reply`].
     Order(Order),
     /// Another room is in trouble, or no longer is.
@@ -95,6 +103,7 @@ pub struct Site {
     pub(super) elements: Table<ElementId, ElementLife>,
     pub(super) bypasses: Bypasses,
     pub(super) signs: Signs,
+    pub(super) refusals: Refusals,
     pub(super) test: Option<Test>,
     pub(super) cut_off: Option<CutOff>,
     troubles: Vec<Trouble>,
@@ -153,6 +162,7 @@ impl Site {
             elements: plan.elements.map(|_, e| ElementLife::restored(e.tag.as_str(), standing)),
             bypasses: Bypasses::restored(&plan, standing, now),
             signs: Signs::new(&plan, standing, now),
+            refusals: Refusals::default(),
             test: None,
             cut_off: standing.test.clone().map(CutOff::new),
             troubles: Vec::new(),
@@ -256,10 +266,15 @@ impl Site {
                 self.elements[element].written(now.mono, &plan.elements[element], demand);
                 self.stir(plan.elements[element].not_confirmed);
                 self.moved.insert(element);
+                self.wrote(now, Target::Element(element, demand), Ok(()), effects);
             }
             // The line goes on trying; if it takes too long the element's own alarm says so.
-            Input::Wrote { element, demand, outcome: Err(_) } => {
+            Input::Wrote { element, demand, outcome: Err(fault) } => {
                 self.elements[element].not_written(demand);
+                self.wrote(now, Target::Element(element, demand), Err(fault), effects);
+            }
+            Input::Watchdog { device, outcome } => {
+                self.wrote(now, Target::Watchdog(device), outcome, effects);
             }
             Input::Order(order) => {
                 self.order(now, &order, effects);

@@ -1,20 +1,37 @@
 //! The pretended plant: what its devices hold, what moves when a cell is written, and what an onlooker sees. It is
-//! made from the plan's registers and wiring; of alarms and trips it knows nothing.
+//! made from the plan's registers and wiring. Of alarms it only knows what a point reads when all is well; of trips
+//! nothing.
 
+use super::dice::Dice;
 use super::drive::Drive;
-use super::mischief::{Mischief, Reply};
+use super::head::{self, Head};
+use super::mischief::{Carried, Carrier, Mischief, Reply, carried};
+use super::room::{Gas, Room};
 use super::slave::{self, Memory};
 use crate::field::codec::{Raw, as_written, encode, encode_amiss, encode_beside, pack};
+use crate::model::deed::Deed;
 use crate::model::element::{ElementKind, Position};
 use crate::model::plan::{Element, Plan};
-use crate::model::point::Quality;
+use crate::model::point::{Quality, Unit};
 use crate::model::register::{Command, Encoding, Location};
-use crate::model::table::{BusId, DeviceId, ElementId, PointId, Table};
+use crate::model::table::{AreaId, BusId, DeviceId, ElementId, PointId, Table};
 use crate::model::time::{Mono, Span};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most observations kept for whoever looks on; the oldest go first. An hour of ramps on a small site.
 const OBSERVATIONS_MAX: usize = 100_000;
+
+/// Noise is thrown anew so often.
+const NOISE_EVERY: Span = Span::from_ms(500);
+
+/// A fan runs down, or up, in this time.
+const RUNS_DOWN: Span = Span::from_secs(5);
+
+/// A heartbeat beats so many times within the time that it may stand still.
+const BEATS: u64 = 4;
+
+/// A counting heartbeat begins anew after this.
+const BEAT_TOP: u64 = 255;
 
 /// Something that an onlooker at the plant saw.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +88,23 @@ pub struct Plant {
     ramps: BTreeMap<PointId, Ramp>,
     drives: Table<ElementId, Drive>,
     positions: Table<ElementId, Position>,
-    mischief: BTreeMap<DeviceId, Mischief>,
+    mischief: BTreeMap<DeviceId, Vec<(Mischief, u8)>>,
+    /// What heads add to what their points measure. What is not in it adds nothing.
+    heads: BTreeMap<PointId, Head>,
+    rooms: BTreeMap<AreaId, Room>,
+    /// What contacts of an element say whatever is true.
+    lies: BTreeMap<ElementId, Position>,
+    /// Sensors that say something of themselves other than that they are well.
+    amiss: BTreeMap<PointId, Quality>,
+    /// Devices whose heartbeat stands still.
+    stopped: Vec<DeviceId>,
+    /// Devices without power.
+    dark: Vec<DeviceId>,
+    moved_at: Mono,
+    /// For what befalls answers.
+    dice: Dice,
+    /// For noise.
+    hiss: Dice,
     seen: VecDeque<Observation>,
 }
 
@@ -79,6 +112,12 @@ impl Plant {
     /// A plant in normal operation: nothing measured, every sensor healthy, valves open, loads live, sirens off.
     #[must_use]
     pub fn new(plan: &Plan) -> Plant {
+        Plant::with_seed(plan, 0)
+    }
+
+    /// The same, with this seed for what happens by chance.
+    #[must_use]
+    pub fn with_seed(plan: &Plan, seed: u64) -> Plant {
         let mut plant = Plant {
             memory: plan.devices.map(|_, device| {
                 let cells = device.blocks.iter().flat_map(|block| {
@@ -92,11 +131,20 @@ impl Plant {
             drives: plan.elements.map(|_, element| Drive::new(element.kind)),
             positions: plan.elements.map(|_, _| Position::Unsafe),
             mischief: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            rooms: plan.areas.ids().map(|area| (area, Room::of(plan, area))).collect(),
+            lies: BTreeMap::new(),
+            amiss: BTreeMap::new(),
+            stopped: Vec::new(),
+            dark: Vec::new(),
+            moved_at: Mono::START,
+            dice: Dice::new(seed),
+            hiss: Dice::new(!seed),
             seen: VecDeque::new(),
             plan: plan.clone(),
         };
-        for (id, point) in plan.points.iter() {
-            plant.show(id, point.field.range.map_or(0.0, |(lo, hi)| 0.0_f64.max(lo).min(hi)));
+        for id in plan.points.ids() {
+            plant.show(id, head::at_rest(plan, id));
             plant.set_quality(id, Quality::Good);
         }
         for (id, element) in plan.elements.iter() {
@@ -116,6 +164,8 @@ impl Plant {
             }
             self.change(now, point, value);
         }
+        self.breathe(now);
+        self.beat(now);
         for id in self.plan.elements.ids() {
             let position = self.drives[id].position(now);
             if position != self.positions[id] {
@@ -145,13 +195,12 @@ impl Plant {
 
     /// Lets a sensor report this of itself. False where its registers have no way to say so.
     pub fn set_quality(&mut self, point: PointId, quality: Quality) -> bool {
+        let value = self.measured(point);
         let (field, unit) = (self.plan.points[point].field.clone(), self.plan.points[point].unit);
         let device = self.plan.points[point].device;
         let raw = encode_amiss(&field, quality);
         let (beside, raw) = match (encode_beside(&field, unit, quality), raw) {
-            (Some(beside), _) if quality == Quality::Good => {
-                (beside, Some(encode(&field, self.values[point])))
-            }
+            (Some(beside), _) if quality == Quality::Good => (beside, Some(encode(&field, value))),
             (Some(beside), _) => (beside, None),
             (None, Some(raw)) => (Vec::new(), Some(raw)),
             (None, None) => return false,
@@ -162,13 +211,178 @@ impl Plant {
         if let Some(raw) = raw {
             self.store(device, field.at, field.encoding, raw);
         }
+        match quality {
+            Quality::Good => self.amiss.remove(&point),
+            Quality::Uncertain(_) | Quality::Bad(_) => self.amiss.insert(point, quality),
+        };
         true
+    }
+
+    /// Lets something befall the plant.
+    ///
+    /// # Errors
+    /// What stands against it, in words.
+    pub fn befall(&mut self, now: Mono, deed: &Deed) -> Result<(), String> {
+        self.step(now);
+        match deed {
+            Deed::Set(point, value) => self.set(now, *point, *value),
+            Deed::Ramp(point, to, over) => self.ramp(now, *point, *to, *over),
+            Deed::Say(point, quality) => {
+                if !self.set_quality(*point, *quality) {
+                    let tag = &self.plan.points[*point].tag;
+                    return Err(format!("the registers of {tag} have no way to say {quality}"));
+                }
+            }
+            Deed::Drift(point, per_hour) => self.head(*point).drift = *per_hour,
+            Deed::Noise(point, deviation) => self.head(*point).noise = *deviation,
+            Deed::Leak(area, gas, flow) => self.gas(*area, gas).leak = *flow,
+            Deed::Seam(area, gas, flow) => self.gas(*area, gas).seam = *flow,
+            Deed::Air(area, flow) => self.room(*area).air = *flow,
+            Deed::Volume(area, volume) => self.room(*area).volume = *volume,
+            Deed::Fan(area, runs) => self.set_fan(now, *area, *runs),
+            Deed::Jam(element, jammed) => self.set_jammed(now, *element, *jammed),
+            Deed::Hand(element, safe) => {
+                if !safe && !self.by_hand(now, *element) {
+                    let tag = &self.plan.elements[*element].tag;
+                    return Err(format!(
+                        "{tag} is commanded into its safe state: nobody moves it out of that"
+                    ));
+                }
+                if *safe {
+                    self.drives[*element].go(now, true);
+                }
+            }
+            Deed::Travel(element, travel) => self.set_travel(*element, *travel),
+            Deed::Lie(element, lie) => {
+                match lie {
+                    Some(position) => self.lies.insert(*element, *position),
+                    None => self.lies.remove(element),
+                };
+                self.show_contacts(*element, self.positions[*element]);
+            }
+            Deed::Heartbeat(device, beats) => {
+                self.stopped.retain(|stopped| stopped != device);
+                self.stopped.extend((!beats).then_some(*device));
+            }
+            Deed::Power(device, on) => self.set_power(now, *device, *on),
+            Deed::Mischief(device, mischief, percent) => {
+                let all = self.mischief.entry(*device).or_default();
+                all.retain(|(kind, _)| std::mem::discriminant(kind) != std::mem::discriminant(mischief));
+                all.push((*mischief, *percent));
+            }
+            Deed::Well(device) => self.set_mischief(*device, None),
+        }
+        Ok(())
+    }
+
+    /// What is in the air of a room, in percent by volume.
+    #[must_use]
+    pub fn in_the_air(&self, area: AreaId) -> Vec<(String, f64)> {
+        let gases = self.rooms.get(&area).map(|room| room.gases.iter());
+        gases.into_iter().flatten().map(|(gas, of)| (gas.to_string(), of.share)).collect()
+    }
+
+    fn head(&mut self, point: PointId) -> &mut Head {
+        self.heads.entry(point).or_insert_with(Head::new)
+    }
+
+    fn room(&mut self, area: AreaId) -> &mut Room {
+        self.rooms.entry(area).or_insert_with(|| Room::of(&self.plan, area))
+    }
+
+    /// A gas of a room; from now on the heads there see it.
+    fn gas(&mut self, area: AreaId, gas: &crate::model::point::Tag) -> &mut Gas {
+        let there = self.plan.points.iter();
+        let there = there.filter(|(_, p)| p.area == area && p.gas.as_ref().is_some_and(|g| g.tag == *gas));
+        let there: Vec<PointId> = there.map(|(id, _)| id).collect();
+        for point in there {
+            self.head(point);
+        }
+        self.room(area).gases.entry(gas.clone()).or_default()
+    }
+
+    fn set_fan(&mut self, now: Mono, area: AreaId, runs: bool) {
+        let room = self.room(area);
+        room.fan = runs;
+        for point in room.moved.clone() {
+            let runs_at = head::at_rest(&self.plan, point);
+            let to = if runs { runs_at } else { 0.0 };
+            if self.plan.points[point].unit == Unit::State {
+                self.set(now, point, to);
+            } else {
+                self.ramp(now, point, to, RUNS_DOWN);
+            }
+        }
+    }
+
+    fn set_power(&mut self, now: Mono, device: DeviceId, on: bool) {
+        self.dark.retain(|dark| *dark != device);
+        if !on {
+            self.dark.push(device);
+            return;
+        }
+        let here = self.plan.elements.iter().filter(|(_, e)| e.device == device);
+        let here: Vec<(ElementId, Command)> = here.map(|(id, e)| (id, e.command)).collect();
+        for (element, command) in here {
+            self.put(device, &command, at_rest(&command));
+            self.follow(now, element);
+        }
+    }
+
+    /// Rooms fill and empty, and heads follow.
+    fn breathe(&mut self, now: Mono) {
+        let over = now.since(self.moved_at);
+        let beat = |at: Mono| at.us().checked_div(NOISE_EVERY.us()).unwrap_or(0);
+        let hisses = beat(now) != beat(self.moved_at);
+        self.moved_at = self.moved_at.max(now);
+        let positions = &self.positions;
+        for room in self.rooms.values_mut().filter(|room| !room.gases.is_empty()) {
+            room.step(over, |element| positions[element]);
+        }
+        let heads: Vec<PointId> = self.heads.keys().copied().collect();
+        for id in heads {
+            let point = &self.plan.points[id];
+            let share = point.gas.as_ref().and_then(|gas| {
+                self.rooms.get(&point.area)?.gases.get(&gas.tag).map(|of| head::in_its_unit(of.share, point))
+            });
+            let hiss = hisses.then(|| self.hiss.noise());
+            if let Some(head) = self.heads.get_mut(&id) {
+                head.step(over, share.unwrap_or(0.0), hiss);
+            }
+            self.change(now, id, self.values[id]);
+        }
+    }
+
+    fn beat(&mut self, now: Mono) {
+        let beats: Vec<(DeviceId, PointId, Span)> = self
+            .plan
+            .devices
+            .iter()
+            .filter_map(|(id, device)| device.heartbeat.map(|(point, still)| (id, point, still)))
+            .filter(|(id, ..)| !self.stopped.contains(id))
+            .collect();
+        for (_, point, still) in beats {
+            let every = still.us().checked_div(BEATS).unwrap_or(0).max(1);
+            let top = self.plan.points[point].field.encoding.whole().map_or(1, |(_, hi)| hi);
+            let count = u64::try_from(top).unwrap_or(1).clamp(1, BEAT_TOP).saturating_add(1);
+            let number = now.us().checked_div(every).and_then(|n| n.checked_rem(count)).unwrap_or(0);
+            self.show(point, f64::from(u16::try_from(number).unwrap_or(0)));
+        }
+    }
+
+    /// What a point's head shows.
+    #[must_use]
+    pub fn measured(&self, point: PointId) -> f64 {
+        let catalytic = self.plan.watched.points.get(&point).is_some_and(|w| w.catalytic);
+        let range = self.plan.points[point].field.range;
+        let value = self.values[point];
+        self.heads.get(&point).map_or(value, |head| head.shows(value, range, catalytic))
     }
 
     /// Lets a device misbehave, or behave again.
     pub fn set_mischief(&mut self, device: DeviceId, mischief: Option<Mischief>) {
         match mischief {
-            Some(mischief) => self.mischief.insert(device, mischief),
+            Some(mischief) => self.mischief.insert(device, vec![(mischief, 100)]),
             None => self.mischief.remove(&device),
         };
     }
@@ -215,16 +429,47 @@ impl Plant {
 
     /// Answers a request, and does what it asks for. Nobody answers for a unit that is not there.
     pub fn answer(&mut self, now: Mono, bus: BusId, unit: u8, pdu: &[u8]) -> Reply {
+        let struck = self.struck(bus, unit);
+        self.answer_with(now, bus, unit, pdu, struck)
+    }
+
+    /// The same down to the bytes that go onto the line.
+    pub fn exchange(&mut self, now: Mono, bus: BusId, carrier: Carrier, unit: u8, pdu: &[u8]) -> Carried {
+        let struck = self.struck(bus, unit);
+        let reply = self.answer_with(now, bus, unit, pdu, struck);
+        carried(struck, carrier, (unit, pdu), reply, &mut self.dice)
+    }
+
+    /// What befalls the next answer of a unit.
+    fn struck(&mut self, bus: BusId, unit: u8) -> Option<Mischief> {
+        let (device, _) = self.plan.devices_on(bus).find(|(_, device)| device.unit == unit)?;
+        let dice = &mut self.dice;
+        let all = self.mischief.get(&device).into_iter().flatten();
+        let mut striking = all.filter(|(_, percent)| dice.below(100) < usize::from(*percent));
+        striking.next().map(|(mischief, _)| *mischief)
+    }
+
+    fn answer_with(
+        &mut self,
+        now: Mono,
+        bus: BusId,
+        unit: u8,
+        pdu: &[u8],
+        mischief: Option<Mischief>,
+    ) -> Reply {
         let Some((device, _)) = self.plan.devices_on(bus).find(|(_, device)| device.unit == unit) else {
             return Reply::Silence;
         };
+        if self.dark.contains(&device) {
+            return Reply::Silence;
+        }
         self.step(now);
-        let mischief = self.mischief.get(&device).copied();
         if mischief.is_some_and(|mischief| !mischief.obeys()) {
             return mischief.map_or(Reply::Silence, |mischief| mischief.spoil(pdu, unit, Vec::new()));
         }
         let (answer, writes) = slave::answer(&self.memory[device], pdu);
-        for (location, value) in writes {
+        let heeded = mischief != Some(Mischief::Unheeded);
+        for (location, value) in writes.into_iter().filter(|_| heeded) {
             self.written(now, device, location, value);
         }
         match mischief {
@@ -270,6 +515,7 @@ impl Plant {
     }
 
     fn show_contacts(&mut self, element: ElementId, position: Position) {
+        let position = self.lies.get(&element).copied().unwrap_or(position);
         let Element { safe_contact, unsafe_contact, .. } = self.plan.elements[element];
         for (contact, end) in [(safe_contact, Position::Safe), (unsafe_contact, Position::Unsafe)] {
             if let Some(contact) = contact {
@@ -288,7 +534,12 @@ impl Plant {
     /// Puts a point's value into its registers; says whether they changed by that.
     fn show(&mut self, point: PointId, value: f64) -> bool {
         self.values[point] = value;
+        let value = self.measured(point);
         let field = &self.plan.points[point].field;
+        let sentinel = self.amiss.get(&point).is_some_and(|quality| encode_amiss(field, *quality).is_some());
+        if sentinel {
+            return false;
+        }
         let (at, encoding, raw) = (field.at, field.encoding, encode(field, value));
         self.store(self.plan.points[point].device, at, encoding, raw)
     }

@@ -128,6 +128,7 @@ fn try_answer(memory: &Memory, pdu: &[u8]) -> Answered {
         4 => read(memory, function, Space::Input, data),
         5 | 6 => write_one(memory, function, data),
         15 | 16 => write_many(memory, function, data),
+        22 => write_masked(memory, data),
         _ => Err(ILLEGAL_FUNCTION),
     }
 }
@@ -193,6 +194,14 @@ fn write_many(memory: &Memory, function: u8, data: &[u8]) -> Answered {
     Ok((vec![function, a1, a2, n1, n2], cells.into_iter().zip(words).collect()))
 }
 
+fn write_masked(memory: &Memory, data: &[u8]) -> Answered {
+    let &[a1, a2, m1, m2, o1, o2] = data else { return Err(ILLEGAL_VALUE) };
+    let at = Location { space: Space::Holding, address: u16::from_be_bytes([a1, a2]) };
+    let (and, or) = (u16::from_be_bytes([m1, m2]), u16::from_be_bytes([o1, o2]));
+    let held = memory.get(&at).ok_or(ILLEGAL_ADDRESS)?;
+    Ok((vec![22, a1, a2, m1, m2, o1, o2], vec![(at, (held & and) | (or & !and))]))
+}
+
 fn range(space: Space, first: u16, count: u16) -> Result<Vec<Location>, u8> {
     let last = first.checked_add(count.saturating_sub(1)).ok_or(ILLEGAL_ADDRESS)?;
     Ok((first..=last).map(|address| Location { space, address }).collect())
@@ -230,6 +239,14 @@ mod tests {
             answer(&memory(), &asked),
             (vec![16, 0, 100, 0, 2], vec![(word(100), 7), (word(101), 256)])
         );
+    }
+
+    #[test]
+    fn a_masked_write_leaves_the_other_bits_alone() {
+        let word = Location { space: Space::Holding, address: 103 };
+        let asked = [22, 0, 103, 0xFF, 0xF0, 0, 0x04];
+        assert_eq!(answer(&memory(), &asked), (asked.to_vec(), vec![(word, 103 & 0xFFF0 | 4)]));
+        assert_eq!(answer(&memory(), &[22, 0, 0, 0, 0, 0, 0]).0, [0x96, 2]);
     }
 
     #[test]

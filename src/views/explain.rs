@@ -13,6 +13,8 @@ mod signs;
 mod trip;
 mod words;
 
+pub(super) use self::words::lasting;
+
 use crate::model::plan::{Origin, Plan, Subject};
 use crate::model::table::{AlarmId, AreaId, DeviceId, ElementId, PointId, TripId};
 use std::collections::{BTreeMap, BTreeSet};

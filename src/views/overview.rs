@@ -5,6 +5,7 @@ use crate::model::alarm::{AlarmState, Colour};
 use crate::model::element::{Demand, ElementKind, Phase, Position};
 use crate::model::grade::{GradeRule, Reason};
 use crate::model::incident::Incident;
+use crate::model::line::Stray;
 use crate::model::plan::{Plan, Subject};
 use crate::model::point::Displayed;
 use crate::model::table::AlarmId;
@@ -201,11 +202,7 @@ fn lines(out: &mut String, plan: &Plan, view: &View) -> std::fmt::Result {
     }
     for line in &view.lines {
         let bus = &plan.buses[line.bus];
-        let [bytes, damaged, foreign, echoes] = line.stray;
-        let stray = match line.stray {
-            [0, 0, 0, 0] => String::new(),
-            _ => format!("; {bytes} stray bytes, {damaged} damaged, {foreign} foreign, {echoes} echoes"),
-        };
+        let stray = if line.stray.is_none() { String::new() } else { format!("; {}", line.stray) };
         writeln!(
             out,
             "    {:<28} {:>3.0} % in use  {}{stray}",
@@ -213,13 +210,25 @@ fn lines(out: &mut String, plan: &Plan, view: &View) -> std::fmt::Result {
             line.in_use * 100.0,
             bus.link
         )?;
-        for unit in line.units.iter().filter(|u| u.no_reply + u.garbled + u.exceptions + u.down > 0) {
+        let ails = |u: &&UnitView| {
+            u.no_reply + u.damaged + u.garbled + u.exceptions + u.down > 0 || !u.stray.is_none()
+        };
+        for unit in line.units.iter().filter(ails) {
             let (device, p99) = (&plan.devices[unit.device], unit.p99);
+            let stray = if unit.stray.is_none() { String::new() } else { format!("; {}", unit.stray) };
             let p99 = p99.map_or_else(|| "never answered".to_owned(), |p99| format!("99 % within {p99}"));
             writeln!(
                 out,
-                "      {} (unit {}): {p99}; of {} questions {} without reply, {} garbled, {} exceptions, {} link down",
-                device.tag, device.unit, unit.asked, unit.no_reply, unit.garbled, unit.exceptions, unit.down
+                "      {} (unit {}): {p99}; of {} questions {} without reply, {} damaged, {} garbled, {} exceptions, {} link \
+                 down{stray}",
+                device.tag,
+                device.unit,
+                unit.asked,
+                unit.no_reply,
+                unit.damaged,
+                unit.garbled,
+                unit.exceptions,
+                unit.down
             )?;
         }
     }
@@ -232,19 +241,23 @@ fn lines_json(plan: &Plan, view: &View) -> Vec<Value> {
         let device = &plan.devices[u.device];
         json!({
             "device": device.tag.as_str(), "unit": device.unit, "asked": u.asked, "no_reply": u.no_reply,
-            "garbled": u.garbled, "exceptions": u.exceptions, "down": u.down, "median_us": us(u.median),
-            "p99_us": us(u.p99),
+            "damaged": u.damaged, "garbled": u.garbled, "exceptions": u.exceptions, "down": u.down,
+            "median_us": us(u.median), "p99_us": us(u.p99), "stray": stray_json(&u.stray),
         })
     };
     let line = |line: &LineView| {
-        let [bytes, damaged, foreign, echoes] = line.stray;
         json!({
             "id": plan.buses[line.bus].tag.as_str(), "in_use": line.in_use,
-            "stray": { "bytes": bytes, "damaged": damaged, "foreign": foreign, "echoes": echoes },
+            "stray": stray_json(&line.stray),
             "units": line.units.iter().map(unit).collect::<Vec<_>>(),
         })
     };
     view.lines.iter().map(line).collect()
+}
+
+fn stray_json(stray: &Stray) -> Value {
+    let Stray { bytes, damaged, foreign, echoes, misshapen } = stray;
+    json!({ "bytes": bytes, "damaged": damaged, "foreign": foreign, "echoes": echoes, "misshapen": misshapen })
 }
 
 fn reason_words(reason: &Reason) -> String {

@@ -1,5 +1,6 @@
 /* One bottle room behind libmodbus: two LPG detectors (units 1 and 2) with their value in holding register 0 and their
  * status in 1, and a valve (unit 3) that coil 0 closes, with its limits in discrete inputs 0 and 1.
+ * With the arguments "rtu DEVICE UNIT" it is that unit alone on a serial line at 19,200 baud, even parity, "port 0".
  * Standard input: "gas UNIT TENTHS", "status UNIT CODE". Standard output: "port N", then "coil UNIT VALUE" at each
  * write. */
 
@@ -7,6 +8,7 @@
 #include <modbus.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -34,7 +36,7 @@ static int answer(modbus_t *ctx, int fd)
     modbus_set_socket(ctx, fd);
     int got = modbus_receive(ctx, query);
     if (got < 0) return 0;
-    int unit = query[6], function = query[7];
+    int head = modbus_get_header_length(ctx), unit = query[head - 1], function = query[head];
     if (got == 0 || unit < 1 || unit >= UNITS) return 1;
     modbus_reply(ctx, query, got, map[unit]);
     if (function == 5) {
@@ -47,15 +49,37 @@ static int answer(modbus_t *ctx, int fd)
     return 1;
 }
 
-int main(void)
+/* One unit on a serial line. What it hears of others it passes over, as libmodbus does. */
+static int serve_port(modbus_t *ctx, int unit)
 {
-    modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
+    if (modbus_set_slave(ctx, unit) || modbus_connect(ctx)) return 1;
+    int fd = modbus_get_socket(ctx);
+    printf("port 0\n");
+    fflush(stdout);
+    setvbuf(stdin, NULL, _IONBF, 0);
+    for (;;) {
+        fd_set ready;
+        FD_ZERO(&ready);
+        FD_SET(fd, &ready);
+        FD_SET(0, &ready);
+        if (select(fd + 1, &ready, NULL, NULL, NULL) < 0) return errno == EINTR ? 0 : 1;
+        if (FD_ISSET(0, &ready) && !order()) return 0;
+        /* Noise is no reason to leave the line. */
+        if (FD_ISSET(fd, &ready) && !answer(ctx, fd)) modbus_flush(ctx);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int serial = argc == 4;
+    modbus_t *ctx = serial ? modbus_new_rtu(argv[2], 19200, 'E', 8, 1) : modbus_new_tcp("127.0.0.1", 0);
     if (!ctx) return 1;
     for (int unit = 1; unit < UNITS; unit++) {
         map[unit] = modbus_mapping_new(8, 8, 16, 16);
         if (!map[unit]) return 1;
         map[unit]->tab_input_bits[1] = 1;
     }
+    if (serial) return serve_port(ctx, atoi(argv[3]));
     int listener = modbus_tcp_listen(ctx, 4);
     struct sockaddr_in at;
     socklen_t length = sizeof at;

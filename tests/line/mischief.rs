@@ -5,7 +5,7 @@ use crate::plan::{Builder, Valve, at, block, plain};
 use davy::field::figures::Figures;
 use davy::field::rtu::{checksum, frame, is_sound};
 use davy::io::clock::Clock;
-use davy::io::line::{Dial, Line, Opened, Tap};
+use davy::io::line::{Dial, Line, Marks, Opened, Tap};
 use davy::model::element::{Demand, Mode};
 use davy::model::link::Link;
 use davy::model::point::{Quality, Unit};
@@ -177,7 +177,11 @@ impl Dial for Door {
         };
         let (near, far) = duplex(4_096);
         tokio::task::spawn_local(serve(Rc::clone(&self.0), far));
-        Ok(if rtu { Opened::Serial(Box::new(near), None) } else { Opened::Numbered(Box::new(near)) })
+        Ok(if rtu {
+            Opened::Serial(Box::new(near), None, Marks::default())
+        } else {
+            Opened::Numbered(Box::new(near))
+        })
     }
 
     fn is_called_anew(&self) -> bool {

@@ -71,6 +71,8 @@ pub(crate) fn lines(record: &Record, show: Show) -> Vec<String> {
             let word = if trouble.raised { "trouble" } else { "no longer" };
             ("davy", vec![format!("{word} {}: {}", trouble.code, trouble.text.en)])
         }
+        Body::Write(change) => (change.target.as_str(), vec![change.text.en.to_string()]),
+        Body::Identity(seen) => (seen.point.as_str(), vec![seen.text.en.to_string()]),
         Body::Nuisance(nuisance) => ("nuisance", vec![nuisance.text.en.to_string()]),
         _ => return Vec::new(),
     };

@@ -1,7 +1,9 @@
 //! Opening links: sockets, serial ports, modems that dial in. The only file that speaks to tokio-serial.
 
+use super::holder::holders;
+use super::marks::{Marked, Marks};
 use super::quiet::Stream;
-use super::tls;
+use super::{marks, tls};
 use crate::io::clock::duration;
 use crate::model::link::{Link, Pace, Parity};
 use crate::model::time::Span;
@@ -36,8 +38,9 @@ const STRANGERS_MAX: usize = 16;
 pub enum Opened {
     /// Frames with transaction numbers.
     Numbered(Box<dyn Stream>),
-    /// Frames of a serial line; with the pace whose silences have to be kept here.
-    Serial(Box<dyn Stream>, Option<Pace>),
+    /// Frames of a serial line; with the pace whose silences have to be kept here, and what the port says of
+    /// characters.
+    Serial(Box<dyn Stream>, Option<Pace>, Marks),
 }
 
 /// Opens a link, again and again.
@@ -94,7 +97,7 @@ impl Dialler {
         match &self.link {
             Link::Tcp { host, port } => Ok(Opened::Numbered(Box::new(connect(host, *port).await?))),
             Link::RtuTcp { host, port, .. } => {
-                Ok(Opened::Serial(Box::new(connect(host, *port).await?), None))
+                Ok(Opened::Serial(Box::new(connect(host, *port).await?), None, Marks::default()))
             }
             Link::Tls { host, port, files } => {
                 let connector = tls::connector(files.clone()).await?;
@@ -102,10 +105,11 @@ impl Dialler {
                 Ok(Opened::Numbered(Box::new(stream)))
             }
             Link::Serial { path, pace, rs485 } => {
-                Ok(Opened::Serial(serial(path, *pace, *rs485)?, Some(*pace)))
+                let (port, marks) = serial(path, *pace, *rs485)?;
+                Ok(Opened::Serial(port, Some(*pace), marks))
             }
             Link::Listen { .. } => match self.slot.open().take() {
-                Some(stream) => Ok(Opened::Serial(Box::new(stream), None)),
+                Some(stream) => Ok(Opened::Serial(Box::new(stream), None, Marks::default())),
                 None => Err("no modem has dialled in yet that says so".to_owned()),
             },
         }
@@ -119,7 +123,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
 }
 
 /// Opens a serial port for ourselves alone.
-fn serial(path: &str, pace: Pace, rs485: bool) -> Result<Box<dyn Stream>, String> {
+fn serial(path: &str, pace: Pace, rs485: bool) -> Result<(Box<dyn Stream>, Marks), String> {
     if rs485 {
         direction(path)?;
     }
@@ -129,12 +133,22 @@ fn serial(path: &str, pace: Pace, rs485: bool) -> Result<Box<dyn Stream>, String
         Parity::Odd => tokio_serial::Parity::Odd,
     };
     let stop = if pace.stop == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One };
+    // Once it is locked nobody opens it a second time.
+    let second = SerialPort::open(path, KeepSettings);
     let port = tokio_serial::new(path, pace.baud).parity(parity).stop_bits(stop).exclusive(true);
     match port.open_native_async() {
-        Ok(port) => Ok(Box::new(port)),
-        Err(e) => {
-            Err(format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"))
+        Ok(port) => {
+            let marks = second.is_ok_and(|second| marks::ask_for(&second));
+            let (port, marks) = Marked::new(port, marks);
+            Ok((Box::new(port), marks))
         }
+        Err(e) => Err(match holders(path)[..] {
+            [] => format!("{e}; is it plugged in, may the user that runs davy use it, and does nobody else?"),
+            ref held => format!(
+                "{e}; it is in use by {}: end that first (an agent with `systemctl stop davy`), then try again",
+                held.join(", ")
+            ),
+        }),
     }
 }
 
@@ -149,7 +163,7 @@ pub struct Terminal {
     /// The other end.
     pub far: Box<dyn Stream>,
     /// Kept open, so that the far end is not hung up on while no line has it open.
-    _near: File,
+    _near: Option<File>,
 }
 
 impl Terminal {
@@ -162,7 +176,19 @@ impl Terminal {
         let path = near.name().ok_or_else(|| io::Error::other("a terminal without a name"))?;
         // Not `near` itself: it has locked the port.
         let kept = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(&path)?;
-        Ok(Terminal { path, far: Box::new(far), _near: kept })
+        Ok(Terminal { path, far: Box::new(far), _near: Some(kept) })
+    }
+
+    /// A real port, to pretend devices at the other end of its wire. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// What the system says; and where the link is no serial port.
+    pub fn at(link: &Link) -> io::Result<Terminal> {
+        let Link::Serial { path, pace, rs485 } = link else {
+            return Err(io::Error::other("no serial port"));
+        };
+        let (far, _) = serial(path, *pace, *rs485).map_err(io::Error::other)?;
+        Ok(Terminal { path: path.clone(), far, _near: None })
     }
 }
 

@@ -1,9 +1,11 @@
 //! What lies between a connection and the library: nothing that was said before a request is taken for its answer, and
 //! on a serial line nothing else that is heard meanwhile either.
 
+use super::marks::Marks;
 use super::tap::Tap;
-use crate::field::rtu::{FRAME_MAX, Sieve, Stray};
+use crate::field::rtu::{FRAME_MAX, Sieve};
 use crate::io::clock::{Clock, duration};
+use crate::model::line::{LineFault, Stray};
 use crate::model::link::Pace;
 use crate::model::time::{Mono, Span};
 use std::fmt;
@@ -128,9 +130,14 @@ impl Ear {
         (heard.fresh, heard.sent) = (true, false);
     }
 
-    /// What came instead of an answer to the last request, in words.
-    pub(super) fn instead(&self) -> Option<String> {
+    /// What came instead of an answer to the last request.
+    pub(super) fn instead(&self) -> Option<LineFault> {
         self.open().sieve.instead()
+    }
+
+    /// The exchange is over; gives what came beside its answer.
+    pub(super) fn finish(&self) -> Stray {
+        self.open().sieve.finish()
     }
 
     /// Whether the whole of the last request was sent.
@@ -155,6 +162,8 @@ pub(super) struct SerialIo<T> {
     clock: Clock,
     /// How fast characters go, where the silence between frames has to be kept here.
     pace: Option<Pace>,
+    /// What the port says of characters.
+    marks: Marks,
     /// The line is silent since then, or will be when the last request is out.
     quiet_since: Mono,
     /// The answer, as far as it was not given on yet.
@@ -163,8 +172,15 @@ pub(super) struct SerialIo<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> SerialIo<T> {
     /// Keeps the silence of `pace` by blocking its thread, which then must be the line's own.
-    pub(super) fn new(inner: T, tap: Tap, ear: Ear, clock: Clock, pace: Option<Pace>) -> SerialIo<T> {
-        SerialIo { inner, tap, ear, quiet_since: clock.mono(), clock, pace, answer: Vec::new() }
+    pub(super) fn new(
+        inner: T,
+        tap: Tap,
+        ear: Ear,
+        clock: Clock,
+        pace: Option<Pace>,
+        marks: Marks,
+    ) -> SerialIo<T> {
+        SerialIo { inner, tap, ear, quiet_since: clock.mono(), clock, pace, marks, answer: Vec::new() }
     }
 
     /// Waits for silence; what comes meanwhile is thrown away.
@@ -251,7 +267,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for SerialIo<T> {
             }
             this.quiet_since = this.clock.mono();
             this.tap.heard(part.filled());
-            this.answer = this.ear.open().sieve.heard(part.filled()).unwrap_or_default();
+            let mut heard = this.ear.open();
+            heard.sieve.misshapen(this.marks.take());
+            this.answer = heard.sieve.heard(part.filled()).unwrap_or_default();
         }
         let count = this.answer.len().min(buf.remaining());
         buf.put_slice(this.answer.get(..count).unwrap_or_default());
@@ -366,7 +384,7 @@ mod tests {
     async fn a_line_that_is_never_silent_keeps_no_request_for_longer_than_a_frame() {
         let pace = Pace { baud: 115_200, parity: crate::model::link::Parity::None, stop: 1 };
         let (ear, clock) = (Ear::default(), Clock::start());
-        let mut line = SerialIo::new(Babble(false), tap(), ear.clone(), clock, Some(pace));
+        let mut line = SerialIo::new(Babble(false), tap(), ear.clone(), clock, Some(pace), Marks::default());
         ear.begin();
         line.write_all(b"question").await.unwrap();
         assert!(ear.has_asked());

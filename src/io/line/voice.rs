@@ -92,6 +92,12 @@ impl Voice<'_> {
                     self.unsaid.insert(*element);
                 }
             }
+            Event::Watched { device } => {
+                if let Some(failures) = self.over(Topic::Unwatched(*device)) {
+                    let tag = &self.plan.devices[*device].tag;
+                    tracing::info!(%bus, device = %tag, failures, "the watchdog is taken again");
+                }
+            }
             Event::Unwatched { device, fault } => {
                 if self.is_news(Topic::Unwatched(*device), now) {
                     let tag = &self.plan.devices[*device].tag;

@@ -6,10 +6,9 @@ use super::link::{Dial, Opened};
 use super::quiet::{Ear, HungUp, QuietIo, SerialIo};
 use super::tap::Tap;
 use crate::field::codec::{Answer, Cells, Question, as_written, check_answer, masks};
-use crate::field::rtu::Stray;
 use crate::field::schedule::{Ask, Purpose};
 use crate::io::clock::{Clock, duration};
-use crate::model::line::LineFault;
+use crate::model::line::{LineFault, Stray};
 use crate::model::link::Link;
 use crate::model::register::{Location, ReadBlock, Space, Write};
 use crate::model::time::{Mono, Span};
@@ -24,8 +23,9 @@ const RECONNECT_MIN: Span = Span::from_ms(200);
 /// Longest such pause. Trips do not wait for it.
 const RECONNECT_MAX: Span = Span::from_secs(10);
 
-/// So many questions in a row without a single byte, and a connection that carries serial frames is made anew: a peer
-/// that has gone without a word looks just like devices that do not answer.
+/// So many questions in a row to one unit without a single byte, and a connection that carries serial frames is made
+/// anew: a peer that has gone without a word looks just like devices that do not answer. Where two units in a row are
+/// silent it is made anew at once: whoever is asked after a silence has answered before.
 const SILENCES_MAX: u32 = 3;
 
 /// The connection of a line.
@@ -37,8 +37,9 @@ pub(super) struct Wire<D> {
     session: Option<Session>,
     /// What is heard on a serial line.
     ear: Ear,
-    /// Questions in a row after which nothing was heard.
+    /// Questions in a row after which nothing was heard, and the unit that the last of them was for.
     silences: u32,
+    silent: Option<u8>,
     /// Polls do not try to connect before.
     retry_at: Mono,
     backoff: Span,
@@ -64,6 +65,7 @@ impl<D: Dial> Wire<D> {
             session: None,
             ear: Ear::default(),
             silences: 0,
+            silent: None,
             backoff: RECONNECT_MIN,
             why: String::new(),
         }
@@ -78,6 +80,19 @@ impl<D: Dial> Wire<D> {
             Miss::HungUp => self.is_down("the other side hangs up at once"),
             Miss::Fault(fault) => fault,
         })
+    }
+
+    /// Opens the connection where it is not open, so that it costs the next question no time.
+    pub(super) async fn ready(&mut self, purpose: Purpose) -> Result<(), LineFault> {
+        if self.session.is_none() {
+            self.session = Some(self.connect(purpose).await?);
+        }
+        Ok(())
+    }
+
+    /// The exchange is over; gives what was heard beside its answer, on a serial line.
+    pub(super) fn finish(&self) -> Stray {
+        self.ear.finish()
     }
 
     /// What else was heard on a serial line so far.
@@ -96,7 +111,7 @@ impl<D: Dial> Wire<D> {
         session.set_slave(Slave(ask.unit));
         self.ear.begin();
         let answer = match timeout(duration(ask.timeout), session.call(request(&ask.question))).await {
-            Err(_elapsed) => return Err(Miss::Fault(self.unanswered(session))),
+            Err(_elapsed) => return Err(Miss::Fault(self.unanswered(ask.unit, session))),
             Ok(Err(error)) => return Err(miss(&error)),
             Ok(Ok(Err(code))) => Err(LineFault::Exception(code.into())),
             Ok(Ok(Ok(response))) => {
@@ -111,25 +126,27 @@ impl<D: Dial> Wire<D> {
         };
         // Only an answer that fits its question leaves a connection that can be trusted.
         self.session = Some(session);
-        (self.backoff, self.silences) = (RECONNECT_MIN, 0);
+        (self.backoff, self.silences, self.silent) = (RECONNECT_MIN, 0, None);
         answer.map_err(Miss::Fault)
     }
 
     /// No answer came in time. Modbus/TCP is asked anew over another connection; a serial line has no other one, and
     /// what still comes is thrown away before the next request.
-    fn unanswered(&mut self, session: Session) -> LineFault {
+    fn unanswered(&mut self, unit: u8, session: Session) -> LineFault {
         if !self.link.is_rtu() {
             return LineFault::NoReply;
         }
         let instead = self.ear.instead();
+        let before = self.silent.replace(unit);
         self.silences = if instead.is_some() { 0 } else { self.silences.saturating_add(1) };
-        let gone = self.silences >= SILENCES_MAX && self.dial.can_redial();
+        let another = self.silences > 1 && before != Some(unit);
+        let gone = (another || self.silences >= SILENCES_MAX) && self.dial.can_redial();
         if self.ear.has_asked() && !gone {
             self.session = Some(session);
         } else {
-            self.silences = 0;
+            (self.silences, self.silent) = (0, None);
         }
-        instead.map_or(LineFault::NoReply, LineFault::Garbled)
+        instead.unwrap_or(LineFault::NoReply)
     }
 
     async fn connect(&mut self, purpose: Purpose) -> Result<Session, LineFault> {
@@ -139,8 +156,9 @@ impl<D: Dial> Wire<D> {
         }
         match self.dial.open().await {
             Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream, self.tap.clone()))),
-            Ok(Opened::Serial(stream, pace)) => {
-                Ok(rtu::attach(SerialIo::new(stream, self.tap.clone(), self.ear.clone(), self.clock, pace)))
+            Ok(Opened::Serial(stream, pace, marks)) => {
+                let ear = self.ear.clone();
+                Ok(rtu::attach(SerialIo::new(stream, self.tap.clone(), ear, self.clock, pace, marks)))
             }
             Err(why) => Err(self.is_down(&why)),
         }

@@ -2,7 +2,6 @@
 //! because its driver blocks and the silence between two frames is shorter than the runtime's timer can tell.
 
 use crate::field::figures::{Figures, UnitFigures};
-use crate::field::rtu::Stray;
 use crate::io::clock::Clock;
 use crate::io::line::{Decode, Dialler, Line, Modems, SharedFigures, Tap};
 use crate::model::element::Demand;
@@ -12,6 +11,7 @@ use crate::model::table::{BusId, DeviceId, Table};
 use crate::model::time::Mono;
 use crate::model::view::{LineView, UnitView};
 use crate::safety::Input;
+use crate::views::registers::Heard;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
@@ -82,21 +82,38 @@ impl Lines {
                 device: *device,
                 asked: unit.asked,
                 no_reply: unit.no_reply,
+                damaged: unit.damaged,
                 garbled: unit.garbled,
                 exceptions: unit.exceptions,
                 down: unit.down,
+                stray: unit.stray,
                 median: unit.median(),
                 p99: unit.p99(),
             };
-            let Stray { bytes, damaged, foreign, echoes } = figures.stray;
             LineView {
                 bus,
                 in_use: figures.use_of_time(now),
-                stray: [bytes, damaged, foreign, echoes],
+                stray: figures.stray,
                 units: figures.units.iter().map(unit).collect(),
             }
         };
         self.figures.iter().map(line).collect()
+    }
+
+    /// What every block of every device held when it was read last.
+    pub(super) fn heard(&self, plan: &Plan, now: Mono) -> Vec<Heard> {
+        let mut all = Vec::new();
+        for (_, figures) in self.figures.iter() {
+            let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((device, block), (at, cells)) in &figures.last {
+                let device = &plan.devices[*device];
+                if let Some(block) = device.blocks.get(*block) {
+                    let (device, cells) = (device.tag.to_string(), cells.clone());
+                    all.push(Heard { device, block: *block, cells, age: now.since(*at) });
+                }
+            }
+        }
+        all
     }
 
     /// Writes so much of a line's traffic into the log; says whether there is such a line.

@@ -38,6 +38,8 @@ pub struct Standing {
     pub proven: BTreeMap<String, Wall>,
     /// The proof test that goes on.
     pub test: Option<TestStanding>,
+    /// By point id: who its device said last that it is.
+    pub identities: BTreeMap<String, f64>,
 }
 
 /// A proof test that goes on.
@@ -257,7 +259,9 @@ impl Standing {
             | Body::Trouble(_)
             | Body::Gap(_)
             | Body::Nuisance(_)
-            | Body::AlarmRates(_) => {}
+            | Body::AlarmRates(_)
+            | Body::Write(_) => {}
+            Body::Identity(seen) => drop(self.identities.insert(seen.point.clone(), seen.value)),
             Body::ProofTestBegun(b) => {
                 let (target, area, who) = (b.target.clone(), b.area.clone(), b.who.clone());
                 self.test = Some(TestStanding { target, area, kind: b.kind, since: record.at.wall, who });

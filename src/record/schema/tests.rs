@@ -12,9 +12,9 @@ use crate::model::point::Fault;
 use crate::model::point::{Reading, Tag, Text};
 use crate::model::record::{
     AlarmChange, AlarmRates, AlarmStanding, Body, BypassChange, BypassStanding, BypassStep,
-    CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, Nuisance, NuisanceKind,
+    CalibrationStanding, CommandDone, ConfigChange, ElementChange, Gap, IdentitySeen, Nuisance, NuisanceKind,
     ProofTestBegun, ProofTestDone, Record, Sample, Seq, Standing, Started, StrokeFound, TestStanding,
-    TripChange, TripStanding, Trouble, Who,
+    TripChange, TripStanding, Trouble, Who, WriteChange, Written,
 };
 use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
@@ -27,7 +27,7 @@ use crate::record::unrecorded::Unrecorded;
 use std::collections::BTreeMap;
 
 /// Fields of bodies that are left out where there is nothing to say.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 20] = [
     "at_least",
     "attempts",
     "backup",
@@ -42,6 +42,7 @@ const OPTIONAL: [&str; 19] = [
     "incidents",
     "permits",
     "proven",
+    "identities",
     "recording",
     "remaining_ms",
     "tests",
@@ -210,9 +211,28 @@ fn records() -> Vec<Record> {
         who: who.clone(),
         text: text.clone(),
     };
+    let identity = IdentitySeen {
+        point: "d1.serial".to_owned(),
+        area: "face".to_owned(),
+        value: 4_712.0,
+        before: Some(4_711.0),
+        text: text.clone(),
+    };
+    let write = WriteChange {
+        target: "valve".to_owned(),
+        area: "bottle-room".to_owned(),
+        what: Written::Trip,
+        failures: 1,
+        fault: Some("exception 3: illegal data value".to_owned()),
+        text: text.clone(),
+    };
     let mut bodies = graded();
     bodies.extend([
         Body::ProofTestBegun(begun),
+        Body::Identity(identity.clone()),
+        Body::Identity(IdentitySeen { before: None, ..identity }),
+        Body::Write(write.clone()),
+        Body::Write(WriteChange { fault: None, ..write }),
         Body::ProofTest(proof_test),
         Body::Started(started),
         Body::Ended { reason: "SIGTERM".to_owned() },
@@ -328,6 +348,7 @@ fn standing() -> Standing {
             CalibrationStanding { planned: None, begun: vec![Wall::from_ms(0)] },
         )]),
         proven: BTreeMap::from([("valve".to_owned(), Wall::from_ms(0))]),
+        identities: [("d1.serial".to_owned(), 4_711.0)].into(),
         test: Some(TestStanding {
             target: "valve".to_owned(),
             area: "bottle-room".to_owned(),

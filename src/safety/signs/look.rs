@@ -197,6 +197,12 @@ impl Signs {
                 track.beyond = true;
             }
         }
+        for (tag, value) in &standing.identities {
+            let track = plan.points.find(|p| p.tag.as_str() == tag).and_then(|id| self.tracks[id].as_mut());
+            if let Some(track) = track.filter(|track| track.of.lasting) {
+                track.identity = Some(*value);
+            }
+        }
         for (tag, was) in &standing.calibrations {
             let Some(id) = plan.points.find(|p| p.tag.as_str() == tag) else { continue };
             let Some(track) = &mut self.tracks[id] else { continue };

@@ -466,6 +466,47 @@ fn a_sensor_beyond_its_range_stays_untrusted_over_a_restart() {
 }
 
 #[test]
+fn a_device_that_is_another_one_is_told_also_when_it_was_changed_while_davy_was_off() {
+    let mut bench = Bench::new(12);
+    let who = PointId::from_usize(SET);
+    let watched = Arc::make_mut(Arc::make_mut(&mut bench.plan).watched.points.get_mut(&who).unwrap());
+    (watched.lasting, watched.expects) = (true, None);
+    bench.signs = Signs::new(&bench.plan, &Standing::default(), bench.now);
+    let restart = |bench: &mut Bench| {
+        let mut standing = Standing::default();
+        bench.records.iter().for_each(|r| standing.apply(r));
+        let mut held = Standing::default();
+        bench.signs.standing(&bench.plan, &mut held);
+        assert_eq!(standing.identities, held.identities, "the records fold to what is held");
+        bench.signs = Signs::new(&bench.plan, &standing, bench.now);
+    };
+    let told = |bench: &Bench| -> Vec<(f64, Option<f64>)> {
+        let mut told = Vec::new();
+        for record in &bench.records {
+            if let Body::Identity(seen) = &record.body {
+                told.push((seen.value, seen.before));
+            }
+        }
+        told
+    };
+    bench.give(SET, good(4_711.0));
+    bench.give(SET, good(4_711.0));
+    restart(&mut bench);
+    bench.give(SET, good(4_711.0));
+    assert_eq!(
+        (told(&bench), bench.signs()),
+        (vec![(4_711.0, None)], vec![]),
+        "once, and the same one again"
+    );
+    restart(&mut bench);
+    bench.give(SET, good(4_712.0));
+    assert_eq!(told(&bench), [(4_711.0, None), (4_712.0, Some(4_711.0))]);
+    assert_eq!(bench.signs(), [(Sign::Changed, "set")]);
+    bench.give(SET, good(4_712.0));
+    assert_eq!(told(&bench).len(), 2, "from then on it is the one that is known");
+}
+
+#[test]
 fn no_text_accuses_anybody() {
     let mut bench = Bench::new(4);
     bench.air.surge = 0.6;

@@ -43,8 +43,8 @@ pub(super) struct Track {
     /// It was beyond what its sensor can bear, and not calibrated since.
     pub(super) beyond: bool,
     differs: Option<Mono>,
-    /// What it read first since the start, where it must stay so.
-    first: Option<f64>,
+    /// Who its device said last that it is, where that is what it tells.
+    pub(super) identity: Option<f64>,
     held_off: Option<Mono>,
 }
 
@@ -57,6 +57,8 @@ pub(super) struct Events {
     pub(super) lost: bool,
     /// The device begins a calibration.
     pub(super) calibrates: bool,
+    /// The device says that it is this one, and before, where it was heard then, another one.
+    pub(super) is_another: Option<(f64, Option<f64>)>,
 }
 
 impl Track {
@@ -79,7 +81,7 @@ impl Track {
             gap: None,
             beyond: false,
             differs: None,
-            first: None,
+            identity: None,
             held_off: None,
         }
     }
@@ -88,7 +90,10 @@ impl Track {
         let was = std::mem::replace(&mut self.quality, reading.quality);
         let mut events = Events::default();
         match (reading.quality, reading.value.filter(|v| v.abs() <= VALUE_MAX)) {
-            (Quality::Good, Some(value)) => events.dropped = self.good(now.mono, value, found),
+            (Quality::Good, Some(value)) => {
+                events.is_another = self.identified(now.mono, value, found);
+                events.dropped = self.good(now.mono, value, found);
+            }
             (Quality::Uncertain(Doubt::Calibrating), value) => {
                 events.calibrates = self.calibration.is_none();
                 self.interrupt();
@@ -117,6 +122,21 @@ impl Track {
         events
     }
 
+    /// The device says who it is. Another one than before is a sign at once, also where the other one spoke in an earlier
+    /// run; from then on it is the one that is known.
+    fn identified(&mut self, now: Mono, value: f64, found: &mut Vec<Finding>) -> Option<(f64, Option<f64>)> {
+        let before = self.identity;
+        let same = before.is_some_and(|before| (value - before).abs() <= self.step / 2.0);
+        if !self.of.lasting || same {
+            return None;
+        }
+        self.identity = Some(value);
+        if let Some(before) = before.filter(|_| self.of.expects.is_none()) {
+            found.push(self.finding(Sign::Changed, 1.0, now, words::another(value, before)));
+        }
+        Some((value, before))
+    }
+
     /// A good reading; says whether it begins a sudden drop.
     fn good(&mut self, now: Mono, value: f64, found: &mut Vec<Finding>) -> bool {
         let seen = Seen { at: now, value };
@@ -125,10 +145,10 @@ impl Track {
         if self.of.tells.is_some() {
             return false;
         }
-        if self.of.lasting && self.first.is_none() {
-            self.first = Some(value);
+        if self.of.lasting && self.of.expects.is_none() {
+            return false;
         }
-        if let Some(expects) = self.of.expects.or(self.first) {
+        if let Some(expects) = self.of.expects {
             let differs = (value - expects).abs() > self.step / 2.0;
             self.differs = if differs { Some(self.differs.unwrap_or(now)) } else { None };
             return false;
@@ -233,7 +253,7 @@ impl Track {
         if let Some((since, last)) = self.differs.zip(self.last)
             && now.mono.since(since) >= settings.span(Knob::ChangedFor)
         {
-            let seen = words::changed(last.value, self.of.expects.or(self.first).unwrap_or_default());
+            let seen = words::changed(last.value, self.of.expects.unwrap_or_default());
             found.push(self.finding(Sign::Changed, 1.0, since, seen));
         }
         if let Some(since) = self.held_off {

@@ -171,6 +171,25 @@ pub(super) fn fold_back() -> Text {
     )
 }
 
+/// A device is another one.
+pub(super) fn another(value: f64, before: f64) -> Text {
+    Text::new(
+        format!("设备标识为 {value}, 之前为 {before}"),
+        format!("the device says it is {value}, and was {before} before"),
+    )
+}
+
+/// A device said who it is.
+pub(super) fn identity(value: f64, before: Option<f64>) -> Text {
+    match before {
+        Some(before) => another(value, before),
+        None => Text::new(
+            format!("首次读到设备标识 {value}"),
+            format!("the device is heard for the first time, as {value}"),
+        ),
+    }
+}
+
 pub(super) fn changed(value: f64, expects: f64) -> Text {
     Text::new(
         format!("设备内设定为 {value}, 应为 {expects}"),

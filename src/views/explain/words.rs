@@ -61,7 +61,7 @@ pub(super) fn list<'a, N: std::fmt::Display + 'a>(entries: impl Iterator<Item = 
 }
 
 /// A span as people write it: whole minutes and seconds as such.
-pub(super) fn lasting(span: Span) -> String {
+pub(in crate::views) fn lasting(span: Span) -> String {
     match (span.us() % 60_000_000, span.us() % 1_000_000) {
         (0, _) if span > Span::ZERO => format!("{} min", span.us() / 60_000_000),
         (_, 0) => format!("{} s", span.us() / 1_000_000),

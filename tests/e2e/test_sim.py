@@ -1,0 +1,48 @@
+"""`davy run` against the plant that `davy sim` pretends: a leak is shut off, and the gas falls."""
+
+import json
+
+import pytest
+from bench import DAVY, Process, davy, free_port, wait_until
+from sites import bottle_room
+
+
+@pytest.mark.parametrize("kind", ["tcp", "pty"])
+def test_a_leak_is_shut_off_and_the_gas_falls(bench, tmp_path, kind):
+    site = bottle_room(free_port(), bench.mosquitto().port).replace("STATE", str(tmp_path / "state"))
+    if kind == "pty":
+        old = next(line for line in site.splitlines() if line.startswith("link = "))
+        site = site.replace(old, 'link = "rtu:///dev/serial/by-id/none?baud=19200"')
+    (tmp_path / "site.toml").write_text(site)
+    scenario = tmp_path / "leak.toml"
+    scenario.write_text(
+        'what = "a leak"\nlength_s = 60\n'
+        '[[event]]\ndo = "volume"\nwhat = "bottle-room"\nvalue = 20\n'
+        '[[event]]\ndo = "air"\nwhat = "bottle-room"\nvalue = 240\n'
+        '[[event]]\nat_s = 6\ndo = "leak"\nwhat = "bottle-room"\nvalue = 4\n'
+    )
+    copy, socket = tmp_path / "pretended.toml", tmp_path / "poke.sock"
+    argv = [DAVY, "sim", "--config", tmp_path / "site.toml", "--scenario", scenario, "--socket", socket]
+    plant = bench.add(Ending([*map(str, argv), "--write-config", str(copy), "--format", "json"], tmp_path / "sim.log"))
+    wait_until(lambda: plant.said().endswith("\n") or not plant.alive(), plant.said)
+    links = json.loads(plant.said())["links"]
+    assert links["canteen"].startswith("tcp://127.0.0.1:" if kind == "tcp" else "rtu:///dev/pts/"), links
+
+    agent = bench.davy(copy.read_text())
+    agent.state = tmp_path / "state"
+    agent.start().await_start()
+    agent.wait_good("gas.lpg-1", "gas.lpg-2")
+    agent.wait_recorded("element", tag="valve", phase="confirmed")
+    high = agent.point("gas.lpg-1")["value"]
+    assert high > 0
+    wait_until(lambda: agent.point("gas.lpg-1")["value"] < high / 2, lambda: agent.point("gas.lpg-1"), 60)
+    assert "valve" in davy("sim", "poke", "--socket", socket, "show").stdout
+    agent.end()
+    assert plant.terminate()[0] == 0
+    assert not socket.exists()
+
+
+class Ending(Process):
+    def stop(self):
+        if self.alive():
+            self.kill()
