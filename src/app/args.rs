@@ -4,7 +4,7 @@ mod probe;
 mod record;
 
 pub use self::probe::{Guess, Line, Probe, Read, Scan, Unit, Units, Watch, What, Write, Written};
-pub use self::record::{Folder, Journal, JournalWhat, Keys, KeysWhat, Verify};
+pub use self::record::{Export, Folder, Journal, JournalWhat, Keys, KeysWhat, Salvage, Show, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -1,5 +1,8 @@
 //! `davy journal`: what an inspector does with a journal, without an agent and without a network.
 
+mod copy;
+mod show;
+
 use super::args::{Journal, JournalWhat, Verify};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::journal::audit;
@@ -19,6 +22,9 @@ const SMALL_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) fn journal(args: &Journal) -> ExitCode {
     match &args.what {
         JournalWhat::Verify(args) => verify(args),
+        JournalWhat::Show(args) => show::show(args),
+        JournalWhat::Export(args) => copy::export(args),
+        JournalWhat::Salvage(args) => copy::salvage(args),
     }
 }
 
@@ -99,6 +105,12 @@ fn small_text(path: &str, what: &str) -> Result<String, String> {
         return Err(format!("{path} is no file, or too long; {what}"));
     }
     std::fs::read_to_string(Path::new(path)).map_err(|e| format!("{path}: {e}; {what}"))
+}
+
+/// What goes wrong for want of a journal, or of a right, is the arguments' fault.
+fn refused(why: impl std::fmt::Display) -> ExitCode {
+    err(&format!("error: {why}\n"));
+    ExitCode::from(BAD_CONFIG)
 }
 
 /// What came out, for people.

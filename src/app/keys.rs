@@ -22,11 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `davy keys`.
 pub(super) fn keys(args: &Keys) -> ExitCode {
-    let (folder, act): (&Folder, fn(&Folder, &Path) -> Result<ExitCode, String>) = match &args.what {
-        KeysWhat::New(folder) => (folder, new),
-        KeysWhat::Show(folder) => (folder, show),
-        KeysWhat::Rotate(folder) => (folder, rotate),
-    };
+    let (KeysWhat::New(folder) | KeysWhat::Show(folder) | KeysWhat::Rotate(folder)) = &args.what;
     let dir = match state_dir(&folder.which) {
         Ok(dir) => dir,
         Err(why) => {
@@ -34,13 +30,18 @@ pub(super) fn keys(args: &Keys) -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    act(folder, &dir).unwrap_or_else(|why| {
+    let outcome = match &args.what {
+        KeysWhat::New(_) => new(&dir),
+        KeysWhat::Show(_) => show(&dir),
+        KeysWhat::Rotate(folder) => rotate(folder, &dir),
+    };
+    outcome.unwrap_or_else(|why| {
         err(&format!("error: {why}\n"));
         ExitCode::from(FAILED)
     })
 }
 
-fn show(_: &Folder, dir: &Path) -> Result<ExitCode, String> {
+fn show(dir: &Path) -> Result<ExitCode, String> {
     match keys::peek(dir).map_err(|e| format!("cannot read {}: {e}", keys::path(dir).display()))? {
         Some(key) => {
             say(key.public());
@@ -58,7 +59,7 @@ fn say(key: PublicKey) {
     out(&format!("{key}\n{}", key.pem()));
 }
 
-fn new(_: &Folder, dir: &Path) -> Result<ExitCode, String> {
+fn new(dir: &Path) -> Result<ExitCode, String> {
     if let Ok(Some(key)) = keys::peek(dir) {
         say(key.public());
         return Err("there is a key already; `davy keys rotate` changes it".to_owned());

@@ -4,6 +4,8 @@
 //! `DAVY_TAMPERINGS=2000 cargo test --test storage tampering` is the long form; `DAVY_PYTHON` is a Python with what
 //! `tests/requirements.txt` names, without which the second verifier is left out.
 
+#![expect(clippy::indexing_slicing, reason = "a helper that panics fails its test")]
+
 use crate::helpers::*;
 use davy::io::clock::Clock;
 use davy::io::journal::{Journal, audit};

@@ -17,6 +17,71 @@ pub struct Journal {
 pub enum JournalWhat {
     /// Prove a journal: nothing altered, missing, moved, cut off or added. Reads only; exit 0 sound, 1 damaged.
     Verify(Verify),
+    /// Show entries, a line each; reads only, and may be asked while the agent runs.
+    Show(Show),
+    /// Copy a journal for an inspector: its files, the public key, a list of hashes, and a page that says how to verify it.
+    Export(Export),
+    /// Save what can be read of a damaged journal, with a list of what can't.
+    Salvage(Salvage),
+}
+
+/// `davy journal show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A state folder, its journal/ folder, or a copy of either.
+    #[arg(default_value = "/var/lib/davy")]
+    pub dir: PathBuf,
+    /// From this time on: 2026-11-24T03:42:05Z, or a day.
+    #[arg(long, value_name = "UTC")]
+    pub since: Option<String>,
+    /// Until this time.
+    #[arg(long, value_name = "UTC")]
+    pub until: Option<String>,
+    /// About this area only.
+    #[arg(long, value_name = "ID")]
+    pub area: Option<String>,
+    /// About this point, trip or element only.
+    #[arg(long, value_name = "ID")]
+    pub point: Option<String>,
+    /// Of this kind only, as `alarm`.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// By this person only.
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// The last so many of them.
+    #[arg(long, value_name = "N")]
+    pub last: Option<usize>,
+    /// Go on with what comes.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The lines as they are in the journal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `davy journal export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The state folder.
+    #[arg(default_value = "/var/lib/davy")]
+    pub dir: PathBuf,
+    /// Where to: a folder that is made, or is empty.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// The site file, to be copied too.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `davy journal salvage`.
+#[derive(Debug, Args)]
+pub struct Salvage {
+    /// The damaged folder.
+    pub dir: PathBuf,
+    /// Where to: a folder that is made, or is empty.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 /// `davy journal verify`.

@@ -120,6 +120,17 @@ fn file(verifier: &mut Verifier, place: &Place, newest: bool, mut progress: impl
     }
 }
 
+/// The names of the journal's files, in order.
+///
+/// # Errors
+/// [`AuditError`] where there are none.
+pub fn names(dir: &Path) -> Result<Vec<String>, AuditError> {
+    let folder = folder(dir)?;
+    let places = list(&folder).map_err(|e| AuditError::Unreadable(folder, e))?;
+    let name = |place: &Place| Some(place.path.file_name()?.to_str()?.to_owned());
+    Ok(places.iter().filter_map(name).collect())
+}
+
 /// Which gateway wrote the journal in `dir`, by the last entry that can be read.
 #[must_use]
 pub fn gateway(dir: &Path) -> Option<String> {
@@ -130,4 +141,107 @@ pub fn gateway(dir: &Path) -> Option<String> {
         gateway = Entry::parse(&line).ok().map(|entry| entry.gateway).or(gateway);
     }
     gateway
+}
+
+/// What a reader comes upon.
+pub enum Met<'a> {
+    /// A line, with the entry that it holds.
+    Entry(&'a Entry, &'a [u8]),
+    /// What is none; the file's name, where in it, and why.
+    Lost(&'a str, u64, String),
+}
+
+/// Reads a journal from its first entry, and then what has come since.
+#[derive(Debug)]
+pub struct Follower {
+    folder: PathBuf,
+    /// The file that was read last, how far, and how many lines.
+    at: Option<(Place, u64, u64)>,
+}
+
+impl Follower {
+    /// A reader of the journal in `dir`.
+    ///
+    /// # Errors
+    /// [`AuditError`] where there is none.
+    pub fn open(dir: &Path) -> Result<Follower, AuditError> {
+        Ok(Follower { folder: folder(dir)?, at: None })
+    }
+
+    /// Reads what there is now. What is unfinished at the end of the newest file may be had the next time.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the folder can't be read.
+    pub fn read(&mut self, mut meet: impl FnMut(Met<'_>)) -> Result<(), AuditError> {
+        let places = list(&self.folder).map_err(|e| AuditError::Unreadable(self.folder.clone(), e))?;
+        for place in &places {
+            let (offset, count) = match &self.at {
+                Some((at, ..)) if place < at => continue,
+                Some((at, offset, count)) if place == at => (*offset, *count),
+                Some(_) | None => (0, 0),
+            };
+            let newest = Some(place) == places.last();
+            let (offset, count) = read_on(place, offset, count, newest, &mut meet);
+            self.at = Some((place.clone(), offset, count));
+        }
+        Ok(())
+    }
+}
+
+/// Reads on in one file; says how far it came.
+fn read_on(
+    place: &Place,
+    offset: u64,
+    mut count: u64,
+    newest: bool,
+    meet: &mut impl FnMut(Met<'_>),
+) -> (u64, u64) {
+    let name = place.path.file_name().unwrap_or_default().to_string_lossy();
+    let mut lines = match Lines::open(&place.path, offset) {
+        Ok(lines) => lines,
+        Err(e) => {
+            meet(Met::Lost(&name, count, e.to_string()));
+            return (offset, count);
+        }
+    };
+    let mut line = Vec::new();
+    loop {
+        let why = match lines.next(&mut line) {
+            Ok(Line::Whole) => match Entry::parse(&line) {
+                Ok(entry) => {
+                    count = count.saturating_add(1);
+                    meet(Met::Entry(&entry, &line));
+                    continue;
+                }
+                Err(fault) => fault.to_string(),
+            },
+            Ok(Line::End) => return (lines.offset, count),
+            Ok(Line::Torn(_)) if newest => return (lines.offset, count),
+            Ok(Line::Torn(bytes)) => {
+                meet(Met::Lost(
+                    &name,
+                    count.saturating_add(1),
+                    format!("the file ends {bytes} bytes into an entry"),
+                ));
+                return (lines.offset, count);
+            }
+            Ok(Line::TooLong) => {
+                meet(Met::Lost(&name, count.saturating_add(1), "longer than any entry is".to_owned()));
+                return (lines.offset, count);
+            }
+            Err(e) => {
+                if !matches!(lines.skip(), Ok(Some(_))) {
+                    meet(Met::Lost(
+                        &name,
+                        count.saturating_add(1),
+                        format!("nothing can be read from here on: {e}"),
+                    ));
+                    return (lines.offset, count);
+                }
+                e.to_string()
+            }
+        };
+        count = count.saturating_add(1);
+        meet(Met::Lost(&name, count, why));
+    }
 }
