@@ -13,9 +13,9 @@ use davy::model::record::{Body, Record, Seq, Who};
 use davy::model::time::{Now, Span};
 use davy::record::chain::{Chain, Digest};
 use davy::record::entry::Entry;
-use davy::record::seal::SecretKey;
+use davy::record::seal::{PublicKey, SecretKey};
 use davy::record::tally::KeyStep;
-use davy::record::verify::{Trust, Verdict};
+use davy::record::verify::{Damage, Trust, Verdict};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -218,4 +218,31 @@ fn tampering_of_every_kind_is_found_and_a_second_verifier_agrees() {
 fn verdict_of(files: &Files) -> (Seq, Digest) {
     let last = files.values().flatten().next_back().unwrap();
     (Entry::parse(last).unwrap().seq, Digest::of(last))
+}
+
+#[test]
+fn a_lost_key_is_a_trouble_and_an_entry_and_keeps_nothing_from_being_recorded() {
+    let dir = TempDir::new();
+    write(dir.path());
+    fs::remove_file(dir.path().join("journal.key")).unwrap();
+    let clock = Clock::start();
+    let journal = Journal::open(dir.path(), GATEWAY, 99, clock, Seq(0), |_| {}).unwrap().journal;
+    journal.seal().unwrap();
+    let record = Record { at: clock.now(), body: Body::Ended { reason: "on record".to_owned() } };
+    journal.offer(vec![record]).unwrap();
+    wait("the trouble", || {
+        journal.key_trouble().is_some_and(|trouble| trouble.code == "journal-key" && trouble.raised)
+    });
+    journal.close(std::time::Duration::from_secs(30)).unwrap();
+    assert!(text(dir.path()).contains("on record"));
+    let verdict = judge(dir.path(), Trust::default());
+    assert_eq!(verdict.findings.len(), 1, "{:?}", verdict.findings);
+    assert_eq!(verdict.findings[0].damage, Damage::Foreign);
+    // Whoever knows both keys to be the gateway's names them.
+    let entries = read(dir.path()).into_values().flatten().map(|line| Entry::parse(&line).unwrap());
+    let keys = entries
+        .filter(|entry| entry.kind == "key")
+        .map(|entry| entry.body["key"].as_str().unwrap().to_owned());
+    let keys = keys.map(|key| PublicKey::parse(&key).unwrap()).collect();
+    assert!(judge(dir.path(), Trust { keys, ..Trust::default() }).is_sound());
 }
