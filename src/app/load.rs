@@ -59,7 +59,8 @@ pub fn load(path: &Path) -> Result<Compiled, LoadError> {
         }
     });
     compiled.check_secrets(|file| files::unfit_secret(Path::new(file)));
-    Ok(compiled)
+    let real = |port: &str| Some(std::fs::canonicalize(port).ok()?.to_string_lossy().into_owned());
+    Ok(compiled.check_ports(real)?)
 }
 
 /// A folder that the site file at `path` names: it counts from where that file lies.
@@ -184,5 +185,26 @@ mod tests {
         let expected = std::env::temp_dir().join("state/here");
         assert_eq!(file.state(), expected);
         assert_eq!(load(&file.0).unwrap().plan.state_dir, expected.to_str().unwrap());
+    }
+
+    /// Two names of one serial port, of which only a look at the file system tells.
+    #[test]
+    fn two_buses_on_one_port_by_a_symbolic_link_are_refused() {
+        let folder = std::env::temp_dir().join(format!("davy-ports-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (port, other) = (folder.join("ttyS1"), folder.join("by-id"));
+        std::fs::write(&port, "").unwrap();
+        drop(std::fs::remove_file(&other));
+        std::os::unix::fs::symlink(&port, &other).unwrap();
+        let link = |path: &Path| format!("\"rtu://{}?baud=115200\"", path.display());
+        let text = include_str!("../../config/demo.toml")
+            .replace("\"tcp://127.0.0.1:15021\"", &link(&port))
+            .replace("\"tcp://127.0.0.1:15022\"", &link(&other));
+        let LoadError::Faulty(faults) = load(&File::new("ports", &text).0).unwrap_err() else { panic!() };
+        let first = faults.iter().next().unwrap();
+        assert_eq!((first.code, faults.errors()), ("same-port", 1), "{}", faults.render(false));
+        let apart = text.replace(&link(&other), &link(&folder.join("ttyS2")));
+        assert!(load(&File::new("apart", &apart).0).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

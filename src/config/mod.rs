@@ -32,6 +32,7 @@ mod supervision;
 mod texts;
 mod trips;
 mod watches;
+mod wires;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
@@ -40,7 +41,7 @@ pub use scenario::{Scenario, order, scenario};
 pub use solo::{Solo, SoloSignal, solo};
 
 use crate::model::plan::{Origin, Plan};
-use crate::model::table::AlarmId;
+use crate::model::table::{AlarmId, BusId, Table};
 use library::Library;
 use sha2::{Digest, Sha256};
 use site::{Compiler, Made};
@@ -59,6 +60,8 @@ pub struct Compiled {
     pub warnings: Faults,
     /// Where the password files are named, in the order of the destinations that have one.
     secrets: Vec<Place>,
+    /// Where the link of each bus stands.
+    links: Table<BusId, Place>,
 }
 
 impl Compiled {
@@ -72,6 +75,21 @@ impl Compiled {
                 self.warnings.push(Fault::warning("password-file", place.clone(), why).help(help));
             }
         }
+    }
+
+    /// Looks at the serial ports, as [`Compiled::check_secrets`] does at files: `real` is given a path and says which file
+    /// that is, where there is one.
+    ///
+    /// # Errors
+    /// All that is known of the file, where two buses are on one port by two names.
+    pub fn check_ports(mut self, real: impl Fn(&str) -> Option<String>) -> Result<Compiled, Faults> {
+        wires::shared_ports(&self.plan, &self.links, real, &mut self.warnings);
+        if self.warnings.errors() == 0 {
+            return Ok(self);
+        }
+        let name = self.links.values().next().map(|place| place.source.name.clone()).unwrap_or_default();
+        self.warnings.sort(&name);
+        Err(self.warnings)
     }
 }
 
@@ -105,10 +123,10 @@ pub fn compile_with<E: From<Faults>>(
     };
     faults.sort(&site.name);
     match compiled {
-        Some(Made { mut plan, used, origins, secrets }) if faults.errors() == 0 => {
+        Some(Made { mut plan, used, origins, secrets, links }) if faults.errors() == 0 => {
             let own = extras.profiles.iter().chain(&extras.standards);
             plan.config_hash = hash(site, own.chain(used.iter().map(Arc::as_ref)));
-            Ok(Compiled { plan, origins, warnings: faults, secrets })
+            Ok(Compiled { plan, origins, warnings: faults, secrets, links })
         }
         _ => Err(faults.into()),
     }

@@ -15,9 +15,9 @@ use super::standard::AreaKind;
 use super::texts;
 use super::trips::BypassRule;
 use super::watches::ByProfile;
+use super::wires;
 use crate::model::alarm::{Colour, Condition};
 use crate::model::element::Mode;
-use crate::model::link::Link;
 use crate::model::plan::{Alarm, Area, Bus, Device, Gas, Origin, Plan, Subject, Telemetry};
 use crate::model::point::{Tag, Text};
 use crate::model::table::{AlarmId, AreaId, BusId, DeviceId, ElementId, MAX_ROWS, PointId, Row as _, Table};
@@ -32,6 +32,7 @@ pub(super) struct Made {
     pub(super) used: Vec<Arc<Source>>,
     pub(super) origins: BTreeMap<AlarmId, Origin>,
     pub(super) secrets: Vec<Place>,
+    pub(super) links: Table<BusId, Place>,
 }
 
 /// What is known while a site is compiled.
@@ -49,7 +50,9 @@ pub(super) struct Compiler<'a> {
     pub(super) buses: Names<BusId>,
     /// Default poll period and time-out of a bus, in milliseconds.
     bus_timing: Table<BusId, (Option<u64>, Option<u64>)>,
-    links: BTreeMap<String, Place>,
+    /// Where each bus leads to, and where that was said.
+    pub(super) links: BTreeMap<String, Place>,
+    link_places: Table<BusId, Place>,
     /// Units by link, not by bus: two buses to one address reach the same devices.
     units: BTreeMap<(String, u8), Place>,
     pub(super) devices: Names<DeviceId>,
@@ -92,6 +95,7 @@ impl<'a> Compiler<'a> {
             buses: Names::new("bus"),
             bus_timing: Table::default(),
             links: BTreeMap::new(),
+            link_places: Table::default(),
             units: BTreeMap::new(),
             devices: Names::new("device"),
             profiles: Table::default(),
@@ -122,6 +126,7 @@ impl<'a> Compiler<'a> {
         self.each("device", Self::device);
         self.each("point", Self::point_row);
         self.all_elements();
+        self.broadcasts();
         self.each("point", Self::relations);
         self.watches();
         self.announcing();
@@ -143,7 +148,7 @@ impl<'a> Compiler<'a> {
             profiles.chain(self.kinds.values().map(|kind| &kind.source)).cloned().collect();
         used.sort_by_key(Arc::as_ptr);
         used.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        Made { plan: self.plan, used, origins: self.origins, secrets: self.secrets }
+        Made { plan: self.plan, used, origins: self.origins, secrets: self.secrets, links: self.link_places }
     }
 
     fn each(&mut self, table: &str, mut compile: impl FnMut(&mut Self, &Row)) {
@@ -203,6 +208,7 @@ impl<'a> Compiler<'a> {
         let bus = match (tag(row), link) {
             (Some(tag), Some(link)) => {
                 self.same_link(row, &link);
+                self.link_places.push(row.at("link"));
                 self.bus_timing.push((row.small("poll_ms"), row.small("timeout_ms")));
                 Some(self.plan.buses.push(Bus {
                     tag,
@@ -213,20 +219,6 @@ impl<'a> Compiler<'a> {
             _ => None,
         };
         self.buses.declare(row, "id", bus, self.faults);
-    }
-
-    fn same_link(&mut self, row: &Row, link: &Link) {
-        let reached = same_address(link);
-        let Some(first) = self.links.get(&reached) else {
-            self.links.insert(reached, row.at("link"));
-            return;
-        };
-        self.faults.push(
-            Fault::warning("same-link", row.at("link"), format!("two buses go to {link}"))
-                .label("the same address")
-                .help("put the devices on one bus: many serial servers and controllers take one connection only")
-                .other(first, "first used here"),
-        );
     }
 
     fn device(&mut self, row: &Row) {
@@ -315,7 +307,7 @@ impl<'a> Compiler<'a> {
                     .help("give the device a unit number of 1 to 247"),
             );
         }
-        let reached = (same_address(link), unit);
+        let reached = (wires::destination(link), unit);
         let Some(first) = self.units.get(&reached) else {
             self.units.insert(reached, row.at("unit"));
             return;
@@ -427,11 +419,6 @@ impl<'a> Compiler<'a> {
 
 /// The unit numbers of a serial line (Modbus over serial line 1.02, 2.2).
 const SERIAL_UNITS: std::ops::RangeInclusive<u8> = 1..=247;
-
-/// What two links to the same place have in common: names of hosts are written in any case.
-fn same_address(link: &Link) -> String {
-    link.to_string().to_ascii_lowercase()
-}
 
 /// The id of a row.
 pub(super) fn tag(row: &Row) -> Option<Tag> {
