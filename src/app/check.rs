@@ -8,9 +8,10 @@ use crate::io::local;
 use crate::model::plan::Plan;
 use crate::record::schema;
 use crate::views::explain::explain;
+use crate::views::loads;
 use crate::views::matrix;
 use crate::views::registers::{self, Heard};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ pub(super) fn check(args: &Check) -> ExitCode {
         err(&format!("error: {why}\n"));
         return ExitCode::from(BAD_CONFIG);
     }
-    let (faults, code) = match load(&args.config) {
+    let (faults, lines, code) = match load(&args.config) {
         Ok(compiled) => {
             if args.matrix {
                 let html = args.format == CheckFormat::Html;
@@ -40,11 +41,12 @@ pub(super) fn check(args: &Check) -> ExitCode {
             if args.format == CheckFormat::Human {
                 out(&compiled.warnings.render(colour));
                 out(&format!("{}: good{}\n", args.config.display(), summary(&compiled.plan)));
+                out(&loads::to_text(&compiled.plan));
                 return ExitCode::SUCCESS;
             }
-            (compiled.warnings, ExitCode::SUCCESS)
+            (compiled.warnings, loads::to_json(&compiled.plan), ExitCode::SUCCESS)
         }
-        Err(LoadError::Faulty(faults)) => (faults, ExitCode::from(BAD_CONFIG)),
+        Err(LoadError::Faulty(faults)) => (faults, Value::Null, ExitCode::from(BAD_CONFIG)),
         Err(LoadError::Unreadable(why)) => {
             match args.format {
                 CheckFormat::Human | CheckFormat::Html => out(&format!("error: {why}\n")),
@@ -55,7 +57,7 @@ pub(super) fn check(args: &Check) -> ExitCode {
     };
     match args.format {
         CheckFormat::Human | CheckFormat::Html => out(&faults.render(colour)),
-        CheckFormat::Json => out(&format!("{}\n", to_json(&faults, code == ExitCode::SUCCESS))),
+        CheckFormat::Json => out(&format!("{}\n", to_json(&faults, &lines, code == ExitCode::SUCCESS))),
     }
     code
 }
@@ -92,8 +94,9 @@ fn explained(compiled: &Compiled, target: &str) -> ExitCode {
     }
 }
 
-fn to_json(faults: &Faults, good: bool) -> serde_json::Value {
-    json!({ "good": good, "faults": faults.to_json() })
+/// `lines` is null where the file can't be run: what a broken file would carry nobody knows.
+fn to_json(faults: &Faults, lines: &Value, good: bool) -> Value {
+    json!({ "good": good, "faults": faults.to_json(), "lines": lines })
 }
 
 fn summary(plan: &Plan) -> String {

@@ -60,7 +60,10 @@ mod tests {
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines.len(), plan.buses.len() + 2, "{shown}");
         let (heading, network, serial) = (lines[0], lines[1], lines[2]);
-        assert!(heading.starts_with("line") && heading.contains("cycle") && heading.contains("in use"), "{shown}");
+        assert!(
+            heading.starts_with("line") && heading.contains("cycle") && heading.contains("in use"),
+            "{shown}"
+        );
         assert!(network.contains('~') && network.ends_with("tcp://127.0.0.1:15021"), "{shown}");
         assert!(!serial.contains('~') && serial.ends_with("rtu:///dev/ttyS1"), "{shown}");
         let told = to_json(&plan);

@@ -1,6 +1,7 @@
 //! Floor 2: records and snapshots to what people read. Pure.
 
 pub mod explain;
+pub mod loads;
 pub mod matrix;
 pub mod overview;
 pub mod registers;
