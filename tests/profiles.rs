@@ -664,6 +664,45 @@ fn an_inhibit_that_is_not_ended_counts_as_out_of_service_after_its_time() {
     assert!(bench.signs().contains(&(Sign::Inhibited, "p.value".to_owned())), "{:?}", bench.signs());
 }
 
+/// GASMAX says in a bit of another table that a channel is being calibrated: what it reads meanwhile is calibration gas.
+#[test]
+fn a_calibration_contact_makes_its_channel_calibrating_and_no_other() {
+    let point = "[[point]]\nid = \"p.value\"\ndevice = \"d\"\nsignal = \"loop-1\"\nunit = \"%LEL\"\nrange = [0, 100]\n\
+                 gas = \"methane\"\nset_points = { unit = \"%LEL\", alarm = 20, trip = 40 }\n\
+                 approved = { by = \"t\", reason = \"t\" }\n";
+    let plan = Arc::new(compiled(&site("gds-gasmax-2", point, &[])).0);
+    let device = plan.devices.find(|_| true).unwrap();
+    let site = Site::new(Arc::clone(&plan), &Standing::default(), now(0));
+    let mut bench = Bench { plan, site, second: 0, device, records: Vec::new() };
+    let mut input = vec![0; 1005];
+    input[1000] = 600;
+    let contacts = |one: u16, two: u16| {
+        let mut bits = vec![0; 2011];
+        (bits[2009], bits[2010]) = (one, two);
+        bits
+    };
+    let unheard = bench.hears(&[(Space::Input, &input)]);
+    assert_eq!(unheard, Quality::Bad(Fault::UnknownStatus), "nobody knows yet whether it is calibrated");
+    for ((one, two), quality) in [
+        ((0, 0), Quality::Good),
+        ((1, 0), Quality::Uncertain(Doubt::Calibrating)),
+        ((0, 1), Quality::Good),
+        ((1, 1), Quality::Uncertain(Doubt::Calibrating)),
+        ((0, 0), Quality::Good),
+    ] {
+        let heard = bench.hears(&[(Space::Discrete, &contacts(one, two)), (Space::Input, &input)]);
+        assert_eq!(heard, quality, "{one} {two}");
+    }
+    let mut broken = input.clone();
+    broken[1000] = 0;
+    let heard = bench.hears(&[(Space::Discrete, &contacts(1, 0)), (Space::Input, &broken)]);
+    assert_eq!(heard, Quality::Bad(Fault::WireBroken), "a calibration makes nothing better");
+    for _ in 0..4_000 {
+        bench.hears(&[(Space::Discrete, &contacts(0, 1)), (Space::Input, &input)]);
+    }
+    assert!(bench.signs().contains(&(Sign::Inhibited, "d.calibrating-2".to_owned())), "{:?}", bench.signs());
+}
+
 #[test]
 fn another_device_in_its_place_and_a_changed_set_point_are_told() {
     let mut bench = Bench::new("ch4-catalytic", Unit::PctVol);

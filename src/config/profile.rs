@@ -151,7 +151,7 @@ pub(super) fn profile(file: &Row, faults: &mut Faults) -> Profile {
             rows.push((row, id));
         }
     }
-    watch::check_set_points(&rows, &signals, faults);
+    watch::check_signals(&rows, &signals, faults);
     overlaps(map, faults);
     let mut outputs = Names::new("output");
     for row in file.tables("output") {

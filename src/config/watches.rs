@@ -10,7 +10,7 @@ use super::site::Compiler;
 use super::texts;
 use crate::model::alarm::{Condition, Level};
 use crate::model::plan::{Alarm, Limit, Point, Subject};
-use crate::model::point::{Tag, Text, Unit};
+use crate::model::point::{Doubt, Tag, Text, Unit};
 use crate::model::sign::Tells;
 use crate::model::table::{DeviceId, PointId};
 use crate::model::time::Span;
@@ -80,13 +80,13 @@ impl Compiler<'_> {
                 );
                 return;
             }
-            Watch::Identity(_) | Watch::Tells(_) | Watch::Trouble { .. } | Watch::Heartbeat { .. } => None,
+            Watch::Identity(_) | Watch::Tells(..) | Watch::Trouble { .. } | Watch::Heartbeat { .. } => None,
         };
         let Some(point) = own.or_else(|| self.add(row, device, signal, set_point)) else { return };
         let expects = match watch {
             Watch::Identity(expect) => *expect,
             Watch::SetPoint { .. } => set_point.map(|(_, set)| set),
-            Watch::Tells(_) | Watch::Trouble { .. } | Watch::Heartbeat { .. } => None,
+            Watch::Tells(..) | Watch::Trouble { .. } | Watch::Heartbeat { .. } => None,
         };
         if let Some(value) = expects {
             self.expected(point, value);
@@ -94,9 +94,26 @@ impl Compiler<'_> {
         match watch {
             Watch::Identity(_) => self.by_profile.lasting.push(point),
             Watch::SetPoint { .. } => {}
-            Watch::Tells(tells) => drop(self.by_profile.tells.insert(point, *tells)),
+            Watch::Tells(tells, of) => {
+                self.by_profile.tells.insert(point, *tells);
+                if let (Some(of), Some(doubt)) = (of, tells.doubt()) {
+                    self.doubted(device, points, of, (point, doubt));
+                }
+            }
             Watch::Trouble { when, level, text } => self.trouble(point, *when, *level, text.as_ref()),
             Watch::Heartbeat { still, .. } => self.plan.devices[device].heartbeat = Some((point, *still)),
+        }
+    }
+
+    /// The points that read the signal `of`, which can't be relied on while the contact is set.
+    fn doubted(&mut self, device: DeviceId, points: &[PointId], of: &str, contact: (PointId, Doubt)) {
+        let profile = Arc::clone(&self.profiles[device]);
+        let Some(Signal { field: about, .. }) = profile.signals.get(of) else { return };
+        for id in points {
+            let field = &self.plan.points[*id].field;
+            if (field.at, field.encoding) == (about.at, about.encoding) {
+                self.plan.doubts.entry(*id).or_default().push(contact);
+            }
         }
     }
 

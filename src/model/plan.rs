@@ -6,7 +6,7 @@ use super::element::{ElementKind, Mode};
 use super::grade::Grading;
 use super::link::Link;
 use super::permit::Planned;
-use super::point::{Tag, Text, Unit};
+use super::point::{Doubt, Tag, Text, Unit};
 use super::register::{Command, Field, ReadBlock, Watchdog};
 use super::sign::Watched;
 use super::table::{AlarmId, AreaId, BusId, DestinationId, DeviceId, ElementId, PointId, Table, TripId};
@@ -48,6 +48,8 @@ pub struct Plan {
     pub announcing: Announcing,
     /// Alarms that are suppressed by design, with the alarms that say it already while they are active.
     pub suppressed: BTreeMap<AlarmId, Vec<AlarmId>>,
+    /// Points that can't be relied on while a contact of their device is set, and what they are no better than then.
+    pub doubts: BTreeMap<PointId, Vec<(PointId, Doubt)>>,
     /// The causes that a person may take out of the vote, and how.
     pub bypassable: BTreeMap<AlarmId, Bypassable>,
     /// What signs of false data and failing sensors are looked for on.

@@ -1,7 +1,7 @@
 //! Signs that data may be false or a sensor may fail: what is looked for, by which numbers, and on what. A sign is
 //! never an accusation: it sends somebody to look.
 
-use super::point::{Quality, Text, Unit};
+use super::point::{Doubt, Quality, Text, Unit};
 use super::table::{AlarmId, ElementId, PointId};
 use super::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -398,6 +398,8 @@ pub enum Side {
 pub enum Tells {
     /// The alarm or output is inhibited.
     Inhibit,
+    /// It is being calibrated.
+    Calibration,
     /// The sounder is muted.
     Mute,
     /// The supply is off.
@@ -408,16 +410,28 @@ pub enum Tells {
 
 impl Tells {
     /// All of them.
-    pub const ALL: [Tells; 4] = [Tells::Inhibit, Tells::Mute, Tells::PowerOff, Tells::Local];
+    pub const ALL: [Tells; 5] =
+        [Tells::Inhibit, Tells::Calibration, Tells::Mute, Tells::PowerOff, Tells::Local];
 
     /// As written in site files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Tells::Inhibit => "inhibit",
+            Tells::Calibration => "calibration",
             Tells::Mute => "mute",
             Tells::PowerOff => "power-off",
             Tells::Local => "local",
+        }
+    }
+
+    /// What a value that the contact is about is no better than meanwhile; `None` where it says nothing of values.
+    #[must_use]
+    pub const fn doubt(self) -> Option<Doubt> {
+        match self {
+            Tells::Inhibit => Some(Doubt::Inhibited),
+            Tells::Calibration => Some(Doubt::Calibrating),
+            Tells::Mute | Tells::PowerOff | Tells::Local => None,
         }
     }
 

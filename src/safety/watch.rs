@@ -60,6 +60,7 @@ impl Watch {
         is_calibrated: impl Fn(PointId) -> bool,
     ) {
         let dead = self.has_no_heartbeat(plan, device, readings);
+        doubt(plan, &self.readings, readings);
         for (point, reading) in readings {
             if dead.is_some_and(|heart| heart != *point) {
                 *reading = Reading::bad(Fault::NoHeartbeat, reading.at);
@@ -228,6 +229,31 @@ impl Watch {
                 self.devices[id] = old.devices[was].clone();
                 self.beats.extend(old.beats.get(&was).map(|beat| (id, *beat)));
                 self.lost[id] = old.lost[was];
+            }
+        }
+    }
+}
+
+/// What the device's own contacts make of its values: those of the same answer where they came along, else the last ones.
+/// While such a contact can't be read nobody knows whether it is set.
+fn doubt(plan: &Plan, last: &Table<PointId, Reading>, readings: &mut [(PointId, Reading)]) {
+    for n in 0..readings.len() {
+        let Some((point, _)) = readings.get(n) else { continue };
+        let Some(contacts) = plan.doubts.get(point) else { continue };
+        let said = contacts.iter().map(|(contact, doubt)| {
+            let now =
+                readings.iter().find(|(id, _)| id == contact).map_or(&last[*contact], |(_, reading)| reading);
+            match now.quality {
+                Quality::Bad(_) => Quality::Bad(Fault::UnknownStatus),
+                _ if now.value.is_some_and(|value| value > 0.5) => Quality::Uncertain(*doubt),
+                _ => Quality::Good,
+            }
+        });
+        let worst = said.fold(Quality::Good, Quality::worse);
+        if let Some((_, reading)) = readings.get_mut(n) {
+            reading.quality = reading.quality.worse(worst);
+            if matches!(reading.quality, Quality::Bad(_)) {
+                reading.value = None;
             }
         }
     }

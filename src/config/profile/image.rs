@@ -1,13 +1,13 @@
 //! Register images: cells as a device sends them, and the readings that they must give. A profile that does not read its
 //! own images as they say is not believed.
 
-use super::Signal;
 use super::cells::{hull, quality_of, range};
+use super::{Signal, Watch};
 use crate::config::faults::{Fault, Faults, quoted};
 use crate::config::names::Names;
 use crate::config::read::{Row, Value};
 use crate::field::codec::{Cells, reading};
-use crate::model::point::{Quality, Unit};
+use crate::model::point::{Quality, Reading, Unit};
 use crate::model::register::{Field, Location, ReadBlock, Space};
 use crate::model::time::Mono;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) fn check(row: &Row, signals: &Names<Signal>, faults: &mut Faults) {
     let Some(image) = cells(row, faults) else { return };
     for read in row.tables("reads") {
         if let Some(signal) = signals.find(read, "signal", faults) {
-            compare(read, signal, &image, faults);
+            compare(read, signal, signals, &image, faults);
         }
     }
 }
@@ -48,7 +48,7 @@ fn cells(row: &Row, faults: &mut Faults) -> Option<Image> {
     Some(image)
 }
 
-fn compare(read: &Row, signal: &Signal, image: &Image, faults: &mut Faults) {
+fn compare(read: &Row, signal: &Signal, signals: &Names<Signal>, image: &Image, faults: &mut Faults) {
     let unit = read.str("unit").and_then(Unit::parse).unwrap_or(signal.unit);
     let own = range(read, faults);
     let field = Field { range: own.or(signal.field.range), ..signal.field.clone() };
@@ -65,6 +65,7 @@ fn compare(read: &Row, signal: &Signal, image: &Image, faults: &mut Faults) {
         return;
     };
     let found = reading(&field, unit, block, &cells, Mono::START);
+    let found = Reading { quality: found.quality.worse(doubted(read, signals, image)), ..found };
     let (value, quality) = (read.number("value"), quality_of(read).unwrap_or(Quality::Good));
     let near = match (found.value, value) {
         (Some(a), Some(b)) => (a - b).abs() <= NEAR * b.abs().max(1.0),
@@ -85,6 +86,20 @@ fn compare(read: &Row, signal: &Signal, image: &Image, faults: &mut Faults) {
             "go through address, encoding, order, scale and status with the manual; or the image is wrong",
         ),
     );
+}
+
+/// What the device's own contacts make of the signal, as far as the image holds them.
+fn doubted(read: &Row, signals: &Names<Signal>, image: &Image) -> Quality {
+    let contacts = signals.all().filter_map(|id| signals.get(id));
+    let set = contacts.filter_map(|contact| match &contact.watch {
+        Some(Watch::Tells(tells, Some(of))) if read.str("signal") == Some(of) => {
+            let (block, cells) = block(&contact.field, image)?;
+            let said = reading(&contact.field, contact.unit, block, &cells, Mono::START);
+            tells.doubt().filter(|_| said.value.is_some_and(|value| value > 0.5)).map(Quality::Uncertain)
+        }
+        _ => None,
+    });
+    set.fold(Quality::Good, Quality::worse)
 }
 
 /// The request that reads all of `field`, and its answer out of `image`; cells between that nobody needs are 0.

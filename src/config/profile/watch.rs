@@ -22,8 +22,8 @@ pub(in crate::config) enum Watch {
         /// Which of the point's alarms.
         level: Level,
     },
-    /// It tells of the device's state: a contact that must not last.
-    Tells(Tells),
+    /// It tells of the device's state: a contact that must not last, and of a signal that can't be relied on meanwhile.
+    Tells(Tells, Option<String>),
     /// A contact that is an alarm.
     Trouble {
         /// In which position.
@@ -52,11 +52,12 @@ pub(in crate::config) fn level_of(name: &str) -> Level {
 }
 
 /// Each purpose with its own keys.
-const KEYS: [(&str, &[&str]); 5] = [
+const KEYS: [(&str, &[&str]); 6] = [
     ("identity", &["expect"]),
     ("set-point", &["of", "level"]),
     ("trouble", &["alarm_when", "level", "text"]),
     ("heartbeat", &["changes_s", "still_s"]),
+    ("doubt", &["of"]),
     ("state", &[]),
 ];
 
@@ -64,7 +65,11 @@ const KEYS: [(&str, &[&str]); 5] = [
 pub(super) fn watch(row: &Row, unit: Unit, faults: &mut Faults) -> Option<Watch> {
     let purpose = row.str("as")?;
     let tells = Tells::parse(purpose);
-    let group = if tells.is_some() { "state" } else { purpose };
+    let group = match tells {
+        Some(tells) if tells.doubt().is_some() => "doubt",
+        Some(_) => "state",
+        None => purpose,
+    };
     let own = KEYS.iter().find(|(name, _)| *name == group).map_or(&[][..], |(_, keys)| keys);
     for key in KEYS.iter().flat_map(|(_, keys)| *keys).filter(|key| !own.contains(key)) {
         if row.has(key) {
@@ -80,7 +85,7 @@ pub(super) fn watch(row: &Row, unit: Unit, faults: &mut Faults) -> Option<Watch>
         } else {
             (
                 format!("watched as {purpose}, and a contact"),
-                "a contact is watched as trouble, inhibit, mute, power-off or local",
+                "a contact is watched as trouble, inhibit, calibration, mute, power-off or local",
             )
         };
         faults.push(Fault::error("misplaced-watch", row.at("as"), message).help(help));
@@ -88,7 +93,7 @@ pub(super) fn watch(row: &Row, unit: Unit, faults: &mut Faults) -> Option<Watch>
     }
     let level = row.str("level").map(level_of);
     match (purpose, tells) {
-        (_, Some(tells)) => Some(Watch::Tells(tells)),
+        (_, Some(tells)) => Some(Watch::Tells(tells, row.str("of").map(str::to_owned))),
         ("identity", None) => Some(Watch::Identity(row.number("expect"))),
         ("trouble", None) => Some(Watch::Trouble {
             when: row.flag("alarm_when").unwrap_or(true),
@@ -125,10 +130,14 @@ fn heartbeat(row: &Row, unit: Unit, faults: &mut Faults) -> Option<Watch> {
     None
 }
 
-/// What is known only when all signals are: which one a set-point is compared with.
-pub(super) fn check_set_points(rows: &[(&Row, String)], signals: &Names<Signal>, faults: &mut Faults) {
+/// What is known only when all signals are: which one a set-point is compared with, or a contact is about.
+pub(super) fn check_signals(rows: &[(&Row, String)], signals: &Names<Signal>, faults: &mut Faults) {
     for (row, id) in rows {
-        let Some(Signal { watch: Some(Watch::SetPoint { of, .. }), .. }) = signals.get(id) else { continue };
+        let Some(Signal { watch: Some(Watch::SetPoint { of, .. } | Watch::Tells(_, Some(of))), .. }) =
+            signals.get(id)
+        else {
+            continue;
+        };
         if let Some(table) = row.table("watch") {
             signals.find_as(of, table.at("of"), faults);
         }

@@ -170,6 +170,7 @@ static WATCH: Shape = Shape {
                 "trouble",
                 "heartbeat",
                 "inhibit",
+                "calibration",
                 "mute",
                 "power-off",
                 "local",
@@ -180,7 +181,7 @@ static WATCH: Shape = Shape {
         Key::may(
             "of",
             Kind::Ref("a signal of this profile"),
-            "set-point: the signal that it is compared with",
+            "set-point: the signal that it is compared with; inhibit, calibration: the signal that can't be relied on meanwhile",
         ),
         Key::may(
             "level",

@@ -201,6 +201,7 @@ pub(super) fn inhibited(tells: Option<Tells>, lasted: Span) -> Text {
     let (zh, en) = long(lasted);
     let (what_zh, what) = match tells {
         Some(Tells::Inhibit) => ("被抑制", "inhibited"),
+        Some(Tells::Calibration) => ("处于标校", "in calibration"),
         Some(Tells::Mute) => ("被消音", "muted"),
         Some(Tells::PowerOff) => ("断电", "without supply"),
         Some(Tells::Local) => ("处于就地操作", "in local operation"),

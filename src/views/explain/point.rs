@@ -111,6 +111,15 @@ impl Book<'_> {
             page.say(format!("原始值 {raw} 表示 {quality}"), format!("Raw value {raw} means {quality}"));
         }
         read_along(field, page);
+        for (contact, doubt) in self.plan.doubts.get(&id).into_iter().flatten() {
+            let (tag, quality) = (&self.plan.points[*contact].tag, Quality::Uncertain(*doubt));
+            page.say(
+                format!("{tag} 为 1 期间至多为 {quality}; 读不到 {tag} 时不可信"),
+                format!(
+                    "While {tag} is 1 it is {quality} at best; while {tag} can't be read it is not believed"
+                ),
+            );
+        }
         for status in field.statuses.iter() {
             let (at_zh, at_en) = location(status.at);
             let (known, other) = match &status.meaning {
