@@ -389,6 +389,7 @@ fn run(seed: u64, faults: &[Fault]) -> Vec<String> {
             hurried: watch::channel(Vec::new()).1,
             tap,
             figures,
+            owes: Arc::default(),
         };
         let hand_in = {
             let (world, good, wrote) = (Rc::clone(&world), Rc::clone(&good), Rc::clone(&wrote));
