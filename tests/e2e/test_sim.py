@@ -8,8 +8,10 @@ from sites import bottle_room
 
 
 @pytest.mark.parametrize("kind", ["tcp", "pty"])
-def test_a_leak_is_shut_off_and_the_gas_falls(bench, tmp_path, kind):
-    site = bottle_room(free_port(), bench.mosquitto().port).replace("STATE", str(tmp_path / "state"))
+def test_a_leak_is_shut_off_and_the_gas_falls_and_the_control_room_hears_nothing(bench, tmp_path, kind):
+    broker = bench.mosquitto().port
+    control_room = bench.subscriber(broker)
+    site = bottle_room(free_port(), broker).replace("STATE", str(tmp_path / "state"))
     if kind == "pty":
         old = next(line for line in site.splitlines() if line.startswith("link = "))
         site = site.replace(old, 'link = "rtu:///dev/serial/by-id/none?baud=19200"')
@@ -29,7 +31,7 @@ def test_a_leak_is_shut_off_and_the_gas_falls(bench, tmp_path, kind):
     assert links["canteen"].startswith("tcp://127.0.0.1:" if kind == "tcp" else "rtu:///dev/pts/"), links
 
     agent = bench.davy(copy.read_text())
-    agent.state = tmp_path / "state"
+    agent.state = tmp_path / "pretended.state"
     agent.start().await_start()
     agent.wait_good("gas.lpg-1", "gas.lpg-2")
     agent.wait_recorded("element", tag="valve", phase="confirmed")
@@ -40,6 +42,28 @@ def test_a_leak_is_shut_off_and_the_gas_falls(bench, tmp_path, kind):
     agent.end()
     assert plant.terminate()[0] == 0
     assert not socket.exists()
+    assert not (tmp_path / "state").exists(), "the journal of the site itself is left alone"
+    assert control_room.all() == [], "nobody is told what is only pretended"
+    assert {entry["gateway"] for entry in agent.journal()} == {"test-gw-sim"}
+
+
+def test_a_copy_that_would_overwrite_its_site_is_refused_and_destinations_stay_only_where_asked_for(bench, tmp_path):
+    site = tmp_path / "site.toml"
+    site.write_text(bottle_room(free_port(), free_port()).replace("STATE", "own"))
+    done = davy("sim", "--config", site, "--write-config", site)
+    assert done.returncode == 2 and "would overwrite the site file" in done.stderr, done
+    assert davy("sim", "--config", site, "--keep-destinations").returncode == 2
+
+    copy = tmp_path / "elsewhere" / "pretended.toml"
+    copy.parent.mkdir()
+    argv = [DAVY, "sim", "--config", site, "--write-config", copy, "--keep-destinations", "--format", "json"]
+    plant = bench.add(Ending([*map(str, argv)], tmp_path / "sim.log"))
+    wait_until(lambda: plant.said().endswith("\n") or not plant.alive(), plant.said)
+    copied = copy.read_text()
+    assert 'id = "test-gw-sim"' in copied
+    assert f'state = "{copy.parent / "pretended.state"}"' in copied
+    destinations = site.read_text().partition("[[destination]]")
+    assert copied.endswith("".join(destinations[1:]))
 
 
 class Ending(Process):
