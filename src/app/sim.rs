@@ -170,7 +170,8 @@ fn write_copy(args: &Sim, plan: &Plan, slave: &Slave, manner: &Manner, copy: &Pa
         links.map(|(bus, row)| (row.tag.to_string(), near(plan, slave, manner, bus).clone())).collect();
     let state = full(&copy.with_extension("state"));
     let other = config::Pretended { links: &links, state: &state, destinations: args.keep_destinations };
-    let text = config::pretended(&load::read(config)?.text, &other, |named| full(&load::beside(config, named)));
+    let text =
+        config::pretended(&load::read(config)?.text, &other, |named| full(&load::beside(config, named)));
     fs::write(copy, text).map_err(|e| Refusal::of(format!("cannot write {}: {e}", copy.display())))?;
     let kept = load::load(copy).map(|copied| copied.plan);
     let is_apart = kept.as_ref().is_ok_and(|kept| {
@@ -221,7 +222,11 @@ fn greet(
         text.push_str(&format!(
             "run the agent against it:  davy run --config {}   ({})\n",
             copy.display(),
-            if args.keep_destinations { "it tells the site's own destinations" } else { "it tells no destination" }
+            if args.keep_destinations {
+                "it tells the site's own destinations"
+            } else {
+                "it tells no destination"
+            }
         ));
     }
     text.push_str(&format!(

@@ -72,7 +72,9 @@ pub fn pretended(text: &str, other: &Pretended<'_>, full: impl Fn(&str) -> Strin
         }
     }
     let all = table.get_ref().get("destination").map(|all| all.span());
-    edits.extend(all.filter(|all| !other.destinations && is_list(text, all)).map(|all| (all, "[]".to_owned())));
+    edits.extend(
+        all.filter(|all| !other.destinations && is_list(text, all)).map(|all| (all, "[]".to_owned())),
+    );
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     let mut copy = text.to_owned();
     for (span, new) in edits {
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn destinations_that_are_asked_for_are_kept_with_their_files_in_full() {
-        let site = "[gateway]\nid = \"gw\"\nstate = \"s\"\n[[destination]]\nid = \"room\"\npassword_file = \"pw\"\n";
+        let site =
+            "[gateway]\nid = \"gw\"\nstate = \"s\"\n[[destination]]\nid = \"room\"\npassword_file = \"pw\"\n";
         let kept = site
             .replace("\"gw\"", "\"gw-sim\"")
             .replace("\"s\"", "\"/tmp/pretended.state\"")
@@ -132,7 +135,9 @@ mod tests {
     #[test]
     fn tables_in_one_line_are_understood_too_and_a_long_id_stays_an_id() {
         let id = "a".repeat(Tag::MAX);
-        let site = format!("gateway = {{ id = \"{id}\" }}\ndestination = [{{ id = \"room\" }}, {{ id = \"two\" }}]\n");
+        let site = format!(
+            "gateway = {{ id = \"{id}\" }}\ndestination = [{{ id = \"room\" }}, {{ id = \"two\" }}]\n"
+        );
         let own = format!("{}-sim", "a".repeat(Tag::MAX - 4));
         let expected =
             format!("gateway = {{ id = \"{own}\", state = \"/tmp/pretended.state\" }}\ndestination = []\n");

@@ -13,6 +13,7 @@ const RAW: Kind = Kind::Integer(-2_147_483_648, 4_294_967_295);
 const NEVER: Kind = Kind::List(&Kind::List(&ADDRESS, 2, 2), 1, 64);
 const ORDERS: Kind = Kind::OneOf(&["abcd", "cdab", "badc", "dcba"]);
 const SCANS: Kind = Kind::OneOf(&["fast", "slow"]);
+const SHOWS: Kind = Kind::OneOf(&["moving", "closing", "position", "jammed", "by-hand", "local", "remote"]);
 const BIT_RANGE: Kind = Kind::List(&Kind::Integer(0, 15), 2, 2);
 
 /// A profile.
@@ -108,6 +109,12 @@ static SIGNAL: Shape = Shape {
             "currents by which the transmitter of a current loop says something",
         ),
         Key::may("watch", Kind::Table(&WATCH), "what Davy looks at it for, whether or not a site names it"),
+        Key::may(
+            "shows",
+            SHOWS,
+            "what it says of the drive of the device's output, which a pretended plant keeps up; a position is 0 or the \
+             range's lower end where that is safe",
+        ),
         Key::may("repeat", Kind::Table(&REPEAT), "alike channels, each with its own copy"),
         Key::preset(
             "scan",
