@@ -73,7 +73,7 @@ fn rate(connections: usize, window: Duration, side: Side) -> Outcome<f64> {
 fn bare_loop(lines: &[Bare], mut stopped: watch::Receiver<()>) -> Outcome<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = lines.to_vec();
-    Ok(std::thread::spawn(move || {
+    Ok(std::thread::Builder::new().name("bare".to_owned()).spawn(move || {
         runtime.block_on(async {
             for line in lines {
                 tokio::spawn(bare::poll(line));
@@ -81,13 +81,13 @@ fn bare_loop(lines: &[Bare], mut stopped: watch::Receiver<()>) -> Outcome<JoinHa
             // Its error is that the other end is gone.
             drop(stopped.changed().await);
         });
-    }))
+    })?)
 }
 
 fn lines(lines: &[Bare], mut stopped: watch::Receiver<()>) -> Outcome<JoinHandle<()>> {
     let plan = Arc::new(plan(lines)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(std::thread::spawn(move || {
+    Ok(std::thread::Builder::new().name("lines".to_owned()).spawn(move || {
         let clock = Clock::start();
         let demands = watch::channel(vec![Demand::None; plan.elements.len()]);
         let hurried = watch::channel(Vec::new());
@@ -106,7 +106,7 @@ fn lines(lines: &[Bare], mut stopped: watch::Receiver<()>) -> Outcome<JoinHandle
             local.spawn_local(line.run(dialler, drop));
         }
         runtime.block_on(local.run_until(async { drop(stopped.changed().await) }));
-    }))
+    })?)
 }
 
 fn plan(lines: &[Bare]) -> Outcome<Plan> {

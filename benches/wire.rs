@@ -61,8 +61,8 @@ fn bench() -> Outcome {
         let window = window.max(Duration::from_secs(60));
         let period = Span::from_ms(1_000);
         let rig = Rig::start(9_600, period, false)?;
-        // The first periods are shorter: all are asked at once, and then each at its own moment.
-        rig.cycles(Duration::from_secs(3));
+        // All are asked at once at first, and it takes some seconds until each has come to its own moment.
+        rig.cycles(Duration::from_secs(10));
         let before = rig.cycles(Duration::from_secs(10));
         rig.kill();
         let after = rig.cycles(window);

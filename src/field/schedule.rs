@@ -281,10 +281,17 @@ impl Schedule {
 
     /// The due poll with the earliest deadline among those that `suits`.
     fn poll(&self, now: Mono, suits: impl Fn(&Unit) -> bool) -> Option<Ask> {
-        let units = self.units.iter().filter(|unit| suits(unit));
-        let turns = units.flat_map(|unit| unit.turns().map(move |turn| (unit, turn)));
-        let due = turns.filter(|(unit, turn)| self.poll_at(unit, turn) <= now);
-        let (unit, Turn { block, .. }) = due.min_by_key(|(_, turn)| turn.deadline)?;
+        // All units of the line, for each of its requests: what is quickly seen goes first.
+        let mut first: Option<(&Unit, Turn)> = None;
+        for unit in &self.units {
+            for turn in unit.turns() {
+                let is_first = first.is_none_or(|(_, other)| turn.deadline < other.deadline);
+                if is_first && turn.due <= now && suits(unit) && self.poll_at(unit, &turn) <= now {
+                    first = Some((unit, turn));
+                }
+            }
+        }
+        let (unit, Turn { block, .. }) = first?;
         let question = Question::Read(*self.plan.devices[unit.id].blocks.get(block)?);
         Some(self.ask(unit.id, question, Purpose::Poll { block }))
     }

@@ -148,8 +148,8 @@ impl Unit {
 
     /// What it may be asked: what is measured, and unless it is lost what seldom changes.
     pub(crate) fn turns(&self) -> impl Iterator<Item = Turn> {
-        let slow = (!self.is_lost() || self.fast.is_empty()).then_some(&self.slow);
-        std::iter::once(&self.fast).chain(slow).filter_map(Round::turn)
+        let slow = !self.slow.is_empty() && (!self.is_lost() || self.fast.is_empty());
+        [self.fast.turn(), self.slow.turn().filter(|_| slow)].into_iter().flatten()
     }
 
     /// There is gas where it stands, or no longer: it is asked more often, or as usual.
