@@ -118,8 +118,17 @@ fn elsewhere(args: &Sim, plan: &Plan) -> Result<BTreeMap<BusId, Link>, Refusal> 
             let all: Vec<&str> = plan.buses.values().map(|b| b.tag.as_str()).collect();
             wrong(&format!("the site has no bus `{name}`; it has {}", all.join(", ")))
         })?;
+        let site = &plan.buses[bus].link;
         let link =
             config::parse_link(link).map_err(|bad| wrong(&format!("{}; {}", bad.message, bad.help)))?;
+        let is_wire = |link: &Link| matches!(link, Link::Serial { .. });
+        if args.write_config.is_some() && is_wire(&link) && !is_wire(site) {
+            // The copy would lead the agent to where the site has the line: to the real devices.
+            let why = format!("the other end of that wire is not where the site has the line ({site})");
+            return Err(wrong(&format!(
+                "{why}: leave --write-config out, or write BUS=tcp://127.0.0.1:PORT"
+            )));
+        }
         links.insert(bus, link);
     }
     // Where real modems dial in nothing is pretended: they could not be told from pretended ones.

@@ -53,6 +53,10 @@ def test_a_copy_that_would_overwrite_its_site_is_refused_and_destinations_stay_o
     done = davy("sim", "--config", site, "--write-config", site)
     assert done.returncode == 2 and "would overwrite the site file" in done.stderr, done
     assert davy("sim", "--config", site, "--keep-destinations").returncode == 2
+    wire = "canteen=rtu:///dev/none?baud=9600"
+    done = davy("sim", "--config", site, "--link", wire, "--write-config", tmp_path / "copy.toml")
+    assert done.returncode == 2 and "where the site has the line" in done.stderr, done
+    assert not (tmp_path / "copy.toml").exists()
 
     copy = tmp_path / "elsewhere" / "pretended.toml"
     copy.parent.mkdir()

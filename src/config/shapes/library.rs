@@ -409,6 +409,7 @@ static STANDARD_ROW: Shape = set_points!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::element::Shows;
     use crate::model::point::Unit;
     use crate::model::register::{Scan, Space};
 
@@ -417,6 +418,7 @@ mod tests {
         let names = |kind: Kind| if let Kind::OneOf(names) = kind { names.to_vec() } else { Vec::new() };
         assert_eq!(names(UNITS), Unit::ALL.map(Unit::as_str));
         assert_eq!(names(QUALITIES), Quality::IN_PROFILES.map(Quality::as_str));
+        assert_eq!(names(SHOWS), Shows::ALL.map(Shows::as_str));
         assert_eq!(names(SPACES), Space::ALL.map(Space::as_str));
         assert_eq!(names(SCANS), Scan::ALL.map(Scan::as_str));
         let amiss: Vec<_> = Quality::IN_PROFILES.into_iter().filter(|q| *q != Quality::Good).collect();
