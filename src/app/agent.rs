@@ -114,6 +114,9 @@ impl Agent {
             buffer: buffer.clone(),
             clock,
         };
+        if let Err(why) = journal.seal() {
+            tracing::error!(why, "nothing will be recorded");
+        }
         let (door, safety) = room::start(start).map_err(system("the safety room"))?;
         if let Some(trouble) = trouble {
             door.tell(trouble);
@@ -141,6 +144,7 @@ impl Agent {
         let office = Office {
             door: door.clone(),
             buffer: buffer.clone(),
+            journal: journal.clone(),
             unrecorded: journal.unrecorded(),
             plan: plan_rx,
             stop: stopped,
@@ -322,7 +326,7 @@ fn destination_ids(plan: &Plan) -> Vec<String> {
 
 /// A number that this run is told apart by from all others. The random keys of `RandomState`, which the system gives,
 /// do the work; time and process id are stirred in for a system that has no random numbers yet.
-fn boot_id(clock: Clock) -> u64 {
+pub(super) fn boot_id(clock: Clock) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut stir = std::hash::RandomState::new().build_hasher();
     stir.write_i64(clock.now().wall.ms());

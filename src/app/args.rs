@@ -1,8 +1,10 @@
 //! What can be typed.
 
 mod probe;
+mod record;
 
 pub use self::probe::{Guess, Line, Probe, Read, Scan, Unit, Units, Watch, What, Write, Written};
+pub use self::record::{Export, Folder, Journal, JournalWhat, Keys, KeysWhat, Salvage, Show, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -57,6 +59,10 @@ pub enum Command {
     Unpermit(Unpermit),
     /// Write the traffic of a line into the running agent's log: bytes, frames or values.
     Decode(Decode),
+    /// Prove a journal, offline.
+    Journal(Journal),
+    /// The key that signs the journal: show it to an inspector, change it.
+    Keys(Keys),
     /// Tools for who commissions: find units on a line, read and write registers, watch a device, guess a type.
     Probe(Probe),
 }

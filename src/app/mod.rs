@@ -4,6 +4,8 @@ pub mod agent;
 pub mod args;
 mod check;
 mod demo;
+mod journal;
+mod keys;
 pub mod load;
 mod log;
 mod narrator;
@@ -44,6 +46,8 @@ pub fn main() -> ExitCode {
         Command::Permit(args) => orders::permit(&args),
         Command::Unpermit(args) => orders::unpermit(&args),
         Command::Decode(args) => orders::decode(&args),
+        Command::Keys(args) => keys::keys(&args),
+        Command::Journal(args) => journal::journal(&args),
         Command::Probe(args) => probe::probe(&args),
     }
 }

@@ -139,7 +139,7 @@ pub(super) fn decode(args: &Decode) -> ExitCode {
     put(&args.which, &json!({ "do": "decode", "bus": args.bus, "what": args.what }))
 }
 
-fn put(which: &Which, question: &Value) -> ExitCode {
+pub(super) fn put(which: &Which, question: &Value) -> ExitCode {
     asked(which, question).map_or_else(|code| code, |answer| show(&answer))
 }
 
@@ -180,7 +180,7 @@ fn show(answer: &Value) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-fn state_dir(which: &Which) -> Result<PathBuf, String> {
+pub(super) fn state_dir(which: &Which) -> Result<PathBuf, String> {
     if let Some(dir) = &which.state {
         return Ok(dir.clone());
     }

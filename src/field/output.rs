@@ -9,13 +9,15 @@
 //!    └── no trip ──────┘ (release is written and read back in the same way, then Idle)
 //! ```
 //!
-//! A pulse is ended after its time, before it counts as held; whether it still stands is not looked at then.
+//! A pulse is ended after its time, whatever came of it: from the moment it is sent it may stand, until its end was taken
+//! or a poll reads it ended ([`Standing`]). One that was not taken is begun anew after that; so is one after which a
+//! contact says that nothing came of it.
 
 use super::codec::{Cells, Question, as_written, is_taken};
 use crate::model::element::Demand;
 use crate::model::line::LineFault;
-use crate::model::plan::Plan;
-use crate::model::register::{Command, Encoding, ReadBlock, Scan, Write};
+use crate::model::plan::{Contact, Plan};
+use crate::model::register::{Command, Encoding, Pulse, ReadBlock, Scan, Write};
 use crate::model::table::{DeviceId, ElementId, PointId};
 use crate::model::time::{Mono, Span};
 
@@ -24,6 +26,9 @@ const RETRY_MIN: Span = Span::from_ms(200);
 
 /// Longest pause between two writes of one output: a trip that does not get through is tried for ever.
 const RETRY_MAX: Span = Span::from_secs(5);
+
+/// Longest pause between two pulses of which nothing came: a valve that sticks is tried for ever as well.
+const PULSE_MAX: Span = Span::from_secs(60);
 
 /// What has to be done for an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +39,6 @@ enum Stage {
     Write,
     /// It was written; it is to be read back.
     ReadBack,
-    /// It read back as written, and is a pulse that is to be ended.
-    Pulsing,
     /// It read back as written, and must stay so.
     Held,
 }
@@ -55,8 +58,32 @@ pub(crate) struct Output {
     touched: bool,
     retry_at: Mono,
     backoff: Span,
-    /// When what was written last was echoed.
-    echoed_at: Mono,
+    /// A pulse that may stand.
+    standing: Option<Standing>,
+    /// Of a pulse: the contact that says whether anything came of it, and how long after it that is looked at.
+    proof: Option<Proof>,
+}
+
+/// A pulse that may stand: a coil that burns out if nobody ends it.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// When its end is to be written.
+    end_at: Mono,
+    /// Its end was sent at least once.
+    ending: bool,
+    /// Its end is on the wire.
+    on_wire: bool,
+}
+
+/// How it is seen that a pulse was to no avail.
+#[derive(Clone, Copy, Debug)]
+struct Proof {
+    safe: Contact,
+    /// When the last pulse was begun.
+    begun: Mono,
+    /// How long it may take; doubled with each pulse in vain.
+    patience: Span,
+    usual: Span,
 }
 
 /// The point that mirrors an output, and what that reads while the output is tripped.
@@ -105,6 +132,9 @@ impl Output {
     /// The output of an element that may be written.
     pub(crate) fn new(plan: &Plan, id: ElementId) -> Output {
         let element = &plan.elements[id];
+        let patience = element.travel_limit.max(RETRY_MIN);
+        let proof = element.safe_contact.filter(|_| element.command.pulse.is_some());
+        let proof = proof.map(|safe| Proof { safe, begun: Mono::START, patience, usual: patience });
         Output {
             element: id,
             device: element.device,
@@ -116,7 +146,8 @@ impl Output {
             touched: false,
             retry_at: Mono::START,
             backoff: RETRY_MIN,
-            echoed_at: Mono::START,
+            standing: None,
+            proof,
         }
     }
 
@@ -129,8 +160,6 @@ impl Output {
         let owed = demand == Demand::Trip || (self.touched && self.command.release.is_some());
         self.stage = match self.stage {
             _ if owed => Stage::Write,
-            // What was begun has to be ended.
-            Stage::Pulsing => Stage::Pulsing,
             Stage::Idle | Stage::Write | Stage::ReadBack | Stage::Held => Stage::Idle,
         };
         self.fresh = owed;
@@ -140,7 +169,7 @@ impl Output {
 
     /// Whether it is a trip that was not tried yet: it overtakes everything.
     pub(crate) fn is_urgent(&self) -> bool {
-        self.stage == Stage::Write && self.fresh && self.demand == Demand::Trip
+        self.stage == Stage::Write && self.fresh && self.demand == Demand::Trip && self.standing.is_none()
     }
 
     /// Whether it was written and is to be read back.
@@ -148,23 +177,46 @@ impl Output {
         self.stage == Stage::ReadBack
     }
 
-    /// When it is to be written, if it is.
+    /// When it is to be written, if it is. A pulse that may stand is ended before another one begins.
     pub(crate) fn write_at(&self) -> Option<Mono> {
-        match self.stage {
-            Stage::Write | Stage::Pulsing => Some(self.retry_at),
-            Stage::Idle | Stage::ReadBack | Stage::Held => None,
+        match (self.standing, self.stage) {
+            (Some(standing), _) => Some(standing.end_at),
+            (None, Stage::Write) => Some(self.retry_at),
+            (None, Stage::Idle | Stage::ReadBack | Stage::Held) => None,
         }
     }
 
+    /// Whether a pulse of it may stand.
+    pub(crate) fn may_stand(&self) -> bool {
+        self.standing.is_some()
+    }
+
     /// The write, which from here on counts as having reached the device.
-    pub(crate) fn write(&mut self) -> Question {
+    pub(crate) fn write(&mut self, now: Mono) -> Question {
         let Command { at, how, pulse, .. } = self.command;
-        if let (Stage::Pulsing, Some(pulse)) = (self.stage, pulse) {
+        if let (Some(standing), Some(pulse)) = (&mut self.standing, pulse) {
+            (standing.ending, standing.on_wire) = (true, true);
             return Question::Write { at, value: pulse.rest, how };
         }
         self.fresh = false;
         self.touched |= self.demand == Demand::Trip;
+        self.standing =
+            pulse.map(|pulse| Standing { end_at: now + pulse.width, ending: false, on_wire: false });
+        if let Some(proof) = &mut self.proof {
+            proof.begun = now;
+        }
         Question::Write { at, value: self.wanted(), how }
+    }
+
+    /// Takes in what came of the end of a pulse, where that was on the wire: what was taken is over, what was not is
+    /// tried again.
+    pub(crate) fn ended(&mut self, now: Mono, taken: bool) -> bool {
+        let Some(standing) = self.standing.as_mut().filter(|standing| standing.on_wire) else { return false };
+        (standing.end_at, standing.on_wire) = (now + RETRY_MIN, false);
+        if taken {
+            self.standing = None;
+        }
+        true
     }
 
     /// The read-back.
@@ -180,12 +232,8 @@ impl Output {
     }
 
     /// The device echoed the write.
-    pub(crate) fn echoed(&mut self, now: Mono) {
-        self.echoed_at = now;
-        self.stage = match self.stage {
-            Stage::Pulsing => self.settled(),
-            Stage::Idle | Stage::Write | Stage::ReadBack | Stage::Held => Stage::ReadBack,
-        };
+    pub(crate) fn echoed(&mut self) {
+        self.stage = Stage::ReadBack;
     }
 
     fn settled(&self) -> Stage {
@@ -199,13 +247,7 @@ impl Output {
             Some(read) if is_taken(&self.command, wanted, read) => {
                 self.touched = self.demand == Demand::Trip;
                 self.backoff = RETRY_MIN;
-                self.stage = match self.command.pulse {
-                    Some(pulse) => {
-                        self.retry_at = self.echoed_at + pulse.width;
-                        Stage::Pulsing
-                    }
-                    None => self.settled(),
-                };
+                self.stage = self.settled();
                 Ok(())
             }
             read => {
@@ -219,9 +261,9 @@ impl Output {
     /// Writes again, after a pause; gives the pause.
     pub(crate) fn retry(&mut self, now: Mono) -> Span {
         let pause = self.backoff;
-        if self.stage != Stage::Pulsing {
-            self.stage = Stage::Write;
-        }
+        // Of a pulse whose answer was lost it can still be seen whether it stands.
+        let look = self.stage == Stage::Write && self.standing.is_some();
+        self.stage = if look { Stage::ReadBack } else { Stage::Write };
         self.retry_at = now + pause;
         self.backoff = pause.times(2).min(RETRY_MAX);
         pause
@@ -229,22 +271,54 @@ impl Output {
 
     /// Its device did not answer another output: asking before `pause` has gone by would only cost the line.
     pub(crate) fn postpone(&mut self, now: Mono, pause: Span) {
-        if matches!(self.stage, Stage::Write | Stage::Pulsing) {
+        if self.stage == Stage::Write {
             self.fresh = false;
             self.retry_at = self.retry_at.max(now + pause);
             self.backoff = self.backoff.max(pause);
         }
     }
 
-    /// A poll reads `value` at `point`; says whether that shows that a held trip was undone, to be written again.
-    pub(crate) fn is_undone_by(&mut self, point: PointId, value: f64) -> bool {
-        let stands = self.stage == Stage::Held && self.command.pulse.is_none();
-        let undone = stands && point == self.mirror.point && !self.mirror.shows_tripped(value);
-        if undone {
-            self.stage = Stage::Write;
-            self.fresh = true;
-            self.retry_at = Mono::START;
+    /// A poll reads `value` at `point`; says whether that shows that a held trip was undone, or came to nothing, and is
+    /// to be written again.
+    pub(crate) fn is_undone_by(&mut self, now: Mono, point: PointId, value: f64) -> bool {
+        let Some(pulse) = self.command.pulse else {
+            let stands = self.stage == Stage::Held && self.demand == Demand::Trip;
+            let undone = stands && point == self.mirror.point && !self.mirror.shows_tripped(value);
+            if undone {
+                (self.stage, self.fresh, self.retry_at) = (Stage::Write, true, Mono::START);
+            }
+            return undone;
+        };
+        if point == self.mirror.point {
+            self.sees_pulse(now, pulse, self.mirror.shows_tripped(value));
         }
-        undone
+        let waits = self.demand == Demand::Trip && self.stage == Stage::Held && self.standing.is_none();
+        let Some(proof) = self.proof.as_mut().filter(|proof| waits && proof.safe.point == point) else {
+            return false;
+        };
+        if (value > 0.5) == proof.safe.yes {
+            proof.patience = proof.usual;
+            return false;
+        }
+        let in_vain = now.since(proof.begun) >= proof.patience;
+        if in_vain {
+            proof.patience = proof.patience.times(2).min(PULSE_MAX.max(proof.usual));
+            (self.stage, self.retry_at) = (Stage::Write, Mono::START);
+        }
+        in_vain
+    }
+
+    /// A pulse is read where it is written: one that stands has to be ended, and one that was ended is over even if the
+    /// answer to that was lost.
+    fn sees_pulse(&mut self, now: Mono, pulse: Pulse, stands: bool) {
+        match self.standing {
+            // Somebody else's, or one of an earlier run.
+            None if stands && self.touched => {
+                let end_at = now + pulse.width;
+                self.standing = Some(Standing { end_at, ending: false, on_wire: false });
+            }
+            Some(standing) if !stands && standing.ending && !standing.on_wire => self.standing = None,
+            Some(_) | None => {}
+        }
     }
 }

@@ -251,7 +251,7 @@ impl Schedule {
     fn choose(&mut self, now: Mono) -> Option<Ask> {
         // Its answer repeats what was asked, and it is read back: no late answer passes for it.
         if let Some(n) = self.outputs.iter().position(Output::is_urgent) {
-            return self.write(n);
+            return self.write(now, n);
         }
         if now < self.late_until {
             return None;
@@ -266,13 +266,19 @@ impl Schedule {
             return Some(ask);
         }
         if let Some(n) = self.outputs.iter().position(due_write) {
-            return self.write(n);
+            return self.write(now, n);
         }
         if let Some(dog) = self.dogs.iter().find(|dog| dog.due <= now && !self.is_lost(dog.device)) {
             return Some(self.ask(dog.device, dog.question(), Purpose::Watchdog));
         }
         let other = self.poll(now, |unit| Some(unit.id) != self.silent);
         other.or_else(|| self.poll(now, |_| true))
+    }
+
+    /// Whether a pulse may stand that this line has still to end.
+    #[must_use]
+    pub fn owes_an_end(&self) -> bool {
+        self.outputs.iter().any(Output::may_stand)
     }
 
     fn is_lost(&self, device: DeviceId) -> bool {
@@ -302,10 +308,10 @@ impl Schedule {
         if spared { turn.due.max(self.respite_until) } else { turn.due }
     }
 
-    fn write(&mut self, n: usize) -> Option<Ask> {
+    fn write(&mut self, now: Mono, n: usize) -> Option<Ask> {
         let output = self.outputs.get_mut(n)?;
         let purpose = Purpose::Write { element: output.element, demand: output.demand };
-        let (device, question) = (output.device, output.write());
+        let (device, question) = (output.device, output.write(now));
         Some(self.ask(device, question, purpose))
     }
 
@@ -392,7 +398,7 @@ impl Schedule {
             Err(code) => Event::Refused { device, block, code, readings: self.refused(now, device, block) },
         }];
         if let Some(Event::Read { readings, .. }) = events.first() {
-            let undone = undone(&mut self.outputs, readings);
+            let undone = undone(now, &mut self.outputs, readings);
             events.extend(undone);
         }
         if skipped > 0 {
@@ -433,12 +439,19 @@ impl Schedule {
         demand: Demand,
         outcome: Result<Option<Cells>, LineFault>,
     ) -> Option<Event> {
-        // Demanded otherwise since then: that it was written no longer matters.
-        let output = self.outputs.iter_mut().find(|o| o.element == element && o.demand == demand)?;
+        let output = self.outputs.iter_mut().find(|o| o.element == element)?;
         let device = output.device;
+        if output.ended(now, outcome.is_ok()) {
+            let outcome = outcome.map(|_| ());
+            return Some(Event::Wrote { element, demand: Demand::None, outcome });
+        }
+        // Demanded otherwise since then: that it was written no longer matters.
+        if output.demand != demand {
+            return None;
+        }
         let outcome = match outcome {
             Ok(None) => {
-                output.echoed(now);
+                output.echoed();
                 return None;
             }
             Ok(Some(cells)) => output.check(now, &cells),
@@ -467,13 +480,13 @@ pub fn on_grid(at: Mono) -> Mono {
 }
 
 /// The held trips that these readings show to be undone.
-fn undone(outputs: &mut [Output], readings: &[(PointId, Reading)]) -> Vec<Event> {
+fn undone(now: Mono, outputs: &mut [Output], readings: &[(PointId, Reading)]) -> Vec<Event> {
     let good = readings.iter().filter(|(_, reading)| reading.quality == Quality::Good);
     let values = good.filter_map(|(point, reading)| Some((*point, reading.value?)));
     let mut events = Vec::new();
     for (point, value) in values {
-        let lost = outputs.iter_mut().filter(|o| o.demand == Demand::Trip);
-        let lost = lost.filter_map(|o| o.is_undone_by(point, value).then_some(o.element));
+        let lost = outputs.iter_mut();
+        let lost = lost.filter_map(|o| o.is_undone_by(now, point, value).then_some(o.element));
         events.extend(lost.map(|element| Event::Undone { element }));
     }
     events

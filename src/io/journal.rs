@@ -8,10 +8,12 @@
 //!                              does not fit is counted and becomes a gap record
 //! ```
 
+pub mod audit;
 mod lines;
 mod mark;
 mod reader;
 mod scan;
+mod sealing;
 mod writer;
 
 pub use reader::{Hole, JournalReader, Page};
@@ -19,18 +21,20 @@ pub use reader::{Hole, JournalReader, Page};
 use super::clock::{Clock, duration};
 use super::files::{make_folder, sync_folder};
 use super::retry::Retry;
-use crate::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing, Trouble};
+use crate::model::record::{Body, Gap, Lane, PreviousEnd, Record, Seq, Standing, Trouble, Who};
 use crate::model::time::{Span, Wall};
 use crate::record::chain::{Chain, Digest};
+use crate::record::seal::PublicKey;
 use crate::record::unrecorded::Unrecorded;
 use mark::{Left, Mark};
+use sealing::Sealing;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use writer::Writer;
 
 /// Batches that may wait for the thread: one is what the judge made of one input, and a busy site makes some tens a
@@ -55,6 +59,8 @@ struct JournalState {
     waiting: usize,
     /// That somebody took a file away under it, the last time; it is on record already.
     removed: Option<Trouble>,
+    /// What is, or was, wrong with the key that signs.
+    key: Option<Trouble>,
     /// The journal was closed: its thread has not ended for a fault.
     closed: bool,
 }
@@ -130,6 +136,9 @@ pub struct NotRecorded(pub usize);
 
 enum Work {
     Records(Vec<Record>),
+    /// Sign from now on.
+    Seal,
+    Rotate(Who, oneshot::Sender<Result<PublicKey, String>>),
     Close(SyncSender<usize>),
 }
 
@@ -154,7 +163,7 @@ impl Journal {
         make_folder(&folder).and_then(|()| sync_folder(state_dir)).map_err(failed)?;
         let found = scan::scan(&folder, clock.now(), known.into()).map_err(failed)?;
         let prev = found.prev.unwrap_or_else(|| Digest::genesis(gateway));
-        let chain = Chain::resume(gateway, boot, found.highest, prev);
+        let chain = Chain::resume(gateway, boot, found.highest, prev).with_tally(found.tally);
         let last_seq = found.highest;
         let mark = Mark::open(state_dir, gateway);
         let mut notes = found.notes;
@@ -174,6 +183,8 @@ impl Journal {
             last_lost: 0,
             mark,
             found: last_seq,
+            sealing: None,
+            to_seal: Some(Sealing::new(state_dir.to_owned(), found.key)),
         };
         thread::Builder::new().name("davy-journal".to_owned()).spawn(move || desk.run()).map_err(failed)?;
         Ok(Opened {
@@ -192,7 +203,7 @@ impl Journal {
     pub fn offer(&self, records: Vec<Record>) -> Result<(), Vec<Record>> {
         self.work.try_send(Work::Records(records)).map_err(|e| match e {
             TrySendError::Full(Work::Records(back)) | TrySendError::Disconnected(Work::Records(back)) => back,
-            TrySendError::Full(Work::Close(_)) | TrySendError::Disconnected(Work::Close(_)) => Vec::new(),
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => Vec::new(),
         })
     }
 
@@ -221,6 +232,32 @@ impl Journal {
     #[must_use]
     pub fn removed(&self) -> Option<Trouble> {
         self.state.borrow().removed.clone()
+    }
+
+    /// Signs from now on, once something is recorded, with the key in the state folder, which is made where there is none.
+    ///
+    /// # Errors
+    /// That the journal's thread has ended, in words.
+    pub fn seal(&self) -> Result<(), String> {
+        let ended = |_| "the journal's thread has ended".to_owned();
+        self.work.try_send(Work::Seal).map_err(ended)
+    }
+
+    /// What is, or was, wrong with the key that signs.
+    #[must_use]
+    pub fn key_trouble(&self) -> Option<Trouble> {
+        self.state.borrow().key.clone()
+    }
+
+    /// Signs with a new key from now on, because `who` wants it. The answer comes when it is on record.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn rotate(&self, who: Who) -> Result<oneshot::Receiver<Result<PublicKey, String>>, String> {
+        let (reply, answer) = oneshot::channel();
+        let busy = |_| "the journal does not keep up; try again".to_owned();
+        self.work.try_send(Work::Rotate(who, reply)).map_err(busy)?;
+        Ok(answer)
     }
 
     /// Copies of what the disk does not take, as long as it does not.
@@ -300,21 +337,27 @@ struct Desk<F> {
     mark: Mark,
     /// The last entry of the runs before.
     found: Seq,
+    sealing: Option<Sealing>,
+    /// It, until it is asked for.
+    to_seal: Option<Sealing>,
 }
 
 impl<F: Fn(Seq)> Desk<F> {
     fn run(mut self) {
         while let Some(work) = self.wait() {
             let close = self.take(work);
-            if self.retry.is_due(self.clock.mono()) || close.is_some() {
-                if self.commit() {
-                    self.retry.worked();
-                } else {
-                    self.retry.refused(self.clock.mono());
-                }
-            } else {
-                self.tell_unrecorded();
+            if close.is_some() {
+                self.writer.seal();
             }
+            self.bring_to_disk(close.is_some());
+            let now = self.clock.mono();
+            let begun = self.writer.recorded() > self.found && close.is_none();
+            if let Some(sealing) = self.sealing.as_mut().filter(|_| begun)
+                && sealing.tend(&mut self.writer, now)
+            {
+                self.bring_to_disk(false);
+            }
+            self.tell_key();
             if let Some(reply) = close {
                 self.news.send_modify(|state| state.closed = true);
                 if self.writer.waiting() > 0 {
@@ -327,9 +370,40 @@ impl<F: Fn(Seq)> Desk<F> {
         }
     }
 
-    /// The next work; `Some(None)` when it is time to try the disk again, `None` when nobody is left to give any.
+    /// Everything that waits, if the disk is to be tried now.
+    fn bring_to_disk(&mut self, at_once: bool) {
+        if !at_once && !self.retry.is_due(self.clock.mono()) {
+            return self.tell_unrecorded();
+        }
+        if self.commit() {
+            self.retry.worked();
+            if let Some(sealing) = &mut self.sealing {
+                sealing.recorded();
+            }
+        } else {
+            self.retry.refused(self.clock.mono());
+        }
+    }
+
+    fn tell_key(&self) {
+        let key = self.sealing.as_ref().and_then(Sealing::trouble);
+        let tell = |state: &mut JournalState| {
+            let news = state.key != key;
+            state.key.clone_from(&key);
+            news
+        };
+        self.news.send_if_modified(tell);
+    }
+
+    /// The next work; `Some(None)` when it is time to try the disk again or to sign, `None` when nobody is left to give
+    /// any.
     fn wait(&self) -> Option<Option<Work>> {
-        let Some(until) = self.retry.until() else { return self.queue.recv().ok().map(Some) };
+        // Not before this run has recorded that it began.
+        let sealing = self.sealing.as_ref().filter(|_| self.writer.recorded() > self.found);
+        let sealing = sealing.and_then(|sealing| sealing.until(&self.writer));
+        let Some(until) = self.retry.until().into_iter().chain(sealing).min() else {
+            return self.queue.recv().ok().map(Some);
+        };
         match self.queue.recv_timeout(duration(until.since(self.clock.mono()))) {
             Ok(work) => Some(Some(work)),
             Err(RecvTimeoutError::Timeout) => Some(None),
@@ -344,6 +418,25 @@ impl<F: Fn(Seq)> Desk<F> {
         while let Some(work) = next {
             match work {
                 Work::Records(records) => records.iter().for_each(|r| self.writer.append(r)),
+                Work::Seal => self.sealing = self.to_seal.take().or(self.sealing.take()),
+                Work::Rotate(who, reply) => {
+                    let outcome = match &mut self.sealing {
+                        Some(sealing) => sealing.rotate(&mut self.writer, &who, self.clock.mono()),
+                        None => Err("this journal is not signed".to_owned()),
+                    };
+                    self.bring_to_disk(true);
+                    let waits = self.writer.waiting() > 0;
+                    let outcome = match outcome {
+                        Ok(_) if waits => {
+                            Err("the new key waits in memory for a disk that refuses the journal; it is in \
+                                               force once the disk takes it"
+                                .to_owned())
+                        }
+                        outcome => outcome,
+                    };
+                    // Whoever asked may have gone.
+                    drop(reply.send(outcome));
+                }
                 Work::Close(reply) => return Some(reply),
             }
             batches += 1;
@@ -367,6 +460,7 @@ impl<F: Fn(Seq)> Desk<F> {
             trouble,
             waiting,
             removed: self.writer.removed(),
+            key: self.sealing.as_ref().and_then(Sealing::trouble),
             closed: false,
         });
         if outcome.is_ok() {

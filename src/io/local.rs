@@ -1,6 +1,7 @@
 //! The command socket on the gateway: `DIR/davy.sock`, for its owner and group only. One JSON line asks, one JSON
 //! line answers. Who asks is what the kernel says of the peer, not what the peer says of itself.
 
+use super::journal::Journal;
 use super::line::Decode;
 use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
@@ -76,7 +77,7 @@ pub fn found(state_dir: &Path) -> Option<(u64, u64)> {
 }
 
 /// Serves the socket until the task is dropped.
-pub async fn serve(listener: UnixListener, door: Door) {
+pub async fn serve(listener: UnixListener, door: Door, journal: Journal) {
     let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the command socket can't be served"),
@@ -92,7 +93,7 @@ pub async fn serve(listener: UnixListener, door: Door) {
                 }
                 let (place, lost) = oneshot::channel();
                 places.push_back(place);
-                tokio::spawn(attend(peer, door.clone(), lost));
+                tokio::spawn(attend(peer, door.clone(), journal.clone(), lost));
             }
             Err(error) => {
                 tracing::warn!(%error, "the command socket refuses peers; trying again");
@@ -104,7 +105,7 @@ pub async fn serve(listener: UnixListener, door: Door) {
 
 /// One question and its answer. Whoever loses the place meanwhile is hung up on, but never between an order and what
 /// came of it.
-async fn attend(mut peer: UnixStream, door: Door, mut lost: oneshot::Receiver<Infallible>) {
+async fn attend(mut peer: UnixStream, door: Door, journal: Journal, mut lost: oneshot::Receiver<Infallible>) {
     let who = Who { name: peer_name(&peer), via: "local".to_owned() };
     let (read, mut write) = peer.split();
     let mut question = Vec::new();
@@ -116,7 +117,7 @@ async fn attend(mut peer: UnixStream, door: Door, mut lost: oneshot::Receiver<In
         _ = &mut lost => return,
     };
     let answer = match asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-        Ok(_) => answer(&question, who, &door).await,
+        Ok(_) => answer(&question, who, &door, &journal).await,
         Err(e) => refused(&[Text::new("读取失败", format!("cannot read the question: {e}"))]),
     };
     let mut line = answer.to_string();
@@ -133,7 +134,7 @@ async fn attend(mut peer: UnixStream, door: Door, mut lost: oneshot::Receiver<In
     }
 }
 
-async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
+async fn answer(question: &[u8], who: Who, door: &Door, journal: &Journal) -> Value {
     match ask(question) {
         Err(why) => refused(&[Text::new("请求不明", why)]),
         Ok(Asked::Status { json: as_json, colour }) => match door.view().await {
@@ -157,6 +158,10 @@ async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
             Ok(false) => refused(&[Text::new(format!("没有线路 {bus}"), format!("there is no line {bus}"))]),
             Err(RoomGone) => refused(&[gone()]),
         },
+        Ok(Asked::RotateKey { name }) => {
+            let name = name.map_or(who.name.clone(), |given| format!("{given} ({})", who.name));
+            rotate(journal, Who { name, ..who }).await
+        }
         Ok(Asked::Order { verb, name }) => {
             let name = name.map_or(who.name.clone(), |given| format!("{given} ({})", who.name));
             match door.order(Order { who: Who { name, ..who }, verb }).await {
@@ -165,6 +170,23 @@ async fn answer(question: &[u8], who: Who, door: &Door) -> Value {
                 Err(RoomGone) => refused(&[gone()]),
             }
         }
+    }
+}
+
+async fn rotate(journal: &Journal, who: Who) -> Value {
+    let outcome = match journal.rotate(who) {
+        Ok(answer) => match timeout(PATIENCE, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => return refused(&[gone()]),
+            Err(_) => Err("the disk is slow: whether the key has changed is in the journal soon".to_owned()),
+        },
+        Err(why) => Err(why),
+    };
+    match outcome {
+        Ok(key) => {
+            json!({ "ok": true, "zh": format!("新公钥 {key}"), "en": format!("key {key} signs from now on") })
+        }
+        Err(why) => refused(&[Text::new(format!("密钥未更换: {why}"), why)]),
     }
 }
 
@@ -182,6 +204,7 @@ enum Asked {
     Cells,
     Decode { bus: String, decode: Decode },
     Order { verb: Verb, name: Option<String> },
+    RotateKey { name: Option<String> },
 }
 
 fn ask(question: &[u8]) -> Result<Asked, String> {
@@ -204,6 +227,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
                 Decode::parse(&wanted("what")?).ok_or("`what` is none of off, values, frames, bytes")?;
             return Ok(Asked::Decode { bus: id("bus")?, decode });
         }
+        "rotate-key" => return Ok(Asked::RotateKey { name: said("name", NAME_MAX) }),
         "ack" => Verb::Acknowledge { key: id("key")?, occurrence: occurrence(&question)? },
         "ack-all" => Verb::AcknowledgeAll { seen: seen(&question)? },
         "reset" => Verb::Reset { target: id("target")? },
@@ -267,7 +291,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
         other => {
             return Err(format!(
                 "`{other}` is none of status, cells, decode, ack, ack-all, reset, shelve, out-of-service, unshelve, bypass, unbypass, \
-                 calibrate, prooftest, permit, unpermit"
+                 calibrate, prooftest, permit, unpermit, rotate-key"
             ));
         }
     };

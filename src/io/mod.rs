@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod clock;
 pub mod files;
 pub mod journal;
+pub mod keys;
 pub mod line;
 pub mod local;
 pub mod mqtt;

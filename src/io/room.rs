@@ -172,6 +172,7 @@ pub fn start(start: Start) -> std::io::Result<(Door, std::thread::JoinHandle<()>
         records_lost: Lost::default(),
         samples_lost: Lost::default(),
         journal_ails: false,
+        key_trouble: None,
     };
     let Start { plan, journal, buffer, clock, .. } = start;
     let mail = Mailbox::new(clock);
@@ -213,6 +214,8 @@ struct Desk {
     samples_lost: Lost,
     /// Whether the journal was last seen in trouble.
     journal_ails: bool,
+    /// What was told last of the journal's key.
+    key_trouble: Option<Trouble>,
 }
 
 /// What could not be kept since it was last told.
@@ -415,7 +418,14 @@ impl Room {
         if let Some(removed) = self.journal.removed() {
             desk.site.note_standing(removed);
         }
+        let key = self.journal.key_trouble().filter(|key| desk.key_trouble.as_ref() != Some(key));
+        if key.is_some() {
+            desk.key_trouble.clone_from(&key);
+        }
         drop(desk);
+        if let Some(key) = key {
+            drop(self.input(Input::Trouble(key)));
+        }
         if takes {
             self.note_gaps();
         }

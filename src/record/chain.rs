@@ -2,7 +2,9 @@
 //! swaps a line breaks every line after it. What a line looks like is in `entry`.
 
 use super::entry::{self, Entry, SEQ_MAX};
-use crate::model::record::{Record, Seq, Standing};
+use super::seal::{CHECKPOINT, KEY, PublicKey, SecretKey};
+use super::tally::{KeyStep, Tally, key_body};
+use crate::model::record::{Record, Seq, Standing, Who};
 use crate::model::time::Now;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -53,19 +55,27 @@ pub struct Chain {
     boot: u64,
     last: Seq,
     prev: Digest,
+    /// What no checkpoint has sealed yet.
+    tally: Tally,
 }
 
 impl Chain {
     /// A chain without entries, written by `gateway` in its run `boot`.
     #[must_use]
     pub fn start(gateway: &str, boot: u64) -> Chain {
-        Chain { gateway: gateway.to_owned(), boot, last: Seq(0), prev: Digest::genesis(gateway) }
+        Chain {
+            gateway: gateway.to_owned(),
+            boot,
+            last: Seq(0),
+            prev: Digest::genesis(gateway),
+            tally: Tally::default(),
+        }
     }
 
     /// The chain that goes on after the entry `last`, whose line has the digest `prev`.
     #[must_use]
     pub fn resume(gateway: &str, boot: u64, last: Seq, prev: Digest) -> Chain {
-        Chain { gateway: gateway.to_owned(), boot, last, prev }
+        Chain { gateway: gateway.to_owned(), boot, last, prev, tally: Tally::default() }
     }
 
     /// The number of the last entry; zero where there is none.
@@ -99,8 +109,49 @@ impl Chain {
         bodies.into_iter().map(|body| self.link(at, entry::STANDING, body)).collect()
     }
 
+    /// The chain with what the runs before have left unsealed.
+    #[must_use]
+    pub fn with_tally(self, tally: Tally) -> Chain {
+        Chain { tally, ..self }
+    }
+
+    /// Whether there are entries that no checkpoint has sealed.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.tally.is_empty()
+    }
+
+    /// The line of a checkpoint that seals every entry before it, which becomes the last entry.
+    pub fn seal(&mut self, at: Now, key: &SecretKey) -> String {
+        let body = self.tally.checkpoint(self.last, self.prev, key.public());
+        let line = key.sign(&self.draft(at, CHECKPOINT, body));
+        self.tally = Tally::default();
+        self.take(line)
+    }
+
+    /// The line that says that `key` signs from now on, signed by `signer`; it becomes the last entry.
+    pub fn announce(
+        &mut self,
+        at: Now,
+        step: KeyStep,
+        key: PublicKey,
+        signer: &SecretKey,
+        by: Option<&Who>,
+    ) -> String {
+        let body = key_body(step, key, signer.public(), by);
+        let line = signer.sign(&self.draft(at, KEY, body));
+        self.tally.count(self.last.next(), KEY);
+        self.take(line)
+    }
+
     fn link(&mut self, at: Now, kind: &str, body: Value) -> String {
-        let line = Entry {
+        let line = self.draft(at, kind, body);
+        self.tally.count(self.last.next(), kind);
+        self.take(line)
+    }
+
+    fn draft(&self, at: Now, kind: &str, body: Value) -> String {
+        Entry {
             seq: self.last.next(),
             boot: self.boot,
             gateway: self.gateway.clone(),
@@ -109,7 +160,10 @@ impl Chain {
             body,
             prev: self.prev,
         }
-        .line();
+        .line()
+    }
+
+    fn take(&mut self, line: String) -> String {
         self.last = self.last.next();
         self.prev = Digest::of(line.as_bytes());
         line

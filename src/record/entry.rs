@@ -11,6 +11,7 @@ mod signs;
 
 use super::bodies;
 use super::chain::Digest;
+use super::seal::CHECKPOINT;
 use crate::model::alarm::{AlarmCause, AlarmState, Aside, AsideHow};
 use crate::model::element::Demand;
 use crate::model::point::Text;
@@ -137,6 +138,8 @@ impl Entry {
         match self.kind.as_str() {
             "alarm" => self.body.get("key")?.as_str(),
             "trip" | "element" => self.body.get("tag")?.as_str(),
+            // The last one is kept, whoever signed it.
+            CHECKPOINT => Some("head"),
             _ => None,
         }
     }
@@ -150,7 +153,7 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a st
     fields.get(name).and_then(Value::as_str).ok_or(EntryFault::Field(name))
 }
 
-fn read_boot(text: &str) -> Option<u64> {
+pub(super) fn read_boot(text: &str) -> Option<u64> {
     // The standard library reads a leading plus as well.
     let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
     digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()

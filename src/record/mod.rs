@@ -6,5 +6,8 @@ pub mod entry;
 pub mod outbox;
 pub mod payload;
 pub mod schema;
+pub mod seal;
+pub mod tally;
 pub mod telemetry;
 pub mod unrecorded;
+pub mod verify;

@@ -1,6 +1,7 @@
 //! Topics and payloads, version 1. An event is told as the journal's own line, unchanged, so that its receiver can
 //! check number and hash chain; this file adds only where it goes, and who is there to tell it.
 
+use super::seal::CHECKPOINT;
 use crate::model::record::Seq;
 use crate::model::time::Wall;
 use serde_json::{Value, json};
@@ -49,9 +50,13 @@ impl Topics {
         format!("{}/unrecorded/{}/{kind}", self.base, area.unwrap_or(NO_AREA))
     }
 
-    /// Where the last event of an alarm, trip or element is kept for whoever comes later; `None` for other events.
+    /// Where the last event of an alarm, trip or element is kept for whoever comes later, and the last checkpoint: what
+    /// the far side holds of it proves how the journal has to go on. `None` for other events.
     #[must_use]
     pub fn state(&self, kind: &str, key: Option<&str>) -> Option<String> {
+        if kind == CHECKPOINT {
+            return key.map(|_| format!("{}/checkpoint", self.base));
+        }
         let key = key.filter(|_| matches!(kind, "alarm" | "trip" | "element"))?;
         Some(format!("{}/state/{kind}/{key}", self.base))
     }
@@ -151,6 +156,8 @@ mod tests {
             topics.state("alarm", Some("bottle-room.lpg-1:trip")).as_deref(),
             Some("davy/v1/gw-1/state/alarm/bottle-room.lpg-1:trip")
         );
+        assert_eq!(topics.state("checkpoint", Some("head")).as_deref(), Some("davy/v1/gw-1/checkpoint"));
+        assert_eq!(topics.state("checkpoint", None), None);
         assert_eq!(topics.state("trip", None), None);
         assert_eq!(topics.state("command", Some("x")), None);
         assert_eq!(topics.status(), "davy/v1/gw-1/status");

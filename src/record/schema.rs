@@ -5,6 +5,7 @@
 
 mod field;
 mod graded;
+mod seals;
 
 use super::payload::{Status, VERSION};
 use crate::model::alarm::{AlarmCause, AlarmState, AsideHow, Colour};
@@ -58,7 +59,7 @@ fn body_name(kind: &str) -> String {
 }
 
 /// What an event of each kind holds.
-fn bodies() -> [(&'static str, Value); 22] {
+fn bodies() -> [(&'static str, Value); 24] {
     [
         ("started", started()),
         ("ended", object(json!({ "reason": string() }))),
@@ -80,6 +81,8 @@ fn bodies() -> [(&'static str, Value); 22] {
         ("bypass", bypass()),
         ("proof-test", proof_test()),
         ("proof-test-begun", proof_test_begun()),
+        ("checkpoint", seals::checkpoint()),
+        ("key", seals::key()),
         ("identity", field::identity()),
         ("write", field::write()),
     ]

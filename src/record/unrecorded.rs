@@ -5,6 +5,7 @@
 //! the events. Of each alarm, trip and element the last copy is held besides, so that what is retained of it is true.
 
 use super::entry::{Entry, STANDING, VERSION};
+use super::seal::CHECKPOINT;
 use crate::model::record::Seq;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
@@ -89,7 +90,8 @@ impl Unrecorded {
             nth: self.given,
             kind: entry.kind.clone(),
             area: entry.area().map(str::to_owned),
-            key: entry.key().map(str::to_owned),
+            // A checkpoint without its number proves nothing to whoever would keep it.
+            key: entry.key().filter(|_| entry.kind != CHECKPOINT).map(str::to_owned),
             json: payload(entry, self.given),
             seq: entry.seq,
         });

@@ -412,6 +412,9 @@ class Messages:
                 self._check(value, "event" if "seq" in value else "unrecorded")
                 assert levels[4] == value["kind"]
                 assert levels[5] == value["body"].get("key", value["body"].get("tag"))
+            case "checkpoint":
+                self._check(value, "event")
+                assert value["kind"] == "checkpoint"
             case "status":
                 self._check(value, "status")
             case "telemetry":

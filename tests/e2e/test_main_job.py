@@ -71,7 +71,9 @@ def test_gas_shuts_the_valve_and_the_control_room_hears_of_it(bench, device, mes
     wait_until(telemetry, "values are told too")
     agent.end()
     wait_until(lambda: subscriber.statuses()[-1]["reason"] == "ended", "the end is told")
-    assert subscriber.events()[-1]["kind"] == "ended"
+    assert [event["kind"] for event in subscriber.events()[-2:]] == ["ended", "checkpoint"], "the end is told, and sealed"
+    anchor = [payload for topic, payload, _ in subscriber.all() if topic.endswith("/checkpoint") and "/event/" not in topic][-1]
+    assert anchor == subscriber.lines()[-1], "the far side keeps the anchor"
     told_as_recorded(agent, subscriber)
     for topic, payload, _ in subscriber.all() + late.all():
         messages.check(topic, payload)

@@ -9,3 +9,4 @@ mod helpers;
 mod journalled;
 mod killed;
 mod state;
+mod tampered;

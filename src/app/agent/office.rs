@@ -4,6 +4,7 @@
 use crate::io::buffer::Buffer;
 use crate::io::clock::Clock;
 use crate::io::files::{self, State};
+use crate::io::journal::Journal;
 use crate::io::local;
 use crate::io::room::Door;
 use crate::io::uplink::{self, Source};
@@ -35,6 +36,7 @@ const STEADY_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Office {
     pub(super) door: Door,
     pub(super) buffer: Buffer,
+    pub(super) journal: Journal,
     pub(super) unrecorded: watch::Receiver<Unrecorded>,
     pub(super) plan: watch::Receiver<Arc<Plan>>,
     pub(super) stop: watch::Receiver<bool>,
@@ -83,7 +85,7 @@ impl Office {
     pub(super) async fn day(&self, socket: Option<Result<UnixListener, String>>) -> Result<(), String> {
         let (mut stop, mut plan) = (self.stop.clone(), self.plan.clone());
         let mut desk = JoinSet::new();
-        desk.spawn(take_orders(socket, self.socket_dir.clone(), self.door.clone()));
+        desk.spawn(take_orders(socket, self.socket_dir.clone(), self.door.clone(), self.journal.clone()));
         let mut steady = std::pin::pin!(tokio::time::sleep(STEADY_AFTER));
         let mut uplinks = Uplinks::new(self.identity(&plan.borrow()));
         let broken = |e: JoinError| format!("an uplink ended: {e}");
@@ -116,7 +118,12 @@ impl Office {
 }
 
 /// Serves the command socket; where there can't be one, tries again. Neither protecting nor telling waits for it.
-async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: PathBuf, door: Door) {
+async fn take_orders(
+    mut socket: Option<Result<UnixListener, String>>,
+    dir: PathBuf,
+    door: Door,
+    journal: Journal,
+) {
     let tell = |raised, text| {
         door.tell(Body::Trouble(Trouble { code: "command-socket", detail: String::new(), raised, text }));
     };
@@ -136,7 +143,7 @@ async fn take_orders(mut socket: Option<Result<UnixListener, String>>, dir: Path
                 said = false;
                 tell(false, Text::new("命令套接字恢复正常", "the command socket works again"));
                 tokio::select! {
-                    () = local::serve(socket, door.clone()) => {}
+                    () = local::serve(socket, door.clone(), journal.clone()) => {}
                     () = taken_away(&dir) => tracing::error!("the command socket was taken away; it is opened again"),
                 }
             }

@@ -81,7 +81,8 @@ fn telemetry_that_was_lost_just_before_the_end_is_put_on_record() {
     let told =
         entries.iter().filter(|(kind, body)| kind == "gap" && body["lane"] == Lane::Telemetry.as_str());
     assert!(told.count() >= 2, "{entries:?}");
-    assert_eq!(entries.last().unwrap().0, "ended");
+    let last: Vec<&str> = entries.iter().rev().take(2).map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(last, ["checkpoint", "ended"], "the end is sealed");
     std::fs::remove_dir_all(&plan.state_dir).unwrap();
 }
 
@@ -164,7 +165,7 @@ fn an_office_that_was_opened_again_and_holds_is_no_trouble_any_more() {
     plan.destinations = Table::default();
     let plan = Arc::new(plan);
     let agent = Agent::start(&plan, Clock::start()).unwrap();
-    let (door, buffer) = (agent.door.clone(), agent.buffer.clone());
+    let (door, buffer, journal) = (agent.door.clone(), agent.buffer.clone(), agent.journal.clone());
     // What the door is told from here on stays there to be looked at.
     agent.stop("the test looks at another office").unwrap();
     let socket_dir = PathBuf::from(&plan.state_dir);
@@ -174,6 +175,7 @@ fn an_office_that_was_opened_again_and_holds_is_no_trouble_any_more() {
         let office = Office {
             door: door.clone(),
             buffer,
+            journal,
             unrecorded: watch::channel(Unrecorded::default()).1,
             plan: plan_rx,
             stop,
@@ -329,7 +331,10 @@ fn a_last_line_that_was_altered_while_the_agent_was_stopped_stands_as_trouble() 
     Agent::start(&plan, Clock::start()).unwrap().stop("the test ends").unwrap();
     let file = state.join("journal/000000000001.jsonl");
     let lines = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, lines.replace("the test ends", "the best ends")).unwrap();
+    // The last entry is the checkpoint that seals the end.
+    let at = lines.rfind("\"telemetry\":[]").unwrap();
+    let altered = format!("{}{}", &lines[..at], lines[at..].replace("[]", "[0]"));
+    std::fs::write(&file, altered).unwrap();
     let agent = Agent::start(&plan, Clock::start()).unwrap();
     let (_, view) = agent.runtime.block_on(agent.door.view()).unwrap();
     assert!(view.troubles.iter().any(|t| t.code == "journal-altered"), "{:?}", view.troubles);

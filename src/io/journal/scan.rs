@@ -10,6 +10,8 @@ use crate::model::record::{Body, Gap, Lane, PreviousEnd, Seq, Standing, Trouble}
 use crate::model::time::{Now, Wall};
 use crate::record::chain::{Check, Digest};
 use crate::record::entry::{self, Entry, STANDING, standing_part};
+use crate::record::seal::{CHECKPOINT, KEY, PublicKey};
+use crate::record::tally::{Tally, announced};
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -45,6 +47,10 @@ pub(super) struct Found {
     pub(super) previous_end: PreviousEnd,
     /// What is to be told of the journal itself.
     pub(super) notes: Vec<Body>,
+    /// The key that it says signs.
+    pub(super) key: Option<PublicKey>,
+    /// What no checkpoint has sealed.
+    pub(super) tally: Tally,
 }
 
 /// The end of a sound file.
@@ -155,6 +161,8 @@ struct Walk {
     altered: bool,
     /// Reasons of the gaps that tell of entries that are gone.
     told_gone: BTreeSet<String>,
+    key: Option<PublicKey>,
+    tally: Tally,
 }
 
 /// What is wrong with one file.
@@ -186,6 +194,8 @@ impl Walk {
             known,
             altered: false,
             told_gone: BTreeSet::new(),
+            key: None,
+            tally: Tally::default(),
         }
     }
 
@@ -262,8 +272,14 @@ impl Walk {
         entry::standing_apply(&mut self.standing, &entry);
         self.highest = self.highest.max(entry.seq);
         self.last_wall = Some(entry.at.wall);
-        if entry.kind != STANDING {
-            self.last_kind = Some(entry.kind);
+        match entry.kind.as_str() {
+            CHECKPOINT => self.tally = Tally::default(),
+            kind => self.tally.count(entry.seq, kind),
+        }
+        match entry.kind.as_str() {
+            KEY => self.key = announced(&entry.body).or(self.key),
+            STANDING | CHECKPOINT => {}
+            _ => self.last_kind = Some(entry.kind),
         }
         Some(entry.at.wall)
     }
@@ -413,6 +429,8 @@ impl Walk {
             standing: self.standing,
             previous_end,
             notes: self.notes,
+            key: self.key,
+            tally: self.tally,
         }
     }
 }

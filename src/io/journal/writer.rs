@@ -7,10 +7,12 @@ use super::scan::Tail;
 use crate::io::clock::Clock;
 use crate::io::files::{create, make_folder, sync_folder};
 use crate::model::point::Text;
-use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing, Trouble};
+use crate::model::record::{Body, Gap, Lane, Record, Seq, Standing, Trouble, Who};
 use crate::model::time::Wall;
 use crate::record::chain::Chain;
 use crate::record::entry::Entry;
+use crate::record::seal::SecretKey;
+use crate::record::tally::KeyStep;
 use std::collections::VecDeque;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -75,6 +77,8 @@ pub(super) struct Writer {
     /// What did not fit and was not given yet.
     loose: Vec<Entry>,
     removed: Option<Trouble>,
+    /// What signs.
+    key: Option<SecretKey>,
 }
 
 impl Writer {
@@ -104,6 +108,7 @@ impl Writer {
             copied: Seq(0),
             loose: Vec::new(),
             removed: None,
+            key: None,
         }
     }
 
@@ -152,19 +157,62 @@ impl Writer {
             self.standing.apply(record); // What happened has happened: the next snapshot knows of it.
             return;
         }
-        let today = day(record.at.wall);
-        // Only forward: a clock that is set back must not start a file for each entry.
-        if self.plan.is_none_or(|p| p.len >= FILE_MAX_BYTES || today > p.day) {
-            self.plan = Some(Plan { len: 0, day: today });
-            let first = self.chain.last().next();
-            let parts = self.chain.snapshot(self.clock.now(), &self.standing);
-            for (seq, part) in (first.0..).map(Seq).zip(parts) {
-                self.push(seq, part, seq == first);
-            }
-        }
+        self.make_room(record.at.wall);
         self.standing.apply(record);
         let line = self.chain.next(record);
         self.push(self.chain.last(), line, false);
+    }
+
+    /// Begins a new file where that is due.
+    fn make_room(&mut self, wall: Wall) {
+        let today = day(wall);
+        // Only forward: a clock that is set back must not start a file for each entry.
+        if self.plan.is_none_or(|p| p.len >= FILE_MAX_BYTES || today > p.day) {
+            if self.plan.is_some() {
+                self.seal(); // The file before ends with it.
+            }
+            self.plan = Some(Plan { len: 0, day: today });
+            let first = self.chain.last().next();
+            let at = self.clock.now();
+            let parts = self.chain.snapshot(at, &self.standing);
+            for (seq, part) in (first.0..).map(Seq).zip(parts) {
+                self.push(seq, part, seq == first);
+            }
+            // Whoever reads no other file finds it here.
+            if let Some(key) = &self.key {
+                let line = self.chain.announce(at, KeyStep::Current, key.public(), key, None);
+                self.push(self.chain.last(), line, false);
+            }
+        }
+    }
+
+    /// Whether it can sign.
+    pub(super) const fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether there is nothing that a checkpoint could seal.
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.chain.is_sealed()
+    }
+
+    /// Chains a checkpoint over all that is not sealed, where it can sign and there is anything.
+    pub(super) fn seal(&mut self) {
+        if let Some(key) = self.key.as_ref().filter(|_| !self.chain.is_sealed() && self.plan.is_some()) {
+            let line = self.chain.seal(self.clock.now(), key);
+            self.push(self.chain.last(), line, false);
+        }
+    }
+
+    /// Signs with `key` from now on, which the entry of this step says. The key before it signs a rotation.
+    pub(super) fn set_key(&mut self, key: SecretKey, step: Option<KeyStep>, who: Option<&Who>) {
+        if let Some(step) = step {
+            self.make_room(self.clock.now().wall);
+            let signer = self.key.as_ref().filter(|_| step == KeyStep::Rotated).unwrap_or(&key);
+            let line = self.chain.announce(self.clock.now(), step, key.public(), signer, who);
+            self.push(self.chain.last(), line, false);
+        }
+        self.key = Some(key);
     }
 
     /// What was lost becomes a gap record; says whether there was any.

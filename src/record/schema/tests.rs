@@ -20,6 +20,8 @@ use crate::model::sign::{Anomaly, CalibrationChange};
 use crate::model::time::{Mono, Now, Span, Wall};
 use crate::record::chain::Chain;
 use crate::record::payload::Identity;
+use crate::record::seal::SecretKey;
+use crate::record::tally::KeyStep;
 use crate::record::telemetry::Gathering;
 use crate::record::unrecorded::Unrecorded;
 use std::collections::BTreeMap;
@@ -53,6 +55,11 @@ fn events() -> Vec<Value> {
     let mut chain = Chain::start("gw-1", 0xFF);
     let mut lines = chain.snapshot(Now::default(), &standing());
     lines.extend(records().iter().map(|record| chain.next(record)));
+    let (old, new) = ([1, 2].map(|n| SecretKey::from_seed([n; 32]).unwrap())).into();
+    let who = Who { name: "li".to_owned(), via: "local".to_owned() };
+    lines.push(chain.announce(Now::default(), KeyStep::Announced, old.public(), &old, None));
+    lines.push(chain.announce(Now::default(), KeyStep::Rotated, new.public(), &old, Some(&who)));
+    lines.push(chain.seal(Now::default(), &new));
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
