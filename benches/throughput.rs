@@ -100,6 +100,7 @@ fn lines(lines: &[Bare], mut stopped: watch::Receiver<()>) -> Outcome<JoinHandle
                 demands: demands.1.clone(),
                 hurried: hurried.1.clone(),
                 tap: Tap::new(plan.buses[bus].tag.clone()),
+                owes: Arc::default(),
                 figures: Arc::new(Mutex::new(Figures::new(clock.mono()))),
                 plan: Arc::clone(&plan),
             };

@@ -225,6 +225,7 @@ fn run(
             demands,
             hurried: watch::channel(Vec::new()).1,
             tap: Tap::new(plan.buses[bus].tag.clone()),
+            owes: Arc::default(),
             figures: Arc::new(Mutex::new(Figures::new(clock.mono()))),
             plan,
         };

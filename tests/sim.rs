@@ -1,30 +1,57 @@
 //! The pretended plant of `davy sim`: every scenario in `config/scenarios` to its end in virtual time, and what it does
 //! again with the same seed.
-#![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops where it is wrong"
+)]
+
+#[path = "common/judged.rs"]
+mod judged;
 
 use davy::config::{Extras, Scenario, Source, compile, order, scenario};
+use davy::model::command::{Order, Reply, Verb};
 use davy::model::deed::{Deed, Mischief};
+use davy::model::element::{Demand, Position};
 use davy::model::plan::Plan;
+use davy::model::point::Quality;
+use davy::model::record::Who;
 use davy::model::table::BusId;
 use davy::model::time::{Mono, Span};
+use davy::safety::Input;
 use davy::simulator::mischief::{Carrier, Then};
 use davy::simulator::plant::Plant;
+use judged::Judged;
 
 fn source(path: &str) -> Source {
     Source { name: path.to_owned(), text: std::fs::read_to_string(path).unwrap() }
 }
 
 fn demo() -> Plan {
-    compile(&source("config/demo.toml"), &Extras::default()).unwrap().plan
+    plan_of("config/demo.toml")
 }
 
-fn scenarios(plan: &Plan) -> Vec<(String, Scenario)> {
+/// The site that a scenario is for: the demo's, unless its first line says another.
+fn site_of(scenario: &str) -> String {
+    let text = std::fs::read_to_string(scenario).unwrap();
+    let named = text.lines().next().and_then(|line| line.strip_prefix("# Site: "));
+    named.unwrap_or("config/demo.toml").to_owned()
+}
+
+fn plan_of(site: &str) -> Plan {
+    compile(&source(site), &Extras::default()).unwrap().plan
+}
+
+fn scenarios() -> Vec<(String, Plan, Scenario)> {
     let paths = std::fs::read_dir("config/scenarios").unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<String> = paths.map(|path| path.to_str().unwrap().to_owned()).collect();
     paths.sort();
     let read = |path: String| {
-        let read = scenario(&source(&path), plan).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        (path, read)
+        let plan = plan_of(&site_of(&path));
+        let read = scenario(&source(&path), &plan);
+        let read = read.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        (path, plan, read)
     };
     paths.into_iter().map(read).collect()
 }
@@ -59,12 +86,11 @@ fn played(plan: &Plan, scenario: &Scenario, seed: u64) -> Vec<u8> {
 
 #[test]
 fn every_scenario_runs_to_its_end_and_says_the_same_again_with_the_same_seed() {
-    let plan = demo();
-    let all = scenarios(&plan);
-    assert!(all.len() >= 6, "{}", all.len());
-    for (path, scenario) in &all {
+    let all = scenarios();
+    assert!(all.len() >= 12, "{}", all.len());
+    for (path, plan, scenario) in &all {
         let (one, same, other) =
-            (played(&plan, scenario, 7), played(&plan, scenario, 7), played(&plan, scenario, 8));
+            (played(plan, scenario, 7), played(plan, scenario, 7), played(plan, scenario, 8));
         assert!(!one.is_empty() && one == same, "{path}");
         let by_chance = |deed: &Deed| {
             matches!(deed, Deed::Noise(..)) || matches!(deed, Deed::Mischief(_, _, percent) if *percent < 100)
@@ -194,4 +220,229 @@ fn what_can_not_be_is_refused_with_what_was_probably_meant() {
         let refused = order(words.split(' '), &plan).unwrap_err().render(false);
         assert!(refused.contains(remedy), "{words}: {refused}");
     }
+}
+
+const EVERY: &str = "tests/sites/every-profile.toml";
+
+#[test]
+fn a_site_with_every_profile_is_well_in_its_pretended_plant() {
+    let mut all = Judged::new(EVERY);
+    let used: std::collections::BTreeSet<&str> =
+        all.plan.devices.values().map(|d| d.profile.as_str()).collect();
+    let there = std::fs::read_dir("config/profiles").unwrap().count();
+    assert_eq!(used.len(), there, "a profile is missing in {EVERY}: {used:?}");
+    all.pass(120);
+    assert_eq!(all.alarmed(), Vec::<String>::new());
+    let view = all.view();
+    for (id, point) in all.plan.points.iter() {
+        assert_eq!(view.points[id].quality, Quality::Good, "{}", point.tag);
+    }
+}
+
+#[test]
+fn every_output_of_every_profile_is_brought_into_its_safe_state_when_gas_asks_for_it() {
+    let mut all = Judged::new(EVERY);
+    all.order("travel bottle-room.rotork ms=8000");
+    all.pass(5);
+    for point in ["face.t0", "heading.t1", "boiler-house.co"] {
+        all.order(&format!("set {point} value=300"));
+    }
+    for point in ["face.t0", "heading.t1"] {
+        all.order(&format!("set {point} value=2"));
+    }
+    all.order("set bottle-room.panel-7 value=60");
+    all.order("fan heading is=off");
+    all.pass(5);
+    assert!((0.2..0.9).contains(&(all.reads("bottle-room.rotork-position") / 100.0)));
+    assert_eq!(all.reads("bottle-room.rotork-moving"), 1.0);
+    all.pass(60);
+    assert_eq!(
+        (all.reads("bottle-room.rotork-position"), all.reads("bottle-room.rotork-moving")),
+        (0.0, 0.0)
+    );
+    let view = all.view();
+    for (id, element) in all.plan.elements.iter() {
+        assert_eq!(view.elements[id].demand, Demand::Trip, "{}", element.tag);
+        assert_eq!(all.plant.position(id), Position::Safe, "{}", element.tag);
+        assert!(!all.alarmed().contains(&format!("{}:not-confirmed", element.tag)), "{}", element.tag);
+    }
+}
+
+#[test]
+fn an_actuator_in_local_obeys_nobody_and_what_is_jammed_says_so_only_when_asked_to_move() {
+    let mut all = Judged::new(EVERY);
+    all.pass(5);
+    all.order("jam bottle-room.rotork");
+    all.order("local boiler-house.auma is=on");
+    all.order("jam boiler-house.auma");
+    assert!(all.try_order("hand bottle-room.rotork is=safe").unwrap_err().contains("jammed: no hand"));
+    all.pass(20);
+    assert_eq!(all.alarmed(), Vec::<String>::new(), "nobody has asked it to move");
+    all.order("loose boiler-house.auma");
+    all.order("set bottle-room.lpg-1 value=60");
+    all.order("set boiler-house.co value=300");
+    all.pass(40);
+    let alarmed = all.alarmed();
+    for key in [
+        "rotork-io.jammed:contact-alarm",
+        "bottle-room.rotork:not-confirmed",
+        "boiler-house.auma:not-confirmed",
+    ] {
+        assert!(alarmed.iter().any(|k| k == key), "{key}: {alarmed:?}");
+    }
+    let auma = all.plan.elements.find(|e| e.tag.as_str() == "boiler-house.auma").unwrap();
+    assert_eq!(all.plant.position(auma), Position::Unsafe);
+    all.order("local boiler-house.auma is=off");
+    all.order("loose bottle-room.rotork");
+    all.pass(10);
+    assert!(
+        all.plan
+            .elements
+            .ids()
+            .filter(|id| all.view().elements[*id].demand == Demand::Trip)
+            .all(|id| { all.plant.position(id) == Position::Safe })
+    );
+}
+
+#[test]
+fn a_hand_wheel_moves_a_valve_against_its_command_and_a_spring_and_a_breaker_let_nobody() {
+    let mut all = Judged::new(EVERY);
+    all.pass(5);
+    all.order("set bottle-room.lpg-1 value=60");
+    all.order("set face.t0 value=2");
+    all.pass(10);
+    for held in ["bottle-room.two-limits", "face.supply"] {
+        let refused = all.try_order(&format!("hand {held} is=unsafe")).unwrap_err();
+        assert!(refused.contains("commanded into its safe state"), "{refused}");
+    }
+    all.order("travel bottle-room.rotork ms=8000");
+    all.order("hand bottle-room.rotork is=unsafe");
+    all.pass(6);
+    assert!(
+        all.alarmed().iter().any(|key| key == "rotork-io.by-hand:contact-warning"),
+        "{:?}",
+        all.alarmed()
+    );
+    all.pass(10);
+    let rotork = all.plan.elements.find(|e| e.tag.as_str() == "bottle-room.rotork").unwrap();
+    assert_eq!(all.plant.position(rotork), Position::Unsafe);
+    assert!(all.alarmed().iter().any(|key| key.starts_with("bottle-room.rotork:")), "{:?}", all.alarmed());
+}
+
+/// What the judge must have told when a scenario is over: alarms, and signs of false data. Of what only befalls bytes on a
+/// line it is told nothing here.
+const TOLD: [(&str, &[&str]); 10] = [
+    ("calibration", &["face.t1 calibration-on-rise", "face.t1:sensor-fault", "trip face-cut"]),
+    ("dead-unit", &["face-section-switch:comm-lost", "face-t2:comm-lost"]),
+    ("fan-off", &["heading.duct:low-trip", "heading.fan:contact-trip", "trip heading-cut"]),
+    (
+        "fold-back",
+        &["face.t0 fold-back", "face.t1 fold-back", "face.t1:trip", "face.t2:trip", "trip face-cut"],
+    ),
+    ("leak", &["bottle-room.lpg-1:trip", "trip bottle-room-shutoff"]),
+    (
+        "lying-breaker",
+        &[
+            "face.section feed-live",
+            "face.section:feed-live",
+            "face.t1:trip",
+            "heading.supply:moved-uncommanded",
+        ],
+    ),
+    ("sensor", &["bottle-room.lpg-1:sensor-fault", "face.t1 fold-back"]),
+    ("stuck-valve", &["boiler-house.valve:moved-uncommanded", "bottle-room.valve:not-confirmed"]),
+    (
+        "tamper",
+        &[
+            "bottle-room.rotork:moved-uncommanded",
+            "t1.opened:contact-alarm",
+            "t1.serial changed",
+            "t1:comm-lost",
+        ],
+    ),
+    ("other-master", &[]),
+];
+
+#[test]
+fn the_judge_says_of_each_scenario_what_it_is() {
+    for (name, told) in TOLD {
+        let path = format!("config/scenarios/{name}.toml");
+        let mut all = Judged::new(&site_of(&path));
+        let scenario = scenario(&source(&path), &all.plan).unwrap();
+        all.play(&scenario);
+        let said = all.said();
+        for told in told {
+            assert!(said.iter().any(|said| said == told), "{name}: {told} is missing in {said:?}");
+        }
+        assert_eq!(said.is_empty(), told.is_empty(), "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn after_a_fold_back_no_reset_is_taken_though_the_head_reads_nothing() {
+    let path = "config/scenarios/fold-back.toml";
+    let mut all = Judged::new(&site_of(path));
+    let scenario = scenario(&source(path), &all.plan).unwrap();
+    all.play(&scenario);
+    all.pass(600);
+    assert!(all.reads("face.t1") < 0.5, "the gas is gone");
+    let who = Who { name: "li".to_owned(), via: "local".to_owned() };
+    let order = Order { who, verb: Verb::Reset { target: "face-cut".to_owned() } };
+    let Some(Reply::Refused(why)) = all.input(Input::Order(order)) else { panic!("taken") };
+    assert!(why.iter().any(|why| why.en.contains("calibrat")), "{why:?}");
+}
+
+#[test]
+fn a_room_is_wired_as_the_scenario_says_and_a_head_is_as_fast_as_it_says() {
+    let mut bench = Bench::new();
+    let text = "what = \"a room\"\nlength_s = 1\n\
+        [[room]]\narea = \"bottle-room\"\nvolume_m3 = 1\nair_m3_min = 5\nfeeds = [\"boiler-house.valve\"]\n\
+        [[room]]\narea = \"heading\"\nfan = \"face.return\"\nworks = []\n\
+        [[head]]\npoint = \"bottle-room.lpg-1\"\nt90_s = 1\n";
+    let wired = scenario(&Source { name: "a room".to_owned(), text: text.to_owned() }, &bench.plan).unwrap();
+    for (_, deed) in &wired.events {
+        bench.plant.befall(bench.now, deed).unwrap();
+    }
+    bench.order("leak bottle-room value=0.1");
+    bench.order("t90 bottle-room.lpg-2 value=100");
+    bench.wait(30);
+    let (fast, slow) = (bench.shows("bottle-room.lpg-1"), bench.shows("bottle-room.lpg-2"));
+    assert!(fast > 60.0 && slow < 50.0, "{fast} {slow}");
+    bench.order("hand bottle-room.valve is=safe");
+    bench.wait(60);
+    assert!(bench.shows("bottle-room.lpg-1") > 60.0, "another valve than what feeds it");
+    bench.order("hand boiler-house.valve is=safe");
+    bench.wait(60);
+    assert!(bench.shows("bottle-room.lpg-1") < 5.0);
+    bench.order("hand face.return is=safe");
+    bench.wait(10);
+    assert!(bench.shows("heading.duct") < 0.1 && bench.shows("heading.fan") < 0.5);
+    bench.order("hand face.return is=unsafe");
+    bench.wait(10);
+    assert!(bench.shows("heading.duct") > 3.0 && bench.shows("heading.fan") > 0.5);
+}
+
+#[test]
+fn what_a_room_can_not_be_is_refused_with_what_was_probably_meant() {
+    let plan = demo();
+    for (rows, remedy) in [
+        ("[[room]]\narea = \"bottle-rom\"", "did you mean `bottle-room`?"),
+        (
+            "[[room]]\narea = \"bottle-room\"\nfeeds = [\"bottle-room.valv\"]",
+            "did you mean `bottle-room.valve`?",
+        ),
+        ("[[room]]\narea = \"face\"\nworks = [\"boiler-house.valve\"]", "`works` names a load"),
+        ("[[room]]\narea = \"heading\"\nfan = \"heading.fan-lock\"", "is a lock"),
+        ("[[room]]\narea = \"heading\"\nfan = \"heading.suply\"", "did you mean `heading.supply`?"),
+        ("[[room]]\narea = \"face\"\nvolume = 3", "volume_m3"),
+        ("[[room]]\narea = \"face\"\nvolume_m3 = 0", "expected a number"),
+        ("[[head]]\npoint = \"face.t9\"", "did you mean `face.t"),
+        ("[[head]]\npoint = \"face.t1\"\nt90_s = 0", "expected a number from 0.1 to 600"),
+    ] {
+        let text = format!("what = \"a room\"\nlength_s = 1\n{rows}\n");
+        let refused = scenario(&Source { name: "a room".to_owned(), text }, &plan).unwrap_err().render(false);
+        assert!(refused.contains(remedy), "{rows}: {refused}");
+    }
+    let refused = order("t90 face.t1 value=0".split(' '), &plan).unwrap_err().render(false);
+    assert!(refused.contains("write 0.1 to 600"), "{refused}");
 }

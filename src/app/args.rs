@@ -124,9 +124,13 @@ pub struct Sim {
     /// For noise and faults by chance: the same number, the same plant.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Write a copy of the site file whose lines lead to the pretended plant.
+    /// Write a copy of the site file whose lines lead to the pretended plant. It has a state folder of its own beside
+    /// it, `-sim` at the end of the gateway's id, and no destinations.
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+    /// Leave the destinations in the copy: whoever listens there is told what is only pretended.
+    #[arg(long, requires = "write_config")]
+    pub keep_destinations: bool,
     /// Serve a line elsewhere, as `face=tcp://127.0.0.1:1502`; a device file is the plant's own end of a wire.
     #[arg(long, value_name = "BUS=LINK")]
     pub link: Vec<String>,

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream as Blocking;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ fn serve(args: &Sim, config: &Path) -> Result<(), Refusal> {
     let slave = Slave::start_as(&plan, Arc::clone(&plant), clock, &manner)
         .map_err(|e| Refusal::of(format!("the pretended plant can't be served: {e}")))?;
     if let Some(copy) = &args.write_config {
-        write_copy(&plan, &slave, &manner, config, copy)?;
+        write_copy(args, &plan, &slave, &manner, copy)?;
     }
     let mut socket = Socket::new(args.socket.as_deref())?;
     let listener = runtime.block_on(async { socket.listen() })?;
@@ -118,9 +118,28 @@ fn elsewhere(args: &Sim, plan: &Plan) -> Result<BTreeMap<BusId, Link>, Refusal> 
             let all: Vec<&str> = plan.buses.values().map(|b| b.tag.as_str()).collect();
             wrong(&format!("the site has no bus `{name}`; it has {}", all.join(", ")))
         })?;
+        let site = &plan.buses[bus].link;
         let link =
             config::parse_link(link).map_err(|bad| wrong(&format!("{}; {}", bad.message, bad.help)))?;
+        let is_wire = |link: &Link| matches!(link, Link::Serial { .. });
+        if args.write_config.is_some() && is_wire(&link) && !is_wire(site) {
+            // The copy would lead the agent to where the site has the line: to the real devices.
+            let why = format!("the other end of that wire is not where the site has the line ({site})");
+            return Err(wrong(&format!(
+                "{why}: leave --write-config out, or write BUS=tcp://127.0.0.1:PORT"
+            )));
+        }
         links.insert(bus, link);
+    }
+    // Where real modems dial in nothing is pretended: they could not be told from pretended ones.
+    for (bus, row) in plan.buses.iter().filter(|_| args.write_config.is_some()) {
+        if let Link::Listen { id, pace, .. } = &row.link {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+            let free = free.map_err(|e| Refusal::of(format!("no port for bus {}: {e}", row.tag)))?;
+            let host = free.ip().to_string();
+            let own = Link::Listen { host, port: free.port(), id: id.clone(), pace: *pace };
+            links.entry(bus).or_insert(own);
+        }
     }
     for (bus, row) in plan.buses.iter() {
         if matches!(links.get(&bus).unwrap_or(&row.link), Link::Tls { .. }) {
@@ -142,20 +161,46 @@ fn near<'a>(plan: &'a Plan, slave: &'a Slave, manner: &Manner, bus: BusId) -> &'
     if own_wire || is_called { site } else { slave.link(bus) }
 }
 
-fn write_copy(
-    plan: &Plan,
-    slave: &Slave,
-    manner: &Manner,
-    config: &Path,
-    copy: &Path,
-) -> Result<(), Refusal> {
+/// Writes the copy that an agent is run with, and reads it again: what would tell the site's own brokers, or mix with
+/// its records, is not left lying about.
+fn write_copy(args: &Sim, plan: &Plan, slave: &Slave, manner: &Manner, copy: &Path) -> Result<(), Refusal> {
+    let Some(config) = args.config.as_deref() else { return Ok(()) };
+    let same = || Some(fs::canonicalize(config).ok()? == fs::canonicalize(copy).ok()?);
+    if same() == Some(true) {
+        let why = format!("--write-config {} would overwrite the site file: name another", copy.display());
+        return Err(Refusal::bad(&why));
+    }
+    let full = |path: &Path| match std::path::absolute(path) {
+        Ok(full) => full.display().to_string(),
+        Err(_) => path.display().to_string(),
+    };
     let links = plan.buses.iter();
     let links =
         links.map(|(bus, row)| (row.tag.to_string(), near(plan, slave, manner, bus).clone())).collect();
-    let here = std::env::current_dir().unwrap_or_default();
-    let full = |folder: &str| here.join(load::beside(config, folder)).display().to_string();
-    let text = config::redirected(&load::read(config)?.text, &links, full);
-    fs::write(copy, text).map_err(|e| Refusal::of(format!("cannot write {}: {e}", copy.display())))
+    let state = full(&copy.with_extension("state"));
+    let other = config::Pretended { links: &links, state: &state, destinations: args.keep_destinations };
+    let text =
+        config::pretended(&load::read(config)?.text, &other, |named| full(&load::beside(config, named)));
+    fs::write(copy, text).map_err(|e| Refusal::of(format!("cannot write {}: {e}", copy.display())))?;
+    let kept = load::load(copy).map(|copied| copied.plan);
+    let is_apart = kept.as_ref().is_ok_and(|kept| {
+        kept.gateway != plan.gateway
+            && kept.state_dir == state
+            && (args.keep_destinations || kept.destinations.is_empty())
+            && kept.buses.values().all(|bus| links.get(bus.tag.as_str()) == Some(&bus.link))
+    });
+    if is_apart {
+        return Ok(());
+    }
+    drop(fs::remove_file(copy));
+    let why = format!(
+        "no copy can be made of {}: write [gateway], [[bus]] and [[destination]] as tables of their own",
+        config.display()
+    );
+    match kept {
+        Ok(_) => Err(Refusal::bad(&why)),
+        Err(error) => Err(Refusal::bad(&format!("{why} ({})", error.in_a_line()))),
+    }
 }
 
 fn greet(
@@ -184,8 +229,13 @@ fn greet(
     }
     if let Some(copy) = &args.write_config {
         text.push_str(&format!(
-            "run the agent against it:  davy run --config {}   (its state folder and destinations are the site's own)\n",
-            copy.display()
+            "run the agent against it:  davy run --config {}   ({})\n",
+            copy.display(),
+            if args.keep_destinations {
+                "it tells the site's own destinations"
+            } else {
+                "it tells no destination"
+            }
         ));
     }
     text.push_str(&format!(

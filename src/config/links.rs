@@ -4,8 +4,6 @@ use super::faults::{Fault, Faults, quoted};
 use super::read::Row;
 use crate::model::link::{Link, Pace, Parity, TlsFiles};
 use std::collections::BTreeMap;
-use std::ops::Range;
-use toml::de::DeTable;
 
 /// The port of Modbus/TCP.
 const MODBUS: u16 = 502;
@@ -152,39 +150,6 @@ pub fn written(link: &Link) -> String {
             format!("rtu+listen{}?id=0x{id}{pace}", place.trim_start_matches("tcp"))
         }
     }
-}
-
-/// The site file `text` with other links for these lines, and folders that are named in full, so that it may lie
-/// elsewhere.
-#[must_use]
-pub fn redirected(text: &str, links: &BTreeMap<String, Link>, folder: impl Fn(&str) -> String) -> String {
-    let (table, _) = DeTable::parse_recoverable(text);
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let quote = |text: &str| serde_json::Value::from(text).to_string();
-    let buses = table.get_ref().get("bus").and_then(|buses| buses.get_ref().as_array());
-    for bus in buses.into_iter().flat_map(|list| list.iter()) {
-        let Some(bus) = bus.get_ref().as_table() else { continue };
-        let id = bus.get("id").and_then(|id| id.get_ref().as_str()).unwrap_or_default();
-        if let (Some(link), Some(old)) = (links.get(id), bus.get("link")) {
-            edits.push((old.span(), quote(&written(link))));
-        }
-    }
-    let gateway = table.get_ref().get("gateway").and_then(|g| g.get_ref().as_table());
-    for key in ["state", "profiles", "standards"] {
-        if let Some(value) = gateway.and_then(|g| g.get(key))
-            && let Some(named) = value.get_ref().as_str()
-        {
-            edits.push((value.span(), quote(&folder(named))));
-        }
-    }
-    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut copy = text.to_owned();
-    for (span, new) in edits {
-        if copy.get(span.clone()).is_some() {
-            copy.replace_range(span, &new);
-        }
-    }
-    copy
 }
 
 fn scheme<'a>(text: &'a str, what: &str) -> Result<(&'a str, &'a str), BadLink> {

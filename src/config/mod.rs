@@ -19,6 +19,7 @@ mod links;
 mod names;
 mod permits;
 mod points;
+mod pretended;
 mod profile;
 mod read;
 mod scenario;
@@ -36,7 +37,8 @@ mod wires;
 
 pub use faults::{Fault, Faults, MAX_SHOWN, Place, Severity, Source};
 pub use library::Extras;
-pub use links::{BadLink, parse as parse_link, redirected, written as written_link};
+pub use links::{BadLink, parse as parse_link, written as written_link};
+pub use pretended::{Pretended, pretended};
 pub use scenario::{Scenario, order, scenario};
 pub use solo::{Solo, SoloSignal, solo};
 

@@ -13,6 +13,7 @@ use super::faults::{Fault, Faults, Source};
 use super::names::Names;
 use super::read::{Row, Value};
 use super::site::seconds;
+use crate::model::element::Shows;
 use crate::model::point::{Doubt, Quality, Text, Unit};
 use crate::model::register::{Command, Current, Field, Space, StatusField, StatusMeaning, Watchdog};
 use cells::{Cells, one_bit, overlaps, place, quality, sayable, scan, torn};
@@ -92,6 +93,8 @@ pub(super) struct Signal {
     pub(super) unit: Unit,
     /// What it is looked at for, whether or not the site file names it.
     pub(super) watch: Option<Watch>,
+    /// What it says of the drive of the device's output.
+    pub(super) shows: Option<Shows>,
 }
 
 impl Signal {
@@ -254,6 +257,17 @@ impl Signals<'_> {
             Some(table) => Some(watch::watch(table, unit, self.faults)?),
             None => None,
         };
+        let shows = row.str("shows").and_then(Shows::parse);
+        if shows.is_some_and(|shows| (shows == Shows::Position) == (unit == Unit::State)) {
+            self.faults.push(
+                Fault::error(
+                    "misplaced-shows",
+                    row.at("shows"),
+                    "a position is a number, all else a contact",
+                )
+                .help("use unit = \"state\" and a single bit, or for a position another unit"),
+            );
+        }
         let field = Field {
             scale,
             offset: row.number("offset")?,
@@ -272,7 +286,7 @@ impl Signals<'_> {
             Some(n) => Text::new(format!("{} {n}", name.zh), format!("{} {n}", name.en)),
             None => name,
         });
-        (self.faults.errors() == before).then_some(Signal { name, field, unit, watch })
+        (self.faults.errors() == before).then_some(Signal { name, field, unit, watch, shows })
     }
 
     /// What is said by currents outside the measuring range, of a signal that is a current.

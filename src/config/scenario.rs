@@ -1,5 +1,7 @@
 //! What befalls a pretended plant and when, out of a file or out of a live order. The same words mean the same in both.
 
+mod wiring;
+
 use super::faults::{Fault, Faults, Place, Source, nearest, one_of, quoted};
 use super::read::{self, Row};
 use super::shape::{HUGE, Key, Kind, Preset, Shape};
@@ -7,23 +9,28 @@ use crate::model::deed::{Deed, Mischief};
 use crate::model::element::Position;
 use crate::model::plan::Plan;
 use crate::model::point::{Quality, Tag};
-use crate::model::table::{AreaId, DeviceId};
+use crate::model::table::{AreaId, DeviceId, ElementId, PointId};
 use crate::model::time::Span;
 use std::sync::Arc;
 
 /// Most events of a scenario.
 const EVENTS_MAX: usize = 1_000;
 
+/// Most rooms and heads that a scenario says something of.
+const ROOMS_MAX: usize = 1_000;
+const HEADS_MAX: usize = 4_096;
+
 /// Longest scenario: a week, in seconds.
 const LONGEST_S: f64 = 604_800.0;
 
 /// Everything that can be done to the plant.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 21] = [
     "set",
     "ramp",
     "say",
     "drift",
     "noise",
+    "t90",
     "leak",
     "seam",
     "air",
@@ -32,6 +39,7 @@ const VERBS: [&str; 19] = [
     "jam",
     "loose",
     "hand",
+    "local",
     "travel",
     "lie",
     "heartbeat",
@@ -76,6 +84,8 @@ static SCENARIO: Shape = Shape {
     keys: &[
         Key::must("what", Kind::Str, "what it shows, in a sentence"),
         Key::must("length_s", Kind::Number(1.0, LONGEST_S), "how long it is worth looking at"),
+        Key::may("room", Kind::Tables(&wiring::ROOM, ROOMS_MAX), "what rooms are like, from the start"),
+        Key::may("head", Kind::Tables(&wiring::HEAD, HEADS_MAX), "what heads are like, from the start"),
         Key::may("event", Kind::Tables(&EVENT, EVENTS_MAX), "what happens"),
     ],
 };
@@ -101,6 +111,10 @@ pub fn scenario(source: &Source, plan: &Plan) -> Result<Scenario, Faults> {
     let root = read::read(&text, &SCENARIO, &mut faults);
     let Some(root) = root else { return Err(faults) };
     let mut events = Vec::new();
+    let wired = root.tables("room").flat_map(|row| Reader { plan, row, faults: &mut faults }.room());
+    events.extend(wired.map(|deed| (Span::ZERO, deed)));
+    let wired = root.tables("head").flat_map(|row| Reader { plan, row, faults: &mut faults }.of_head());
+    events.extend(wired.map(|deed| (Span::ZERO, deed)));
     for row in root.tables("event") {
         let at = seconds(row.number("at_s").unwrap_or(0.0));
         let mut reader = Reader { plan, row, faults: &mut faults };
@@ -151,15 +165,8 @@ impl Reader<'_> {
     /// What one event does; `None` where that is wrong and has been told.
     fn deeds(&mut self) -> Option<Vec<Deed>> {
         let verb = self.row.str("do")?;
-        let plan = self.plan;
-        let element = |this: &mut Self| {
-            let found = plan.elements.find(|e| Some(e.tag.as_str()) == this.row.str("what"));
-            found.or_else(|| this.unknown("element", plan.elements.values().map(|e| &e.tag)))
-        };
-        let point = |this: &mut Self| {
-            let found = plan.points.find(|p| Some(p.tag.as_str()) == this.row.str("what"));
-            found.or_else(|| this.unknown("point", plan.points.values().map(|p| &p.tag)))
-        };
+        let element = |this: &mut Self| this.element(this.row.str("what")?, this.row.at("what"));
+        let point = |this: &mut Self| this.point("what");
         let one = |deed| Some(vec![deed]);
         match verb {
             "set" => one(Deed::Set(point(self)?, self.value()?)),
@@ -177,6 +184,7 @@ impl Reader<'_> {
             }
             "drift" => one(Deed::Drift(point(self)?, self.value()?)),
             "noise" => one(Deed::Noise(point(self)?, self.value()?.abs())),
+            "t90" => one(Deed::T90(point(self)?, self.t90()?)),
             "leak" => {
                 let (area, gas) = self.gas()?;
                 one(Deed::Leak(area, gas, self.flow()?))
@@ -185,10 +193,10 @@ impl Reader<'_> {
                 let (area, gas) = self.gas()?;
                 one(Deed::Seam(area, gas, self.flow()?))
             }
-            "air" => one(Deed::Air(self.area()?, self.flow()?)),
-            "volume" => one(Deed::Volume(self.area()?, self.flow()?.max(1.0))),
+            "air" => one(Deed::Air(self.area("what")?, self.flow()?)),
+            "volume" => one(Deed::Volume(self.area("what")?, self.flow()?.max(1.0))),
             "fan" => {
-                let area = self.area()?;
+                let area = self.area("what")?;
                 one(Deed::Fan(area, self.is(&["on", "off"])? == "on"))
             }
             "jam" => one(Deed::Jam(element(self)?, true)),
@@ -196,6 +204,10 @@ impl Reader<'_> {
             "hand" => {
                 let element = element(self)?;
                 one(Deed::Hand(element, self.is(&["safe", "unsafe"])? == "safe"))
+            }
+            "local" => {
+                let element = element(self)?;
+                one(Deed::Local(element, self.is(&["on", "off"])? == "on"))
             }
             "travel" => one(Deed::Travel(element(self)?, self.ms())),
             "lie" => {
@@ -246,15 +258,27 @@ impl Reader<'_> {
         Some(value)
     }
 
-    fn area(&mut self) -> Option<AreaId> {
+    fn area(&mut self, key: &str) -> Option<AreaId> {
+        let (plan, said) = (self.plan, self.row.str(key)?);
+        let found = plan.areas.find(|a| a.tag.as_str() == said);
+        found.or_else(|| self.unknown("area", said, self.row.at(key), plan.areas.values().map(|a| &a.tag)))
+    }
+
+    fn point(&mut self, key: &str) -> Option<PointId> {
+        let (plan, said) = (self.plan, self.row.str(key)?);
+        let found = plan.points.find(|p| p.tag.as_str() == said);
+        found.or_else(|| self.unknown("point", said, self.row.at(key), plan.points.values().map(|p| &p.tag)))
+    }
+
+    fn element(&mut self, said: &str, place: Place) -> Option<ElementId> {
         let plan = self.plan;
-        let found = plan.areas.find(|a| Some(a.tag.as_str()) == self.row.str("what"));
-        found.or_else(|| self.unknown("area", plan.areas.values().map(|a| &a.tag)))
+        let found = plan.elements.find(|e| e.tag.as_str() == said);
+        found.or_else(|| self.unknown("element", said, place, plan.elements.values().map(|e| &e.tag)))
     }
 
     /// The room, and which gas: the one that it has heads for, unless the event says it.
     fn gas(&mut self) -> Option<(AreaId, Tag)> {
-        let area = self.area()?;
+        let area = self.area("what")?;
         let here = self.plan.points.values().filter(|p| p.area == area);
         let mut gases: Vec<Tag> = here.filter_map(|p| Some(p.gas.as_ref()?.tag.clone())).collect();
         gases.sort();
@@ -300,7 +324,7 @@ impl Reader<'_> {
             return Some(plan.devices_on(bus).map(|(id, _)| deed(id)).collect());
         }
         let tags = plan.devices.values().map(|d| &d.tag).chain(plan.buses.values().map(|b| &b.tag));
-        self.unknown("device or bus", tags)
+        self.unknown("device or bus", said, self.row.at("what"), tags)
     }
 
     fn lacks<T>(&mut self, key: &str) -> Option<T> {
@@ -316,16 +340,20 @@ impl Reader<'_> {
         None
     }
 
-    fn unknown<'t, T>(&mut self, kind: &str, tags: impl Iterator<Item = &'t Tag>) -> Option<T> {
-        let said = self.row.str("what")?;
+    fn unknown<'t, T>(
+        &mut self,
+        kind: &str,
+        said: &str,
+        place: Place,
+        tags: impl Iterator<Item = &'t Tag>,
+    ) -> Option<T> {
         let names: Vec<&str> = tags.map(Tag::as_str).collect();
         let help = match nearest(said, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the site has {}", one_of(names.iter().copied())),
         };
         let message = format!("there is no {kind} {}", quoted(said));
-        self.faults
-            .push(Fault::error("unknown-name", self.row.at("what"), message).label("unknown").help(help));
+        self.faults.push(Fault::error("unknown-name", place, message).label("unknown").help(help));
         None
     }
 }

@@ -9,7 +9,7 @@ use super::read::Row;
 use super::site::Compiler;
 use super::texts;
 use crate::model::alarm::{Condition, Level};
-use crate::model::plan::{Alarm, Limit, Point, Subject};
+use crate::model::plan::{Alarm, Limit, Point, Shown, Subject};
 use crate::model::point::{Doubt, Tag, Text, Unit};
 use crate::model::sign::Tells;
 use crate::model::table::{DeviceId, PointId};
@@ -41,6 +41,9 @@ impl Compiler<'_> {
             // Of a device that nobody reads nothing is looked at: that it is not read is told.
             let Some(points) = used.get(&device) else { continue };
             let profile = Arc::clone(&self.profiles[device]);
+            let signals = profile.signals.all().filter_map(|id| profile.signals.get(id));
+            let shown = signals.filter_map(|signal| Some((signal.shows?, signal.field.clone())));
+            self.plan.shown.extend(shown.map(|(what, field)| Shown { device, field, what }));
             for id in profile.signals.all() {
                 if let Some(signal) = profile.signals.get(id)
                     && let Some(watch) = &signal.watch

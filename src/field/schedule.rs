@@ -177,7 +177,12 @@ pub struct Schedule {
     respite_until: Mono,
     /// Who did not answer the last request.
     silent: Option<DeviceId>,
+    /// The last values over connections that were new.
+    doubted: BTreeMap<PointId, f64>,
 }
+
+/// How far apart two values may be that confirm one another, as a part of the larger one.
+const AGREE: f64 = 0.05;
 
 impl Schedule {
     /// The schedule of a line. On a serial line whoever asked before may still be answered: it begins when that is
@@ -214,6 +219,7 @@ impl Schedule {
             numberless,
             respite_until: now,
             silent: None,
+            doubted: BTreeMap::new(),
             plan,
         }
     }
@@ -273,6 +279,11 @@ impl Schedule {
         }
         let other = self.poll(now, |unit| Some(unit.id) != self.silent);
         other.or_else(|| self.poll(now, |_| true))
+    }
+
+    /// The connection is another one than before: what comes first over it may have been said to somebody else.
+    pub fn reconnected(&mut self) {
+        self.units.iter_mut().for_each(Unit::doubt);
     }
 
     /// Whether a pulse may stand that this line has still to end.
@@ -408,7 +419,7 @@ impl Schedule {
     }
 
     fn decode(
-        &self,
+        &mut self,
         now: Mono,
         device: DeviceId,
         block: usize,
@@ -416,8 +427,16 @@ impl Schedule {
         unconfirmed: bool,
     ) -> Vec<(PointId, Reading)> {
         let mut readings = decode(&self.plan.devices[device], block, cells, self.points_of(device), now);
-        for (_, reading) in readings.iter_mut().filter(|_| unconfirmed) {
-            reading.quality = reading.quality.worse(Quality::Uncertain(Doubt::Unconfirmed));
+        for (point, reading) in &mut readings {
+            let before = self.doubted.remove(point);
+            // Where each answer comes over a connection of its own, two that agree confirm one another.
+            if !unconfirmed {
+                continue;
+            }
+            self.doubted.extend(reading.value.map(|value| (*point, value)));
+            if !before.zip(reading.value).is_some_and(|(one, other)| agree(one, other)) {
+                reading.quality = reading.quality.worse(Quality::Uncertain(Doubt::Unconfirmed));
+            }
         }
         readings
     }
@@ -477,6 +496,11 @@ impl Schedule {
 #[must_use]
 pub fn on_grid(at: Mono) -> Mono {
     Mono::from_us(at.us().div_ceil(GRID.us()).saturating_mul(GRID.us()))
+}
+
+/// Whether two values are as good as the same: within a twentieth of the larger one.
+fn agree(one: f64, other: f64) -> bool {
+    (one - other).abs() <= one.abs().max(other.abs()) * AGREE
 }
 
 /// The held trips that these readings show to be undone.

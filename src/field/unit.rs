@@ -168,6 +168,11 @@ impl Unit {
         if self.slow.blocks.contains(&block) { &mut self.slow } else { &mut self.fast }
     }
 
+    /// Its next values are the first ones over another connection.
+    pub(crate) const fn doubt(&mut self) {
+        self.unconfirmed = true;
+    }
+
     /// A block was answered, if only by a refusal. Says whether its values are unconfirmed, and how many polls had
     /// to be left out because the line had no time for them.
     pub(crate) fn answered(&mut self, now: Mono, block: usize) -> (bool, u64) {
@@ -198,7 +203,11 @@ impl Unit {
             self.fast.put_off(until);
             self.slow.put_off(until);
         } else {
-            self.round(block).put_off(until);
+            let usual = self.fast.period;
+            let round = self.round(block);
+            round.put_off(until);
+            // What is asked seldom is not left out until its next turn: nothing would be known of it for so long.
+            round.due = round.due.min(now + usual.max(BACKOFF_MIN));
         }
         if until > now {
             self.backoff = self.backoff.times(2).min(BACKOFF_MAX);

@@ -27,6 +27,7 @@ use crate::model::element::Demand;
 use crate::model::plan::Plan;
 use crate::model::table::{BusId, DeviceId, ElementId, Row};
 use crate::safety::Input;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
@@ -51,12 +52,14 @@ pub struct Line {
     pub tap: Tap,
     /// Where it writes down what it measures of itself.
     pub figures: SharedFigures,
+    /// Whether a pulse may stand that it has still to end.
+    pub owes: Arc<AtomicBool>,
 }
 
 impl Line {
     /// Runs until the sender of the demands is gone. Every outcome goes to `hand_in`, which must not block.
     pub async fn run(self, dial: impl Dial, hand_in: impl Fn(Input)) {
-        let Line { plan, bus, clock, mut demands, mut hurried, tap, figures } = self;
+        let Line { plan, bus, clock, mut demands, mut hurried, tap, figures, owes } = self;
         let mut schedule = Schedule::new(Arc::clone(&plan), bus, clock.mono());
         let mut wire = Wire::new(plan.buses[bus].link.clone(), tap.clone(), dial, clock);
         let mut voice = Voice::new(&plan, bus);
@@ -77,9 +80,13 @@ impl Line {
                 },
                 // Never cancelled: a device answers all the same, and its answer would meet the next question.
                 Step::Ask(ask) => {
-                    let begun = clock.mono();
+                    // Before it is sent: whoever ends the line has to know of it.
+                    owes.store(schedule.owes_an_end(), Ordering::Relaxed);
                     let outcome = wire.ask(&ask).await;
                     let beside = wire.finish();
+                    if wire.is_renewed() {
+                        schedule.reconnected();
+                    }
                     let (now, fault) = (clock.mono(), outcome.as_ref().err().cloned());
                     let heard = outcome.as_ref().ok().cloned();
                     tap.asked(&plan, &ask, &outcome);
@@ -92,8 +99,9 @@ impl Line {
                             hand_in(input);
                         }
                     }
+                    owes.store(schedule.owes_an_end(), Ordering::Relaxed);
                     let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
-                    figures.take(now, &ask, now.since(begun), fault.as_ref(), beside);
+                    figures.take(now, &ask, wire.took(), fault.as_ref(), beside);
                     if let (Purpose::Poll { block }, Some(cells)) = (ask.purpose, heard) {
                         figures.heard(now, ask.device, block, cells);
                     }

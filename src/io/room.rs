@@ -294,6 +294,7 @@ impl Room {
                         }
                     }
                     Some(Knock::Stop(reply)) => {
+                        lines.end_pulses(room.clock).await;
                         lines.end().await;
                         room.collect();
                         if let Err(left) = reply.send(room.finish()) {

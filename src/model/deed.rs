@@ -27,6 +27,10 @@ pub enum Deed {
     Air(AreaId, f64),
     /// The size of a room in m³.
     Volume(AreaId, f64),
+    /// How a room is wired, as far as it is said.
+    Wire(AreaId, Wiring),
+    /// A head has shown nine tenths of a step after this.
+    T90(PointId, Span),
     /// The fan of a room runs, or does not.
     Fan(AreaId, bool),
     /// An element sticks, or comes loose.
@@ -35,6 +39,8 @@ pub enum Deed {
     Hand(ElementId, bool),
     /// How long an element takes from end to end.
     Travel(ElementId, Span),
+    /// An element obeys only who stands beside it, or everybody again.
+    Local(ElementId, bool),
     /// The contacts of an element say this whatever is true; `None` ends it.
     Lie(ElementId, Option<Position>),
     /// What shows that a device lives stands still, or goes on.
@@ -45,6 +51,17 @@ pub enum Deed {
     Mischief(DeviceId, Mischief, u8),
     /// A device behaves again.
     Well(DeviceId),
+}
+
+/// How a room is wired; what is `None` is as it was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wiring {
+    /// What a leak is fed through: it ends when one of them is shut.
+    pub feeds: Option<Vec<ElementId>>,
+    /// What works the seam: it gives less when one of them is dead.
+    pub works: Option<Vec<ElementId>>,
+    /// What drives the fan: it stands while that is dead, or not switched on.
+    pub fan: Option<ElementId>,
 }
 
 /// How a device misbehaves.

@@ -37,6 +37,58 @@ impl ElementKind {
     }
 }
 
+/// What a device says of the drive of its output, apart from the contacts of its ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shows {
+    /// It moves.
+    Moving,
+    /// It moves toward its safe end.
+    Closing,
+    /// How far it is from its safe end, of its whole travel.
+    Position,
+    /// It was to move and did not.
+    Jammed,
+    /// Somebody moves it by its hand wheel.
+    ByHand,
+    /// It obeys only who stands beside it.
+    Local,
+    /// It obeys from afar.
+    Remote,
+}
+
+impl Shows {
+    /// All of them.
+    pub const ALL: [Shows; 7] = [
+        Shows::Moving,
+        Shows::Closing,
+        Shows::Position,
+        Shows::Jammed,
+        Shows::ByHand,
+        Shows::Local,
+        Shows::Remote,
+    ];
+
+    /// As written in profiles.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Shows::Moving => "moving",
+            Shows::Closing => "closing",
+            Shows::Position => "position",
+            Shows::Jammed => "jammed",
+            Shows::ByHand => "by-hand",
+            Shows::Local => "local",
+            Shows::Remote => "remote",
+        }
+    }
+
+    /// The one written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Shows> {
+        Shows::ALL.into_iter().find(|shows| shows.as_str() == text)
+    }
+}
+
 /// Whether Davy may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {

@@ -2,7 +2,7 @@
 //! work from. Everything in it has been checked; ids are row numbers, and names are looked up nowhere.
 
 use super::alarm::{Colour, Condition};
-use super::element::{ElementKind, Mode};
+use super::element::{ElementKind, Mode, Shows};
 use super::grade::Grading;
 use super::link::Link;
 use super::permit::Planned;
@@ -58,6 +58,19 @@ pub struct Plan {
     pub grading: Grading,
     /// Permits for days to come.
     pub permits: Vec<Planned>,
+    /// What devices say of the drives of their outputs. Nothing is decided by it: it is what a pretended plant keeps up.
+    pub shown: Vec<Shown>,
+}
+
+/// A place where a device says something of the drive of its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Which device.
+    pub device: DeviceId,
+    /// Where, and how it is written.
+    pub field: Field,
+    /// What.
+    pub what: Shows,
 }
 
 /// How alarms are announced.

@@ -7,7 +7,7 @@ use crate::model::point::Unit;
 use crate::model::table::PointId;
 use crate::model::time::Span;
 
-/// A head has shown nine tenths of a step after this: what data sheets call T90.
+/// What data sheets call T90, of a head of which nobody has said it.
 const T90: Span = Span::from_secs(10);
 
 /// The logarithm of ten: T90 is so many time constants.
@@ -34,16 +34,18 @@ pub(super) struct Head {
     /// Standard deviation of its noise.
     pub(super) noise: f64,
     hiss: f64,
+    /// After this it has shown nine tenths of a step.
+    pub(super) t90: Span,
 }
 
 impl Head {
     pub(super) const fn new() -> Head {
-        Head { seen: 0.0, zero: 0.0, drift: 0.0, noise: 0.0, hiss: 0.0 }
+        Head { seen: 0.0, zero: 0.0, drift: 0.0, noise: 0.0, hiss: 0.0, t90: T90 }
     }
 
     /// Lets time go by before `share` of gas in its unit.
     pub(super) fn step(&mut self, over: Span, share: f64, hiss: Option<f64>) {
-        let left = (-PER_TENTH * over.minutes() / T90.minutes()).exp();
+        let left = (-PER_TENTH * over.minutes() / self.t90.minutes()).exp();
         self.seen = share + (self.seen - share) * left;
         self.zero += self.drift * over.minutes() / 60.0;
         self.hiss = hiss.unwrap_or(self.hiss);

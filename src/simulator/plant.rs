@@ -2,20 +2,24 @@
 //! made from the plan's registers and wiring. Of alarms it only knows what a point reads when all is well; of trips
 //! nothing.
 
+mod air;
+mod feedback;
+
 use super::dice::Dice;
 use super::drive::Drive;
 use super::head::{self, Head};
 use super::mischief::{Carried, Carrier, Mischief, Reply, carried};
-use super::room::{Gas, Room};
+use super::room::Room;
 use super::slave::{self, Memory};
 use crate::field::codec::{Raw, as_written, encode, encode_amiss, encode_beside, pack};
 use crate::model::deed::Deed;
-use crate::model::element::{ElementKind, Position};
-use crate::model::plan::{Element, Plan};
-use crate::model::point::{Quality, Unit};
+use crate::model::element::Position;
+use crate::model::plan::Plan;
+use crate::model::point::Quality;
 use crate::model::register::{Command, Encoding, Location};
 use crate::model::table::{AreaId, BusId, DeviceId, ElementId, PointId, Table};
 use crate::model::time::{Mono, Span};
+use feedback::Told;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most observations kept for whoever looks on; the oldest go first. An hour of ramps on a small site.
@@ -98,6 +102,8 @@ pub struct Plant {
     amiss: BTreeMap<PointId, Quality>,
     /// Devices whose heartbeat stands still.
     stopped: Vec<DeviceId>,
+    /// What devices say of drives.
+    told: Vec<Told>,
     /// Devices without power.
     dark: Vec<DeviceId>,
     moved_at: Mono,
@@ -124,7 +130,8 @@ impl Plant {
                     let last = block.at.address.saturating_add(block.count.saturating_sub(1));
                     (block.at.address..=last).map(|address| (Location { address, ..block.at }, 0))
                 });
-                cells.collect()
+                let watchdog = device.watchdog.map(|watchdog| (watchdog.at, 0));
+                cells.chain(watchdog).collect()
             }),
             values: plan.points.map(|_, _| 0.0),
             ramps: BTreeMap::new(),
@@ -136,6 +143,7 @@ impl Plant {
             lies: BTreeMap::new(),
             amiss: BTreeMap::new(),
             stopped: Vec::new(),
+            told: Told::of(plan),
             dark: Vec::new(),
             moved_at: Mono::START,
             dice: Dice::new(seed),
@@ -151,6 +159,7 @@ impl Plant {
             plant.put(element.device, &element.command, at_rest(&element.command));
             plant.show_contacts(id, Position::Unsafe);
         }
+        plant.tell(Mono::START);
         plant
     }
 
@@ -174,6 +183,8 @@ impl Plant {
                 self.see(now, Seen::Moved { element: id, position });
             }
         }
+        self.tell(now);
+        self.blow(now);
     }
 
     /// The value that a point measures, as it was set.
@@ -239,19 +250,12 @@ impl Plant {
             Deed::Seam(area, gas, flow) => self.gas(*area, gas).seam = *flow,
             Deed::Air(area, flow) => self.room(*area).air = *flow,
             Deed::Volume(area, volume) => self.room(*area).volume = *volume,
+            Deed::Wire(area, wiring) => self.wire(now, *area, wiring),
+            Deed::T90(point, t90) => self.head(*point).t90 = *t90,
             Deed::Fan(area, runs) => self.set_fan(now, *area, *runs),
             Deed::Jam(element, jammed) => self.set_jammed(now, *element, *jammed),
-            Deed::Hand(element, safe) => {
-                if !safe && !self.by_hand(now, *element) {
-                    let tag = &self.plan.elements[*element].tag;
-                    return Err(format!(
-                        "{tag} is commanded into its safe state: nobody moves it out of that"
-                    ));
-                }
-                if *safe {
-                    self.drives[*element].go(now, true);
-                }
-            }
+            Deed::Hand(element, safe) => self.hand(now, *element, *safe)?,
+            Deed::Local(element, local) => self.set_local(now, *element, *local),
             Deed::Travel(element, travel) => self.set_travel(*element, *travel),
             Deed::Lie(element, lie) => {
                 match lie {
@@ -275,46 +279,6 @@ impl Plant {
         Ok(())
     }
 
-    /// What is in the air of a room, in percent by volume.
-    #[must_use]
-    pub fn in_the_air(&self, area: AreaId) -> Vec<(String, f64)> {
-        let gases = self.rooms.get(&area).map(|room| room.gases.iter());
-        gases.into_iter().flatten().map(|(gas, of)| (gas.to_string(), of.share)).collect()
-    }
-
-    fn head(&mut self, point: PointId) -> &mut Head {
-        self.heads.entry(point).or_insert_with(Head::new)
-    }
-
-    fn room(&mut self, area: AreaId) -> &mut Room {
-        self.rooms.entry(area).or_insert_with(|| Room::of(&self.plan, area))
-    }
-
-    /// A gas of a room; from now on the heads there see it.
-    fn gas(&mut self, area: AreaId, gas: &crate::model::point::Tag) -> &mut Gas {
-        let there = self.plan.points.iter();
-        let there = there.filter(|(_, p)| p.area == area && p.gas.as_ref().is_some_and(|g| g.tag == *gas));
-        let there: Vec<PointId> = there.map(|(id, _)| id).collect();
-        for point in there {
-            self.head(point);
-        }
-        self.room(area).gases.entry(gas.clone()).or_default()
-    }
-
-    fn set_fan(&mut self, now: Mono, area: AreaId, runs: bool) {
-        let room = self.room(area);
-        room.fan = runs;
-        for point in room.moved.clone() {
-            let runs_at = head::at_rest(&self.plan, point);
-            let to = if runs { runs_at } else { 0.0 };
-            if self.plan.points[point].unit == Unit::State {
-                self.set(now, point, to);
-            } else {
-                self.ramp(now, point, to, RUNS_DOWN);
-            }
-        }
-    }
-
     fn set_power(&mut self, now: Mono, device: DeviceId, on: bool) {
         self.dark.retain(|dark| *dark != device);
         if !on {
@@ -326,30 +290,6 @@ impl Plant {
         for (element, command) in here {
             self.put(device, &command, at_rest(&command));
             self.follow(now, element);
-        }
-    }
-
-    /// Rooms fill and empty, and heads follow.
-    fn breathe(&mut self, now: Mono) {
-        let over = now.since(self.moved_at);
-        let beat = |at: Mono| at.us().checked_div(NOISE_EVERY.us()).unwrap_or(0);
-        let hisses = beat(now) != beat(self.moved_at);
-        self.moved_at = self.moved_at.max(now);
-        let positions = &self.positions;
-        for room in self.rooms.values_mut().filter(|room| !room.gases.is_empty()) {
-            room.step(over, |element| positions[element]);
-        }
-        let heads: Vec<PointId> = self.heads.keys().copied().collect();
-        for id in heads {
-            let point = &self.plan.points[id];
-            let share = point.gas.as_ref().and_then(|gas| {
-                self.rooms.get(&point.area)?.gases.get(&gas.tag).map(|of| head::in_its_unit(of.share, point))
-            });
-            let hiss = hisses.then(|| self.hiss.noise());
-            if let Some(head) = self.heads.get_mut(&id) {
-                head.step(over, share.unwrap_or(0.0), hiss);
-            }
-            self.change(now, id, self.values[id]);
         }
     }
 
@@ -370,15 +310,6 @@ impl Plant {
         }
     }
 
-    /// What a point's head shows.
-    #[must_use]
-    pub fn measured(&self, point: PointId) -> f64 {
-        let catalytic = self.plan.watched.points.get(&point).is_some_and(|w| w.catalytic);
-        let range = self.plan.points[point].field.range;
-        let value = self.values[point];
-        self.heads.get(&point).map_or(value, |head| head.shows(value, range, catalytic))
-    }
-
     /// Lets a device misbehave, or behave again.
     pub fn set_mischief(&mut self, device: DeviceId, mischief: Option<Mischief>) {
         match mischief {
@@ -390,30 +321,6 @@ impl Plant {
     /// Sets how long an element takes from end to end.
     pub fn set_travel(&mut self, element: ElementId, travel: Span) {
         self.drives[element].travel = travel;
-    }
-
-    /// Lets an element stick where it is, or come loose.
-    pub fn set_jammed(&mut self, now: Mono, element: ElementId, jammed: bool) {
-        self.drives[element].jammed = jammed;
-        self.follow(now, element);
-    }
-
-    /// Somebody opens a valve on site. Refused while it is commanded shut.
-    pub fn open_by_hand(&mut self, now: Mono, element: ElementId) -> bool {
-        self.by_hand(now, element)
-    }
-
-    /// Somebody switches a load on again. Refused while it is commanded off.
-    pub fn repower_by_hand(&mut self, now: Mono, element: ElementId) -> bool {
-        self.by_hand(now, element)
-    }
-
-    fn by_hand(&mut self, now: Mono, element: ElementId) -> bool {
-        let free = !self.is_tripped(element);
-        if free {
-            self.drives[element].go(now, false);
-        }
-        free
     }
 
     /// Where an element is.
@@ -495,33 +402,6 @@ impl Plant {
     fn put(&mut self, device: DeviceId, command: &Command, value: u16) {
         for at in [command.at, command.readback] {
             self.memory[device].insert(at, as_written(at.space, value));
-        }
-    }
-
-    fn is_tripped(&self, element: ElementId) -> bool {
-        let Element { device, command, .. } = &self.plan.elements[element];
-        let trip = as_written(command.at.space, command.trip);
-        self.memory[*device].get(&command.at) == Some(&trip)
-    }
-
-    /// Lets a drive follow its command. What is lifted comes back by hand only, but for a siren
-    /// and a lock.
-    fn follow(&mut self, now: Mono, element: ElementId) {
-        let tripped = self.is_tripped(element);
-        let drive = &mut self.drives[element];
-        if tripped || matches!(drive.kind, ElementKind::Siren | ElementKind::Lock) {
-            drive.go(now, tripped);
-        }
-    }
-
-    fn show_contacts(&mut self, element: ElementId, position: Position) {
-        let position = self.lies.get(&element).copied().unwrap_or(position);
-        let Element { safe_contact, unsafe_contact, .. } = self.plan.elements[element];
-        for (contact, end) in [(safe_contact, Position::Safe), (unsafe_contact, Position::Unsafe)] {
-            if let Some(contact) = contact {
-                let closed = (position == end) == contact.yes;
-                self.show(contact.point, f64::from(u8::from(closed)));
-            }
         }
     }
 

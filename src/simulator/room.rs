@@ -1,5 +1,6 @@
 //! The air of rooms: gas flows in, fresh air carries it away. What heads show of it is another matter.
 
+use crate::model::deed::Wiring;
 use crate::model::element::{ElementKind, Position};
 use crate::model::plan::Plan;
 use crate::model::point::{Tag, Unit};
@@ -24,8 +25,12 @@ const SEAM_AT_REST: f64 = 0.25;
 pub(super) struct Room {
     pub(super) volume: f64,
     pub(super) air: f64,
-    /// Whether its fan runs; that of one without a fan does.
+    /// Whether its fan is let run; that of one without a fan is.
     pub(super) fan: bool,
+    /// What drives its fan, and whether it does so in its safe state: a siren or a fan that is switched on.
+    driver: Option<(ElementId, bool)>,
+    /// Whether its fan runs.
+    pub(super) runs: bool,
     /// What is in it, by gas.
     pub(super) gases: BTreeMap<Tag, Gas>,
     /// What a leak is fed through: it ends when one of them is shut.
@@ -70,6 +75,8 @@ impl Room {
             volume: VOLUME,
             air: AIR,
             fan: true,
+            driver: None,
+            runs: true,
             gases: BTreeMap::new(),
             feeds: elements(ElementKind::Valve),
             works: elements(ElementKind::Load),
@@ -77,11 +84,26 @@ impl Room {
         }
     }
 
+    /// Wires it otherwise than by what stands in it.
+    pub(super) fn wire(&mut self, plan: &Plan, wiring: &Wiring) {
+        self.feeds = wiring.feeds.clone().unwrap_or_else(|| std::mem::take(&mut self.feeds));
+        self.works = wiring.works.clone().unwrap_or_else(|| std::mem::take(&mut self.works));
+        let driver = wiring.fan.map(|id| (id, plan.elements[id].kind == ElementKind::Siren));
+        self.driver = driver.or(self.driver);
+    }
+
+    /// Whether its fan began to run, or to stand, since the last time.
+    pub(super) fn turns(&mut self, position: impl Fn(ElementId) -> Position) -> Option<bool> {
+        let driven = self.driver.is_none_or(|(id, when_safe)| (position(id) == Position::Safe) == when_safe);
+        let before = std::mem::replace(&mut self.runs, self.fan && driven);
+        (before != self.runs).then_some(self.runs)
+    }
+
     /// Lets time go by. The flows are those of now, so that steps may be as long as nothing moves.
     pub(super) fn step(&mut self, over: Span, position: impl Fn(ElementId) -> Position) {
         let shut = self.feeds.iter().any(|id| position(*id) == Position::Safe);
         let dead = self.works.iter().any(|id| position(*id) == Position::Safe);
-        let air = if self.fan { self.air } else { self.air * DRAUGHT };
+        let air = if self.runs { self.air } else { self.air * DRAUGHT };
         for gas in self.gases.values_mut() {
             let leak = if shut { 0.0 } else { gas.leak };
             let flow = leak + if dead { gas.seam * SEAM_AT_REST } else { gas.seam };

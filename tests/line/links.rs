@@ -12,7 +12,8 @@ use davy::model::table::PointId;
 use davy::model::time::Span;
 use davy::safety::Input;
 use davy::simulator::plant::Plant;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::sync::{Arc, Mutex};
 
@@ -68,6 +69,31 @@ fn a_serial_server_is_read_and_written() {
 fn a_modem_that_dials_in_is_read_and_written() {
     let id = b"+DTU-0042".to_vec();
     works_over(Link::Listen { host: "127.0.0.1".to_owned(), port: free_port(), id, pace: None });
+}
+
+#[test]
+fn a_modem_with_a_longer_name_is_another_one_and_silent_callers_keep_nobody_out() {
+    let (id, port, clock) = (b"DTU-1".to_vec(), free_port(), Clock::start());
+    let (builder, gas, _) = builder(Link::Listen { host: "127.0.0.1".to_owned(), port, id, pace: None });
+    let line = Running::over_its_link(builder.plan.clone(), builder.bus, clock, Arc::default());
+    let call = || loop {
+        // The line listens soon.
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    let mut other = call();
+    other.write_all(b"DTU-10\r\n").unwrap();
+    let _silent: Vec<TcpStream> = (0..200).map(|_| call()).collect();
+    let plant = Arc::new(Mutex::new(Plant::new(&builder.plan)));
+    plant.lock().unwrap().set(clock.mono(), gas, 1.25);
+    let _modem = Slave::start(&builder.plan, Arc::clone(&plant), clock).unwrap();
+    line.reading(gas, |r| r.quality == Quality::Good && r.value == Some(1.25));
+    other.set_nonblocking(true).unwrap();
+    let mut asked = [0; 64];
+    // It may have been turned away by now; it was never asked anything.
+    assert!(!matches!(other.read(&mut asked), Ok(1..)), "{asked:?}");
 }
 
 #[test]

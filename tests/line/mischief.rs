@@ -6,6 +6,7 @@ use davy::field::figures::Figures;
 use davy::field::rtu::{checksum, frame, is_sound};
 use davy::io::clock::Clock;
 use davy::io::line::{Dial, Line, Marks, Opened, Tap};
+use davy::model::deed::Mischief;
 use davy::model::element::{Demand, Mode};
 use davy::model::link::Link;
 use davy::model::point::{Quality, Unit};
@@ -68,6 +69,10 @@ enum Fault {
     WrongUnit,
     WrongFunction,
     WrongLength,
+    /// The last byte is missing.
+    Short,
+    /// One register less than asked for, all else as it should be.
+    OneLess,
     WrongEcho,
     /// The write is answered as it should be, and not carried out.
     Unheeded,
@@ -86,12 +91,14 @@ enum Fault {
 }
 
 impl Fault {
-    const ALL: [Fault; 19] = [
+    const ALL: [Fault; 21] = [
         Fault::Silence,
         Fault::Late,
         Fault::WrongUnit,
         Fault::WrongFunction,
         Fault::WrongLength,
+        Fault::Short,
+        Fault::OneLess,
         Fault::WrongEcho,
         Fault::Unheeded,
         Fault::Damaged,
@@ -107,6 +114,40 @@ impl Fault {
         Fault::Twice,
         Fault::Echo,
     ];
+
+    /// What is played here for a mischief of the pretended plant.
+    fn of(mischief: Mischief) -> Fault {
+        match mischief {
+            Mischief::Silence => Fault::Silence,
+            Mischief::Exception(_) => Fault::Exception,
+            Mischief::WrongUnit => Fault::WrongUnit,
+            Mischief::WrongFunction => Fault::WrongFunction,
+            Mischief::ShortAnswer => Fault::Short,
+            Mischief::Late(_) => Fault::Late,
+            Mischief::WrongCount => Fault::OneLess,
+            Mischief::WrongEcho => Fault::WrongEcho,
+            Mischief::Unheeded => Fault::Unheeded,
+            Mischief::Close => Fault::Closed,
+            Mischief::Damaged => Fault::Damaged,
+            Mischief::NoiseOnly => Fault::NoiseOnly,
+            Mischief::NoiseBefore => Fault::NoiseBefore,
+            Mischief::NoiseAfter => Fault::NoiseAfter,
+            Mischief::Partial => Fault::Partial,
+            Mischief::Split => Fault::Split,
+            Mischief::OtherMaster => Fault::OtherMaster,
+            Mischief::HalfOpen(_) => Fault::HalfOpen,
+            Mischief::Twice => Fault::Twice,
+            Mischief::Echo => Fault::Echo,
+        }
+    }
+}
+
+#[test]
+fn every_mischief_of_the_pretended_plant_is_in_the_mixes() {
+    for name in Mischief::NAMES {
+        let fault = Fault::of(Mischief::named(name, 4, Span::from_ms(100)).unwrap());
+        assert!(Fault::ALL.contains(&fault), "{name}: {fault:?}");
+    }
 }
 
 /// The devices of a line, and what befalls it.
@@ -280,6 +321,15 @@ async fn reply(world: Shared, write: Out, fault: Option<Fault>, transaction: u16
             }
             bytes = carried(rtu, transaction, unit, &other);
         }
+        Fault::Short | Fault::OneLess => {
+            let mut other = right.clone();
+            if fault == Fault::OneLess && matches!(other[0], 3 | 4) {
+                other[1] -= 2;
+                other.pop();
+            }
+            other.pop();
+            bytes = carried(rtu, transaction, unit, &other);
+        }
         Fault::WrongEcho => {
             let mut other = right.clone();
             if other[0] == 5 {
@@ -389,6 +439,7 @@ fn run(seed: u64, faults: &[Fault]) -> Vec<String> {
             hurried: watch::channel(Vec::new()).1,
             tap,
             figures,
+            owes: Arc::default(),
         };
         let hand_in = {
             let (world, good, wrote) = (Rc::clone(&world), Rc::clone(&good), Rc::clone(&wrote));

@@ -17,6 +17,9 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+const COIL: Location = Location { space: Space::Coil, address: 0 };
+const CLOSED: Location = Location { space: Space::Discrete, address: 0 };
+
 /// One request as it went over the pretended wire.
 #[derive(Clone, Debug)]
 struct Sent {
@@ -35,6 +38,8 @@ struct Bench {
     dead: BTreeSet<DeviceId>,
     faults: BTreeMap<(DeviceId, Location), LineFault>,
     cells: BTreeMap<(DeviceId, Location), u16>,
+    /// Writes are carried out, and their answers are lost.
+    mute: bool,
     sent: Vec<Sent>,
     events: Vec<Event>,
 }
@@ -50,6 +55,7 @@ impl Bench {
             dead: BTreeSet::new(),
             faults: BTreeMap::new(),
             cells: BTreeMap::new(),
+            mute: false,
             sent: Vec::new(),
             events: Vec::new(),
         }
@@ -98,6 +104,9 @@ impl Bench {
         Ok(match ask.question {
             Question::Write { at, value, .. } => {
                 self.cells.insert((ask.device, at), value);
+                if self.mute {
+                    return Err(LineFault::NoReply);
+                }
                 Cells::Words(vec![value])
             }
             Question::Read(block) => {
@@ -132,6 +141,14 @@ impl Bench {
 
     fn asked(&self, device: DeviceId) -> Vec<Mono> {
         self.sent.iter().filter(|s| s.ask.device == device).map(|s| s.at).collect()
+    }
+
+    fn written(&self) -> Vec<(Mono, u16)> {
+        let writes = self.sent.iter().filter_map(|s| match s.ask.question {
+            Question::Write { value, .. } => Some((s.at, value)),
+            Question::Read(_) => None,
+        });
+        writes.collect()
     }
 
     fn drain(&mut self) -> Vec<Event> {
@@ -179,17 +196,136 @@ fn a_pulse_is_ended_after_its_time_and_not_begun_again_because_it_has_ended() {
     let mut bench = Bench::new(builder);
     bench.run(Span::from_secs(1));
     bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(1));
+    bench.cells.insert((valve.device, CLOSED), 1);
     bench.run(Span::from_secs(60));
-    let written = |bench: &Bench| -> Vec<(Mono, u16)> {
-        let writes = bench.sent.iter().filter_map(|s| match s.ask.question {
-            Question::Write { value, .. } => Some((s.at, value)),
-            Question::Read(_) => None,
-        });
-        writes.collect()
-    };
-    let [(begun, 1), (ended, 0)] = written(&bench)[..] else { panic!("{:?}", written(&bench)) };
+    let [(begun, 1), (ended, 0)] = bench.written()[..] else { panic!("{:?}", bench.written()) };
     assert!((500..600).contains(&ended.since(begun).ms()), "{}", ended.since(begun));
     assert!(!bench.drain().iter().any(|e| matches!(e, Event::Undone { .. })));
+}
+
+/// A valve that a pulse of half a second shuts.
+fn pulsed() -> (Bench, Valve) {
+    let mut builder = Builder::new();
+    let valve = builder.valve(Span::from_ms(200), Mode::Act, None);
+    let width = Span::from_ms(500);
+    builder.plan.elements[valve.element].command.pulse = Some(Pulse { width, rest: 0 });
+    (Bench::new(builder), valve)
+}
+
+#[test]
+fn a_pulse_whose_answers_are_lost_is_ended_believed_when_read_back_and_not_repeated() {
+    let (mut bench, valve) = pulsed();
+    bench.run(Span::from_secs(1));
+    bench.mute = true;
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(2));
+    bench.cells.insert((valve.device, CLOSED), 1);
+    bench.run(Span::from_secs(60));
+    let written = bench.written();
+    let [(begun, 1), (ended, 0), ..] = written[..] else { panic!("{written:?}") };
+    // The answer to the write and the one to the read-back may have been waited for.
+    assert!((500..1_500).contains(&ended.since(begun).ms()), "{}", ended.since(begun));
+    assert!(written[1..].iter().all(|(_, value)| *value == 0), "begun once: {written:?}");
+    assert!(written.len() < 5, "the polls show that it has ended: {written:?}");
+    let wrote = |e: &Event| matches!(e, Event::Wrote { demand: Demand::Trip, outcome: Ok(()), .. });
+    assert!(bench.drain().iter().any(wrote), "it read back as written");
+}
+
+#[test]
+fn a_pulse_that_can_not_be_read_back_is_ended_as_well_and_begun_anew() {
+    let (mut bench, valve) = pulsed();
+    bench.run(Span::from_secs(1));
+    bench.mute = true;
+    bench.faults.insert((valve.device, COIL), LineFault::NoReply);
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(10));
+    bench.faults.clear();
+    bench.run(Span::from_secs(10));
+    let (mut on, mut last) = (None, Mono::START);
+    for (at, value) in bench.written() {
+        match (value, on) {
+            (1, None) => on = Some(at),
+            (0, Some(begun)) => {
+                assert!(at.since(begun) < Span::from_secs(2), "it stood for {}", at.since(begun));
+                (on, last) = (None, at);
+            }
+            (_, _) => {}
+        }
+    }
+    assert_eq!(on, None, "the last one has an end: {:?}", bench.written());
+    assert!(last > Mono::START);
+}
+
+#[test]
+fn a_pulse_of_which_nothing_came_is_begun_again_more_and_more_seldom() {
+    let (mut bench, valve) = pulsed();
+    bench.run(Span::from_secs(1));
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(300));
+    let begun = |bench: &Bench| -> Vec<Mono> {
+        bench.written().into_iter().filter(|(_, value)| *value == 1).map(|(at, _)| at).collect()
+    };
+    let pulses = begun(&bench);
+    let apart: Vec<u64> = gaps(&pulses).iter().map(|gap| gap.ms() / 1_000).collect();
+    assert_eq!(apart[..4], [5, 10, 20, 40], "{apart:?}");
+    assert!(apart[4..].iter().all(|gap| (60..62).contains(gap)), "{apart:?}");
+    bench.cells.insert((valve.device, CLOSED), 1);
+    bench.run(Span::from_secs(120));
+    let shut = begun(&bench).len();
+    bench.cells.insert((valve.device, CLOSED), 0);
+    bench.run(Span::from_secs(5));
+    assert_eq!(begun(&bench).len(), shut + 1, "opened by hand under the demand: shut again at once");
+}
+
+#[test]
+fn the_first_value_over_another_connection_is_not_good_until_a_second_one_agrees() {
+    let mut bench = detectors(1, Span::from_secs(1));
+    bench.run(Span::from_secs(10));
+    let qualities = |bench: &mut Bench| -> Vec<bool> {
+        let mut good = Vec::new();
+        for event in bench.drain() {
+            if let Event::Read { readings, .. } = event {
+                good.extend(readings.iter().map(|(_, reading)| reading.quality == Quality::Good));
+            }
+        }
+        good
+    };
+    assert!(qualities(&mut bench).iter().all(|good| *good));
+    bench.schedule.reconnected();
+    bench.run(Span::from_secs(3));
+    assert_eq!(qualities(&mut bench), [false, true, true]);
+    // A server that closes after each answer, and a value that goes on changing.
+    for round in 0..6 {
+        bench.schedule.reconnected();
+        if round >= 3 {
+            let (device, cell) = (ids(&bench)[0], bench.plan.devices[ids(&bench)[0]].blocks[0].at);
+            bench.cells.insert((device, cell), 1_000 * round);
+        }
+        bench.run(Span::from_secs(1));
+    }
+    let told = qualities(&mut bench);
+    assert_eq!(
+        told[..6],
+        [false, true, true, false, false, false],
+        "one that changes is not confirmed by another"
+    );
+}
+
+#[test]
+fn what_is_asked_seldom_is_asked_again_soon_when_it_was_not_answered() {
+    let mut builder = Builder::new();
+    let (device, _) = builder.detector(Span::from_secs(1));
+    let at = Location { space: Space::Holding, address: 50 };
+    builder.plan.devices[device].blocks.push(ReadBlock { at, count: 1, scan: Scan::Slow });
+    builder.plan.devices[device].slow_poll = Span::from_secs(600);
+    let mut bench = Bench::new(builder);
+    bench.faults.insert((device, at), LineFault::NoReply);
+    bench.run(Span::from_ms(700));
+    bench.faults.clear();
+    bench.run(Span::from_secs(5));
+    let asked = |s: &&Sent| matches!(s.ask.question, Question::Read(block) if block.at == at);
+    assert!(bench.sent.iter().filter(asked).any(|s| s.ok), "not ten minutes later");
 }
 
 #[test]

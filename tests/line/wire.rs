@@ -71,6 +71,7 @@ impl Running {
                 hurried: watch::channel(Vec::new()).1,
                 tap,
                 figures,
+                owes: Arc::default(),
             };
             runtime.block_on(async move {
                 let modems = Modems::listen(line.plan.buses.iter().map(|(_, bus)| &bus.link));

@@ -13,6 +13,7 @@ const RAW: Kind = Kind::Integer(-2_147_483_648, 4_294_967_295);
 const NEVER: Kind = Kind::List(&Kind::List(&ADDRESS, 2, 2), 1, 64);
 const ORDERS: Kind = Kind::OneOf(&["abcd", "cdab", "badc", "dcba"]);
 const SCANS: Kind = Kind::OneOf(&["fast", "slow"]);
+const SHOWS: Kind = Kind::OneOf(&["moving", "closing", "position", "jammed", "by-hand", "local", "remote"]);
 const BIT_RANGE: Kind = Kind::List(&Kind::Integer(0, 15), 2, 2);
 
 /// A profile.
@@ -108,6 +109,12 @@ static SIGNAL: Shape = Shape {
             "currents by which the transmitter of a current loop says something",
         ),
         Key::may("watch", Kind::Table(&WATCH), "what Davy looks at it for, whether or not a site names it"),
+        Key::may(
+            "shows",
+            SHOWS,
+            "what it says of the drive of the device's output, which a pretended plant keeps up; a position is 0 or the \
+             range's lower end where that is safe",
+        ),
         Key::may("repeat", Kind::Table(&REPEAT), "alike channels, each with its own copy"),
         Key::preset(
             "scan",
@@ -403,6 +410,7 @@ static STANDARD_ROW: Shape = set_points!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::element::Shows;
     use crate::model::point::Unit;
     use crate::model::register::{Scan, Space};
 
@@ -411,6 +419,7 @@ mod tests {
         let names = |kind: Kind| if let Kind::OneOf(names) = kind { names.to_vec() } else { Vec::new() };
         assert_eq!(names(UNITS), Unit::ALL.map(Unit::as_str));
         assert_eq!(names(QUALITIES), Quality::IN_PROFILES.map(Quality::as_str));
+        assert_eq!(names(SHOWS), Shows::ALL.map(Shows::as_str));
         assert_eq!(names(SPACES), Space::ALL.map(Space::as_str));
         assert_eq!(names(SCANS), Scan::ALL.map(Scan::as_str));
         let amiss: Vec<_> = Quality::IN_PROFILES.into_iter().filter(|q| *q != Quality::Good).collect();

@@ -9,7 +9,7 @@ use crate::model::link::{Link, Pace, Parity};
 use crate::model::time::Span;
 use serial2::rs4xx::Rs485Config;
 use serial2::{KeepSettings, SerialPort};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -17,7 +17,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_serial::{SerialPort as _, SerialPortBuilderExt, SerialStream};
@@ -28,11 +27,15 @@ const CONNECT_TIMEOUT: Span = Span::from_secs(3);
 /// How long a modem may take to say who it is.
 const REGISTRATION_PATIENCE: Span = Span::from_secs(10);
 
+/// After such a pause a modem has said who it is: a name in two packets of a mobile network is one.
+const REGISTRATION_PAUSE: Span = Span::from_ms(500);
+
 /// Most that a modem may say before it has said who it is, in bytes.
 const REGISTRATION_MAX: usize = 256;
 
-/// Modems of one address that have not said yet who they are; more wait.
-const STRANGERS_MAX: usize = 16;
+/// Modems of one address that have not said yet who they are. One more, and the one that has waited longest is turned
+/// away: whoever only holds connections open keeps nobody out.
+const STRANGERS_MAX: usize = 64;
 
 /// A link that is open.
 pub enum Opened {
@@ -255,53 +258,63 @@ impl Drop for Modems {
     }
 }
 
-/// Listens at one address for ever; a port that is taken is tried again.
-async fn answer_calls(host: String, port: u16, guests: Arc<Guests>) {
-    let place = format!("{host}:{port}");
-    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+/// Opens a port to dial in at, however long that takes: one that is taken is tried again.
+async fn port_to_dial(host: &str, port: u16) -> TcpListener {
     let mut said = false;
     loop {
-        let listener = match TcpListener::bind((host.as_str(), port)).await {
-            Ok(listener) => listener,
+        match TcpListener::bind((host, port)).await {
+            Ok(listener) => return listener,
             Err(error) => {
                 if !std::mem::replace(&mut said, true) {
-                    tracing::error!(%place, %error, "no modem can dial in; trying again");
+                    tracing::error!(place = format!("{host}:{port}"), %error, "no modem can dial in; trying again");
                 }
                 sleep(duration(CONNECT_TIMEOUT)).await;
-                continue;
             }
-        };
-        tracing::info!(%place, modems = guests.len(), "modems may dial in");
-        said = false;
-        while let Ok(stranger) = Arc::clone(&strangers).acquire_owned().await {
-            let (stream, from) = match listener.accept().await {
-                Ok(call) => call,
-                Err(error) => {
-                    tracing::warn!(%place, %error, "a modem could not be let in");
-                    sleep(duration(Span::from_secs(1))).await;
-                    continue;
-                }
-            };
-            let (guests, place) = (Arc::clone(&guests), place.clone());
-            tokio::spawn(async move {
-                match timeout(duration(REGISTRATION_PATIENCE), introduce(stream, &guests)).await {
-                    Ok(Ok(id)) => {
-                        tracing::info!(%place, %from, id = %id.escape_ascii(), "a modem has dialled in")
-                    }
-                    Ok(Err(said)) => {
-                        tracing::warn!(%place, %from, said, "a modem that nobody knows was turned away")
-                    }
-                    Err(_elapsed) => {
-                        tracing::warn!(%place, %from, "a modem that did not say who it is was turned away")
-                    }
-                }
-                drop(stranger);
-            });
         }
     }
 }
 
-/// Hears who a modem is, and puts its connection where its line finds it.
+/// Listens at one address for ever.
+async fn answer_calls(host: String, port: u16, guests: Arc<Guests>) {
+    let place = format!("{host}:{port}");
+    let mut strangers: VecDeque<JoinHandle<()>> = VecDeque::new();
+    let listener = port_to_dial(&host, port).await;
+    tracing::info!(%place, modems = guests.len(), "modems may dial in");
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(call) => call,
+            Err(error) => {
+                tracing::warn!(%place, %error, "a modem could not be let in");
+                sleep(duration(Span::from_secs(1))).await;
+                continue;
+            }
+        };
+        strangers.retain(|stranger| !stranger.is_finished());
+        if strangers.len() >= STRANGERS_MAX
+            && let Some(oldest) = strangers.pop_front()
+        {
+            oldest.abort();
+            tracing::warn!(%place, strangers = STRANGERS_MAX, "too many modems do not say who they are; the oldest is turned away");
+        }
+        let (guests, place) = (Arc::clone(&guests), place.clone());
+        strangers.push_back(tokio::spawn(async move {
+            match timeout(duration(REGISTRATION_PATIENCE), introduce(stream, &guests)).await {
+                Ok(Ok(id)) => {
+                    tracing::info!(%place, %from, id = %id.escape_ascii(), "a modem has dialled in")
+                }
+                Ok(Err(said)) => {
+                    tracing::warn!(%place, %from, said, "a modem that nobody knows was turned away")
+                }
+                Err(_elapsed) => {
+                    tracing::warn!(%place, %from, "a modem that did not say who it is was turned away")
+                }
+            }
+        }));
+    }
+}
+
+/// Hears who a modem is, and puts its connection where its line finds it. All that it says until it pauses is its name,
+/// but for white space around it: DTU-10 is not DTU-1.
 ///
 /// # Errors
 /// What it said, where that is nobody's name.
@@ -310,16 +323,19 @@ async fn introduce(mut stream: TcpStream, guests: &Guests) -> Result<Vec<u8>, St
     loop {
         let room = REGISTRATION_MAX.saturating_sub(said.len());
         let mut part = (&mut stream).take(u64::try_from(room).unwrap_or(0));
-        let more = part.read_buf(&mut said).await;
-        let known = guests.iter().filter(|(id, _)| said.windows(id.len()).any(|part| part == *id));
-        // Of two names, one of which contains the other, the longer one was said.
-        if let Some((id, slot)) = known.max_by_key(|(id, _)| id.len()) {
+        // Before it has said anything it may take its time.
+        let pause = if said.is_empty() { REGISTRATION_PATIENCE } else { REGISTRATION_PAUSE };
+        match timeout(duration(pause), part.read_buf(&mut said)).await {
+            Ok(Ok(1..)) => continue,
+            Ok(Ok(_) | Err(_)) => return Err(said.escape_ascii().to_string()),
+            Err(_elapsed) => {}
+        }
+        let name = said.trim_ascii();
+        let known = guests.iter().find(|(id, _)| id.trim_ascii() == name && !name.is_empty());
+        if let Some((id, slot)) = known {
             stream.set_nodelay(true).map_err(|e| e.to_string())?;
             *slot.open() = Some(stream);
             return Ok(id.clone());
-        }
-        if !matches!(more, Ok(1..)) {
-            return Err(said.escape_ascii().to_string());
         }
     }
 }

@@ -45,6 +45,15 @@ pub(super) struct Wire<D> {
     backoff: Span,
     /// Why the connection last failed to come up.
     why: String,
+    /// A connection was made before this one.
+    connected: bool,
+    /// The last question went over a connection that is not the one before it, and whose first answers may be meant for
+    /// somebody else.
+    renewed: bool,
+    /// The connection before this one was closed while nothing was asked, in order.
+    hung_up: bool,
+    /// How long the last answer took, from the question on.
+    took: Span,
 }
 
 /// How one attempt to ask went wrong.
@@ -68,12 +77,18 @@ impl<D: Dial> Wire<D> {
             silent: None,
             backoff: RECONNECT_MIN,
             why: String::new(),
+            connected: false,
+            renewed: false,
+            hung_up: false,
+            took: Span::ZERO,
         }
     }
 
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Cells, LineFault> {
+        (self.renewed, self.hung_up, self.took) = (false, false, Span::ZERO);
         let mut miss = self.try_ask(ask).await;
         if let Err(Miss::HungUp) = miss {
+            self.hung_up = true;
             miss = self.try_ask(ask).await;
         }
         miss.map_err(|miss| match miss {
@@ -88,6 +103,18 @@ impl<D: Dial> Wire<D> {
             self.session = Some(self.connect(purpose).await?);
         }
         Ok(())
+    }
+
+    /// Whether the last question was the first one over another connection than before. What comes over one may have been
+    /// said to somebody else, as a serial server hands out what lay in its memory. A Modbus/TCP server that only closes
+    /// what is idle can't do that: its answers have numbers.
+    pub(super) const fn is_renewed(&self) -> bool {
+        self.renewed
+    }
+
+    /// How long the last question took, from its being sent.
+    pub(super) const fn took(&self) -> Span {
+        self.took
     }
 
     /// The exchange is over; gives what was heard beside its answer, on a serial line.
@@ -110,7 +137,10 @@ impl<D: Dial> Wire<D> {
         };
         session.set_slave(Slave(ask.unit));
         self.ear.begin();
-        let answer = match timeout(duration(ask.timeout), session.call(request(&ask.question))).await {
+        let sent = self.clock.mono();
+        let answered = timeout(duration(ask.timeout), session.call(request(&ask.question))).await;
+        self.took = self.clock.mono().since(sent);
+        let answer = match answered {
             Err(_elapsed) => return Err(Miss::Fault(self.unanswered(ask.unit, session))),
             Ok(Err(error)) => return Err(miss(&error)),
             Ok(Ok(Err(code))) => Err(LineFault::Exception(code.into())),
@@ -154,7 +184,12 @@ impl<D: Dial> Wire<D> {
         if waits && matches!(purpose, Purpose::Poll { .. }) {
             return Err(LineFault::Link(self.why.clone()));
         }
-        match self.dial.open().await {
+        let opened = self.dial.open().await;
+        if opened.is_ok() {
+            let in_order = self.hung_up && !self.link.is_rtu();
+            self.renewed = std::mem::replace(&mut self.connected, true) && !in_order;
+        }
+        match opened {
             Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream, self.tap.clone()))),
             Ok(Opened::Serial(stream, pace, marks)) => {
                 let ear = self.ear.clone();

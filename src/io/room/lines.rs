@@ -2,20 +2,25 @@
 //! because its driver blocks and the silence between two frames is shorter than the runtime's timer can tell.
 
 use crate::field::figures::{Figures, UnitFigures};
-use crate::io::clock::Clock;
+use crate::io::clock::{Clock, duration};
 use crate::io::line::{Decode, Dialler, Line, Modems, SharedFigures, Tap};
 use crate::model::element::Demand;
 use crate::model::link::Link;
 use crate::model::plan::Plan;
 use crate::model::table::{BusId, DeviceId, Table};
-use crate::model::time::Mono;
+use crate::model::time::{Mono, Span};
 use crate::model::view::{LineView, UnitView};
 use crate::safety::Input;
 use crate::views::registers::Heard;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How long the end of pulses is waited for before the agent ends: the longest pulses of shut-off valves, and an answer.
+const PULSES_PATIENCE: Span = Span::from_secs(3);
 
 /// What lines on other threads have handed in and the judge has not taken yet: a second of what sixteen lines at
 /// 115,200 baud can say. The judge takes it within a millisecond.
@@ -25,6 +30,8 @@ const INBOX_MAX: usize = 4_096;
 pub(super) struct Lines {
     tasks: Vec<JoinHandle<()>>,
     threads: Vec<Serial>,
+    /// Whether each has still to end a pulse.
+    owes: Vec<Arc<AtomicBool>>,
     /// What each measures of itself.
     figures: Table<BusId, SharedFigures>,
     taps: Table<BusId, Tap>,
@@ -50,7 +57,7 @@ impl Lines {
         hand_in: &F,
     ) -> Lines {
         let modems = Modems::listen(plan.buses.iter().map(|(_, bus)| &bus.link));
-        let (mut tasks, mut threads) = (Vec::new(), Vec::new());
+        let (mut tasks, mut threads, mut owes) = (Vec::new(), Vec::new(), Vec::new());
         let (mut figures, mut taps) = (Table::default(), Table::default());
         for (bus, row) in plan.buses.iter() {
             let measured: SharedFigures = Arc::new(Mutex::new(Figures::new(clock.mono())));
@@ -59,7 +66,10 @@ impl Lines {
             let tap = Tap::new(row.tag.clone());
             let mut hurried = hurried.subscribe();
             hurried.mark_changed();
-            let line = Line { plan, bus, clock, demands, hurried, tap: tap.clone(), figures: measured };
+            let owe = Arc::new(AtomicBool::new(false));
+            owes.push(Arc::clone(&owe));
+            let line =
+                Line { plan, bus, clock, demands, hurried, tap: tap.clone(), figures: measured, owes: owe };
             taps.push(tap);
             match &row.link {
                 Link::Serial { .. } => threads.extend(serial(line, inbox.clone())),
@@ -71,7 +81,7 @@ impl Lines {
                 }
             }
         }
-        Lines { tasks, threads, figures, taps, _modems: modems }
+        Lines { tasks, threads, owes, figures, taps, _modems: modems }
     }
 
     /// What they measure of themselves.
@@ -120,6 +130,18 @@ impl Lines {
     pub(super) fn decode(&self, plan: &Plan, bus: &str, decode: Decode) -> bool {
         let found = plan.buses.iter().find(|(_, row)| row.tag.as_str() == bus);
         found.map(|(id, _)| self.taps[id].set(decode)).is_some()
+    }
+
+    /// Waits until no pulse stands any more that they have begun: a coil that stays under power burns out.
+    pub(super) async fn end_pulses(&self, clock: Clock) {
+        let patience = clock.mono() + PULSES_PATIENCE;
+        while self.owes.iter().any(|owes| owes.load(Ordering::Relaxed)) {
+            if clock.mono() >= patience {
+                tracing::error!("a pulse may still stand: its device does not take the end of it");
+                break;
+            }
+            sleep(duration(Span::from_ms(10))).await;
+        }
     }
 
     /// Ends them, and waits until they have. A request under way is dropped with its connection; on a serial line, which
