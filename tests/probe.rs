@@ -258,3 +258,30 @@ fn a_page_of_html_says_what_names_say_and_does_what_none_of_them_says() {
     assert_eq!(html.matches("<tr>").count(), html.matches("</tr>").count());
     assert_eq!(html.matches("<td class=\"m\">X</td>").count(), 2);
 }
+
+/// Nobody answers before the wire lets them: a silence that was asked for says nothing of the device.
+#[test]
+fn a_time_out_below_the_wire_is_refused_with_what_the_wire_takes() {
+    let link = "rtu+tcp://127.0.0.1:1?baud=1200";
+    for what in [
+        &["read", "--link", link, "--unit", "1", "--at", "holding:0", "--count", "10", "--timeout-ms", "100"]
+            [..],
+        &["guess", "--link", link, "--unit", "1", "--at", "holding:0", "--timeout-ms", "100"],
+        &["write", "--link", link, "--unit", "1", "--at", "holding:0", "--value", "1", "--timeout-ms", "100"],
+        &["scan", "--link", link, "--units", "1", "--timeout-ms", "100"],
+        &["watch", "--link", link, "--unit", "1", "--profile", "gas-2reg", "--timeout-ms", "100"],
+    ] {
+        let done = probe(what);
+        let told = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{what:?}: {told}");
+        assert!(
+            told.contains("shorter than an answer takes at 1200 baud") && told.contains("or more"),
+            "{told}"
+        );
+    }
+    // Of eight and seven characters of ten bits and a silence of 3.5: 155 ms.
+    let read = ["read", "--link", link, "--unit", "1", "--at", "holding:0", "--timeout-ms"];
+    let told = |ms| probe(&[&read[..], &[ms]].concat());
+    assert!(text(&told("154").stderr).contains("give 155 or more"), "{}", text(&told("154").stderr));
+    assert_eq!(told("155").status.code(), Some(1), "the line is tried, and nobody is there");
+}

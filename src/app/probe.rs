@@ -76,8 +76,10 @@ struct Device {
 }
 
 impl Device {
-    async fn open(args: &Unit) -> Result<Device, Bad> {
+    /// The device, to be asked for `blocks`.
+    async fn open(args: &Unit, blocks: &[ReadBlock]) -> Result<Device, Bad> {
         let Line { link, timeout_ms } = &args.line;
+        check_timeout(&link.link, blocks, *timeout_ms)?;
         Device::at(&link.link, args.unit, *timeout_ms).await
     }
 
@@ -165,6 +167,20 @@ fn check_unit(link: &Link, unit: u8) -> Result<(), Bad> {
 fn timeout(link: &Link, block: &ReadBlock, said: Option<u64>) -> Span {
     let floor = link.pace().map(|pace| shortest_answer(pace, block)).unwrap_or_default();
     said.map_or(floor + TIMEOUT, Span::from_ms).max(floor)
+}
+
+/// Refuses a time-out that no answer on this wire can keep.
+fn check_timeout(link: &Link, blocks: &[ReadBlock], said: Option<u64>) -> Result<(), Bad> {
+    let (Some(pace), Some(said)) = (link.pace(), said) else { return Ok(()) };
+    let floor = blocks.iter().map(|block| shortest_answer(pace, block)).max().unwrap_or_default();
+    if Span::from_ms(said) >= floor {
+        return Ok(());
+    }
+    Err(Bad::Arguments(format!(
+        "--timeout-ms {said} is shorter than an answer takes at {} baud, {floor}: give {} or more, or leave it out",
+        pace.baud,
+        floor.us().div_ceil(1_000)
+    )))
 }
 
 /// One cell.

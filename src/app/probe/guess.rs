@@ -18,8 +18,8 @@ pub(super) async fn guess(args: &Guess) -> Result<bool, Bad> {
     if args.expect.is_some_and(|expected| !expected.is_finite()) {
         return Err(Bad::Arguments("what is expected must be a number, as 1.25".to_owned()));
     }
-    let mut device = Device::open(&args.unit).await?;
     let block = ReadBlock { at: args.at, count: 2, scan: Scan::Fast };
+    let mut device = Device::open(&args.unit, &[block]).await?;
     let cells = match device.read(block).await {
         Ok(cells) => cells,
         Err(fault) => {

@@ -30,8 +30,8 @@ pub(super) async fn read(args: &Read) -> Result<bool, Bad> {
     if args.at.address.checked_add(count.saturating_sub(1)).is_none() {
         return Err(Bad::Arguments("the last cell would lie beyond 65535: lower --count".to_owned()));
     }
-    let mut device = Device::open(&args.unit).await?;
     let block = ReadBlock { at: args.at, count, scan: Scan::Fast };
+    let mut device = Device::open(&args.unit, &[block]).await?;
     match device.read(block).await {
         Ok(cells) => {
             out(&rows(args.at, encoding, &cells));

@@ -1,6 +1,6 @@
 //! `davy probe scan`: who is on a line, and how fast.
 
-use super::{Bad, check_unit, err, one, open, out, timeout};
+use super::{Bad, check_timeout, check_unit, err, one, open, out, timeout};
 use crate::app::args::{Scan, Units, Written};
 use crate::field::codec::Question;
 use crate::io::clock::duration;
@@ -44,6 +44,11 @@ pub(super) async fn scan(args: &Scan) -> Result<bool, Bad> {
         None => (1..=247).collect(),
     };
     units.iter().try_for_each(|unit| check_unit(&args.line.link.link, *unit))?;
+    // While speeds are tried, the slow ones get what they take.
+    if !args.try_baud {
+        let asked: Vec<ReadBlock> = args.ask.iter().copied().map(one).collect();
+        check_timeout(&args.line.link.link, &asked, args.line.timeout_ms)?;
+    }
     let link = match args.try_baud {
         true => match try_bauds(args, &units).await? {
             Some(link) => link,

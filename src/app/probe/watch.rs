@@ -1,6 +1,6 @@
 //! `davy probe watch`: one device through its profile, again and again.
 
-use super::{Bad, Device, err, out, raw};
+use super::{Bad, Device, check_timeout, err, out, raw};
 use crate::app::args::Watch;
 use crate::app::load::{LoadError, load};
 use crate::config;
@@ -45,6 +45,7 @@ pub(super) async fn watch(args: &Watch) -> Result<bool, Bad> {
             ));
         }
     };
+    check_timeout(&subject.link, &subject.blocks, args.timeout_ms)?;
     if subject.blocks.is_empty() {
         return Err(Bad::Arguments(format!("{}: nothing is read of it", subject.title)));
     }

@@ -23,7 +23,7 @@ pub(super) async fn write(args: &Write) -> Result<bool, Bad> {
         )));
     }
     let value = parse(at.space, &args.value)?;
-    let mut device = Device::open(&args.unit).await?;
+    let mut device = Device::open(&args.unit, &[one(at), one(readback)]).await?;
     let before = match device.read(one(readback)).await {
         Ok(cells) => Some(cells),
         Err(LineFault::Exception(code)) => {
