@@ -446,3 +446,26 @@ fn what_a_room_can_not_be_is_refused_with_what_was_probably_meant() {
     let refused = order("t90 face.t1 value=0".split(' '), &plan).unwrap_err().render(false);
     assert!(refused.contains("write 0.1 to 600"), "{refused}");
 }
+
+#[test]
+fn what_never_happens_and_what_is_less_than_nothing_is_refused_with_a_remedy() {
+    let plan = demo();
+    let late = |at: &str| {
+        let text = format!(
+            "what = \"x\"\nlength_s = 60\n[[event]]\nat_s = {at}\ndo = \"set\"\nwhat = \"face.t0\"\nvalue = 1\n"
+        );
+        scenario(&Source { name: "own.toml".to_owned(), text }, &plan).map_err(|faults| faults.render(false))
+    };
+    assert!(late("60").is_ok());
+    let refused = late("60.5").unwrap_err();
+    assert!(
+        refused.contains("error[after-the-end]") && refused.contains("length_s = 60.5 or more"),
+        "{refused}"
+    );
+    let noise = |value: &str| {
+        order(["noise", "face.t0", value].into_iter(), &plan).map_err(|faults| faults.render(false))
+    };
+    assert!(noise("value=0").is_ok());
+    let refused = noise("value=-1").unwrap_err();
+    assert!(refused.contains("less than nothing") && refused.contains("write 0 or more"), "{refused}");
+}

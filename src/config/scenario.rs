@@ -118,6 +118,7 @@ pub fn scenario(source: &Source, plan: &Plan) -> Result<Scenario, Faults> {
     for row in root.tables("event") {
         let at = seconds(row.number("at_s").unwrap_or(0.0));
         let mut reader = Reader { plan, row, faults: &mut faults };
+        reader.within(root.number("length_s"));
         events.extend(reader.deeds().into_iter().flatten().map(|deed| (at, deed)));
     }
     faults.sort(&source.name);
@@ -183,7 +184,7 @@ impl Reader<'_> {
                 one(Deed::Say(point, quality))
             }
             "drift" => one(Deed::Drift(point(self)?, self.value()?)),
-            "noise" => one(Deed::Noise(point(self)?, self.value()?.abs())),
+            "noise" => one(Deed::Noise(point(self)?, self.flow()?)),
             "t90" => one(Deed::T90(point(self)?, self.t90()?)),
             "leak" => {
                 let (area, gas) = self.gas()?;
@@ -239,6 +240,20 @@ impl Reader<'_> {
         }
     }
 
+    /// An event after the end of the scenario never happens.
+    fn within(&mut self, length: Option<f64>) {
+        if let (Some(at), Some(length)) = (self.row.number("at_s"), length)
+            && at > length
+        {
+            let message = format!("at {at} s, and the scenario ends after {length} s");
+            self.faults.push(
+                Fault::error("after-the-end", self.row.at("at_s"), message)
+                    .label("too late")
+                    .help(format!("let it happen sooner, or write length_s = {at} or more")),
+            );
+        }
+    }
+
     fn ms(&self) -> Span {
         Span::from_ms(self.row.small("ms").unwrap_or(0))
     }
@@ -247,7 +262,7 @@ impl Reader<'_> {
         self.row.number("value").or_else(|| self.lacks("value"))
     }
 
-    /// A flow or a size, which is never less than nothing.
+    /// A flow, a size or a deviation, which is never less than nothing.
     fn flow(&mut self) -> Option<f64> {
         let value = self.value()?;
         if value < 0.0 {
