@@ -7,8 +7,8 @@ use super::site::Compiler;
 use crate::model::link::Link;
 use crate::model::plan::Plan;
 use crate::model::table::{BusId, DeviceId, Table};
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// What two links to the same place have in common. Names of hosts are written in any case, the own machine has several,
 /// and a path may go round about.

@@ -243,10 +243,11 @@ fn doubt(plan: &Plan, last: &Table<PointId, Reading>, readings: &mut [(PointId, 
         let said = contacts.iter().map(|(contact, doubt)| {
             let now =
                 readings.iter().find(|(id, _)| id == contact).map_or(&last[*contact], |(_, reading)| reading);
+            let is_set = now.value.is_some_and(|value| value > 0.5);
             match now.quality {
                 Quality::Bad(_) => Quality::Bad(Fault::UnknownStatus),
-                _ if now.value.is_some_and(|value| value > 0.5) => Quality::Uncertain(*doubt),
-                _ => Quality::Good,
+                Quality::Good | Quality::Uncertain(_) if is_set => Quality::Uncertain(*doubt),
+                Quality::Good | Quality::Uncertain(_) => Quality::Good,
             }
         });
         let worst = said.fold(Quality::Good, Quality::worse);
