@@ -6,11 +6,11 @@ mod office;
 use self::home::Home;
 use self::office::Office;
 use crate::io::buffer::{self, Buffer};
-use crate::io::clock::Clock;
+use crate::io::clock::{Clock, duration};
 use crate::io::files::{State, StateError};
 use crate::io::journal::{Journal, JournalError};
 use crate::io::local;
-use crate::io::room::{self, Door, RoomGone};
+use crate::io::room::{self, Door, PULSES_PATIENCE, RoomGone};
 use crate::model::plan::Plan;
 use crate::model::record::{Body, ConfigChange, Record, Started};
 use std::fmt;
@@ -20,7 +20,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms, 1.9 s together.
+/// An agent must be gone two seconds after SIGTERM; these are the shares of its rooms, 1.9 s together. Where a pulse
+/// stands that has to be ended first, that comes before.
 const ROOM_END: Duration = Duration::from_millis(300);
 const SETTLING: Duration = Duration::from_millis(150);
 const HAND_IN: Duration = Duration::from_millis(100);
@@ -253,7 +254,7 @@ impl Agent {
     /// What could not be kept, in words.
     pub fn stop(self, reason: &str) -> Result<(), String> {
         let mut lacks = Vec::new();
-        let room = self.wait_for(ROOM_END, self.door.stop());
+        let room = self.wait_for(ROOM_END.saturating_add(duration(PULSES_PATIENCE)), self.door.stop());
         // What the buffer had to throw away is put on record while there still is one.
         if !matches!(self.wait_for(SETTLING, self.buffer.settle()), Some(Ok(()))) {
             tracing::warn!("the buffer did not say in time whether telemetry was lost");

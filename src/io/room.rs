@@ -4,6 +4,7 @@
 mod lines;
 mod mail;
 
+pub use self::lines::PULSES_PATIENCE;
 use self::lines::{Inbox, Lines};
 use self::mail::Mailbox;
 use super::buffer::Buffer;

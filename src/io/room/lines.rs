@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 /// How long the end of pulses is waited for before the agent ends: the longest pulses of shut-off valves, and an answer.
-const PULSES_PATIENCE: Span = Span::from_secs(3);
+pub const PULSES_PATIENCE: Span = Span::from_secs(3);
 
 /// What lines on other threads have handed in and the judge has not taken yet: a second of what sixteen lines at
 /// 115,200 baud can say. The judge takes it within a millisecond.
