@@ -50,8 +50,11 @@ def test_a_leak_is_shut_off_and_the_gas_falls_and_the_control_room_hears_nothing
 def test_a_copy_that_would_overwrite_its_site_is_refused_and_destinations_stay_only_where_asked_for(bench, tmp_path):
     site = tmp_path / "site.toml"
     site.write_text(bottle_room(free_port(), free_port()).replace("STATE", "own"))
-    done = davy("sim", "--config", site, "--write-config", site)
-    assert done.returncode == 2 and "would overwrite the site file" in done.stderr, done
+    by_another_name = tmp_path / "link.toml"
+    by_another_name.symlink_to(site)
+    for same in (site, by_another_name):
+        done = davy("sim", "--config", site, "--write-config", same)
+        assert done.returncode == 2 and "would overwrite the site file" in done.stderr, done
     assert davy("sim", "--config", site, "--keep-destinations").returncode == 2
     wire = "canteen=rtu:///dev/none?baud=9600"
     done = davy("sim", "--config", site, "--link", wire, "--write-config", tmp_path / "copy.toml")
