@@ -50,8 +50,8 @@ pub(super) struct Wire<D> {
     /// The last question went over a connection that is not the one before it, and whose first answers may be meant for
     /// somebody else.
     renewed: bool,
-    /// The connection before this one was closed while nothing was asked, in order.
-    hung_up: bool,
+    /// It could not be made at first.
+    was_down: bool,
     /// How long the last answer took, from the question on.
     took: Span,
 }
@@ -79,16 +79,15 @@ impl<D: Dial> Wire<D> {
             why: String::new(),
             connected: false,
             renewed: false,
-            hung_up: false,
+            was_down: false,
             took: Span::ZERO,
         }
     }
 
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Cells, LineFault> {
-        (self.renewed, self.hung_up, self.took) = (false, false, Span::ZERO);
+        (self.renewed, self.took) = (false, Span::ZERO);
         let mut miss = self.try_ask(ask).await;
         if let Err(Miss::HungUp) = miss {
-            self.hung_up = true;
             miss = self.try_ask(ask).await;
         }
         miss.map_err(|miss| match miss {
@@ -106,8 +105,8 @@ impl<D: Dial> Wire<D> {
     }
 
     /// Whether the last question was the first one over another connection than before. What comes over one may have been
-    /// said to somebody else, as a serial server hands out what lay in its memory. A Modbus/TCP server that only closes
-    /// what is idle can't do that: its answers have numbers.
+    /// said to somebody else, as a serial server hands out what lay in its memory. Answers of Modbus/TCP have numbers:
+    /// there only a server that was away counts, which may come back as another one.
     pub(super) const fn is_renewed(&self) -> bool {
         self.renewed
     }
@@ -186,8 +185,8 @@ impl<D: Dial> Wire<D> {
         }
         let opened = self.dial.open().await;
         if opened.is_ok() {
-            let in_order = self.hung_up && !self.link.is_rtu();
-            self.renewed = std::mem::replace(&mut self.connected, true) && !in_order;
+            let broken = std::mem::take(&mut self.was_down) || self.link.is_rtu();
+            self.renewed = std::mem::replace(&mut self.connected, true) && broken;
         }
         match opened {
             Ok(Opened::Numbered(stream)) => Ok(tcp::attach(QuietIo::new(stream, self.tap.clone()))),
@@ -200,6 +199,7 @@ impl<D: Dial> Wire<D> {
     }
 
     fn is_down(&mut self, why: &str) -> LineFault {
+        self.was_down = true;
         self.retry_at = self.clock.mono() + self.backoff;
         self.backoff = self.backoff.times(2).min(RECONNECT_MAX);
         self.why = format!("{}: {why}", self.link);
