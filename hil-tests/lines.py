@@ -61,13 +61,16 @@ class Watch:
 
     def _run(self):
         while not self.ended:
+            asked = time.monotonic()
             status = self.agent.status()
             if status:
-                self.look(status)
+                self.look(status, asked)
                 self.last = status
             time.sleep(0.05)
 
-    def look(self, status):
+    def look(self, status, asked):
+        # However long the answer and this thread have taken, the values are as old as the question at most.
+        recent = FRESH_S + time.monotonic() - asked
         points = {p["id"]: p for p in status["points"]}
         elements = {e["id"]: e for e in status["elements"]}
         for room in self.rooms:
@@ -77,7 +80,7 @@ class Watch:
                     continue
                 self.seen += 1
                 raw = round(point["value"] * 10)
-                if raw == LIE or not unit.had(raw, FRESH_S):
+                if raw == LIE or not unit.had(raw, recent):
                     self.wrong.append((room.fault, f"{name} reads {point['value']} as good, which it never was"))
             element = elements[room.name]
             if element["phase"] in ("commanded", "confirmed") and not room.valve.coil:
