@@ -73,6 +73,14 @@ struct Standing {
     ending: bool,
     /// Its end is on the wire.
     on_wire: bool,
+    /// Pause before the end is tried again; a device that is dead costs its line no more than with any other write.
+    backoff: Span,
+}
+
+impl Standing {
+    fn from(now: Mono, pulse: Pulse) -> Standing {
+        Standing { end_at: now + pulse.width, ending: false, on_wire: false, backoff: RETRY_MIN }
+    }
 }
 
 /// How it is seen that a pulse was to no avail.
@@ -200,8 +208,7 @@ impl Output {
         }
         self.fresh = false;
         self.touched |= self.demand == Demand::Trip;
-        self.standing =
-            pulse.map(|pulse| Standing { end_at: now + pulse.width, ending: false, on_wire: false });
+        self.standing = pulse.map(|pulse| Standing::from(now, pulse));
         if let Some(proof) = &mut self.proof {
             proof.begun = now;
         }
@@ -212,11 +219,17 @@ impl Output {
     /// tried again.
     pub(crate) fn ended(&mut self, now: Mono, taken: bool) -> bool {
         let Some(standing) = self.standing.as_mut().filter(|standing| standing.on_wire) else { return false };
-        (standing.end_at, standing.on_wire) = (now + RETRY_MIN, false);
+        (standing.end_at, standing.on_wire) = (now + standing.backoff, false);
+        standing.backoff = standing.backoff.times(2).min(RETRY_MAX);
         if taken {
             self.standing = None;
         }
         true
+    }
+
+    /// The link was down: what was to be written was never sent.
+    pub(crate) fn unsent(&mut self) {
+        self.standing = self.standing.filter(|standing| standing.ending);
     }
 
     /// The read-back.
@@ -314,8 +327,7 @@ impl Output {
         match self.standing {
             // Somebody else's, or one of an earlier run.
             None if stands && self.touched => {
-                let end_at = now + pulse.width;
-                self.standing = Some(Standing { end_at, ending: false, on_wire: false });
+                self.standing = Some(Standing::from(now, pulse));
             }
             Some(standing) if !stands && standing.ending && !standing.on_wire => self.standing = None,
             Some(_) | None => {}

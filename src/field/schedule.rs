@@ -475,6 +475,9 @@ impl Schedule {
             }
             Ok(Some(cells)) => output.check(now, &cells),
             Err(fault) => {
+                if matches!(fault, LineFault::Link(_)) {
+                    output.unsent();
+                }
                 let pause = output.retry(now);
                 if !matches!(fault, LineFault::Exception(_)) {
                     let same = self.outputs.iter_mut().filter(|o| o.device == device);

@@ -258,6 +258,24 @@ fn a_pulse_that_can_not_be_read_back_is_ended_as_well_and_begun_anew() {
 }
 
 #[test]
+fn a_pulse_that_was_never_sent_need_not_be_ended_and_one_to_a_dead_device_costs_the_line_little() {
+    let (mut bench, valve) = pulsed();
+    bench.run(Span::from_secs(1));
+    bench.faults.insert((valve.device, COIL), LineFault::Link("unplugged".to_owned()));
+    bench.schedule.demand(valve.element, Demand::Trip);
+    bench.run(Span::from_secs(20));
+    assert!(bench.written().iter().all(|(_, value)| *value == 1), "{:?}", bench.written());
+    assert!(!bench.schedule.owes_an_end(), "nothing stands");
+    bench.faults.clear();
+    bench.dead.insert(valve.device);
+    bench.run(Span::from_secs(30));
+    assert!(bench.schedule.owes_an_end(), "it may have been heard");
+    let before = bench.written().len();
+    bench.run(Span::from_secs(60));
+    assert!(bench.written().len() - before <= 13, "{} in a minute", bench.written().len() - before);
+}
+
+#[test]
 fn a_pulse_of_which_nothing_came_is_begun_again_more_and_more_seldom() {
     let (mut bench, valve) = pulsed();
     bench.run(Span::from_secs(1));
