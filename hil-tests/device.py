@@ -93,7 +93,10 @@ class Unit:
     def had(self, raw, within_s):
         """Whether it had that value in the last so many seconds."""
         now = time.monotonic()
-        return any(self.raw(now - n * STEP_S / 2) == raw for n in range(int(2 * within_s / STEP_S) + 2))
+        grid = [now - n * STEP_S / 2 for n in range(int(2 * within_s / STEP_S) + 2)]
+        # What it had for less than a step of the grid, because the alarm came in the midst of it.
+        turns = [since - 1e-6 for since, _ in self.alarms if since > now - within_s - STEP_S]
+        return any(self.raw(at) == raw for at in grid + turns)
 
     def answer(self, pdu, lie=False):
         """The well-formed answer; with `lie`, to what it is not. Nothing is carried out then."""
