@@ -6,6 +6,7 @@ mod show;
 use super::args::{Journal, JournalWhat, Verify};
 use super::{BAD_CONFIG, FAILED, err, out};
 use crate::io::journal::audit;
+use crate::model::point::is_plain;
 use crate::model::record::Seq;
 use crate::record::chain::Digest;
 use crate::record::entry::Entry;
@@ -113,10 +114,15 @@ fn refused(why: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(BAD_CONFIG)
 }
 
+/// A line for a terminal. What a journal holds may have been written by anybody, to hide a line or to pretend one.
+fn plain(line: &str) -> String {
+    line.chars().map(|c| if is_plain(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 /// What came out, for people.
 fn said(verdict: &Verdict) -> String {
     let mut text = String::new();
-    let mut say = |line: std::fmt::Arguments<'_>| text.push_str(&format!("{line}\n"));
+    let mut say = |line: std::fmt::Arguments<'_>| text.push_str(&format!("{}\n", plain(&line.to_string())));
     let (first, last) = (verdict.first.unwrap_or_default(), verdict.last);
     let gateway = verdict.gateway.as_deref().unwrap_or("unknown");
     say(format_args!(

@@ -7,7 +7,7 @@ use super::room::{Door, RoomGone};
 use crate::model::command::{Order, Reply, Verb};
 use crate::model::element::TestKind;
 use crate::model::permit::{PermitKind, SetPoints, Tightening};
-use crate::model::point::Text;
+use crate::model::point::{Text, is_plain};
 use crate::model::record::Who;
 use crate::views;
 use crate::views::registers::Heard;
@@ -217,7 +217,7 @@ fn ask(question: &[u8]) -> Result<Asked, String> {
     // What people write goes into the journal and onto terminals: nothing that moves the cursor or turns the line
     // around, and not without end.
     let said = |key: &str, max: usize| -> Option<String> {
-        text(key).map(|t| t.chars().filter(|c| !c.is_control() && !turns_text(*c)).take(max).collect())
+        text(key).map(|t| t.chars().filter(|c| is_plain(*c)).take(max).collect())
     };
     let verb = match wanted("do")?.as_str() {
         "status" => return Ok(Asked::Status { json: flag("json"), colour: flag("colour") }),
@@ -322,11 +322,6 @@ fn tightening(question: &Value) -> Tightening {
         Some(percent) => Tightening::Percent(u8::try_from(percent).unwrap_or(u8::MAX)),
         None => Tightening::SetPoints(SetPoints::read(number)),
     }
-}
-
-/// Whether a character changes the direction in which others are shown.
-const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_key(text: &str) -> bool {

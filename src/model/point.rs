@@ -319,6 +319,15 @@ impl Displayed {
     }
 }
 
+/// Whether a character shows as itself, where others see what somebody has written: it moves no cursor and turns no
+/// direction.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Writes that a device refuses, or that do not read back: told when they begin, when the reason is another one, each
-//! hour that it lasts, and when the device took it after all. The line goes on trying all the while, and an output that
+//! hour that it lasts, and when the device took it after all; of a device that changes its mind all the time once a
+//! minute, with what came meanwhile counted. The line goes on trying all the while, and an output that
 //! takes too long has its own alarm.
 
 use super::site::{Effects, Site};
@@ -15,6 +16,9 @@ use std::collections::BTreeMap;
 /// How often a refusal that lasts is told again.
 const TOLD_AGAIN: Span = Span::from_secs(3_600);
 
+/// How often a target is told of at most, whatever it does.
+const TOLD_AT_MOST: Span = Span::from_secs(60);
+
 /// What was to be written, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
@@ -24,12 +28,14 @@ pub(crate) enum Target {
     Watchdog(DeviceId),
 }
 
-/// A write that was refused so far.
+/// A write that was refused.
 #[derive(Debug)]
 struct Refused {
     failures: u32,
     kind: Kind,
     told: Mono,
+    /// It was told, and not yet that it is over.
+    stands: bool,
 }
 
 /// Refusals that are told apart.
@@ -67,14 +73,22 @@ impl Refusals {
             self.0.remove(&Target::Element(id, other));
         }
         let Some(fault) = fault else {
-            return self.0.remove(&target).map(|was| was.failures);
+            let was = self.0.get_mut(&target).filter(|was| was.stands)?;
+            was.stands = false;
+            return Some(std::mem::take(&mut was.failures));
         };
         let kind = Kind::of(fault);
-        let was = self.0.get(&target);
-        let failures = was.map_or(0, |was| was.failures).saturating_add(1);
-        let is_news = was.is_none_or(|was| was.kind != kind || now.since(was.told) >= TOLD_AGAIN);
-        let told = was.filter(|_| !is_news).map_or(now, |was| was.told);
-        self.0.insert(target, Refused { failures, kind, told });
+        let fresh = Refused { failures: 0, kind, told: now, stands: false };
+        let is_new = !self.0.contains_key(&target);
+        let was = self.0.entry(target).or_insert(fresh);
+        was.failures = was.failures.saturating_add(1);
+        let since = now.since(was.told);
+        let is_news =
+            is_new || since >= TOLD_AGAIN || (since >= TOLD_AT_MOST && (was.kind != kind || !was.stands));
+        let failures = was.failures;
+        if is_news {
+            (was.kind, was.told, was.stands) = (kind, now, true);
+        }
         is_news.then_some(failures)
     }
 }
@@ -137,43 +151,59 @@ mod tests {
         Mono::START + Span::from_secs(seconds)
     }
 
+    fn trip() -> Target {
+        Target::Element(first(), Demand::Trip)
+    }
+
     #[test]
     fn a_refusal_is_told_once_then_by_the_hour_and_when_it_is_over() {
         let mut refusals = Refusals::default();
         let refused = LineFault::Exception(3);
-        assert_eq!(refusals.note(s(0), Target::Element(first(), Demand::Trip), Some(&refused)), Some(1));
+        assert_eq!(refusals.note(s(0), trip(), Some(&refused)), Some(1));
         for n in 1..720 {
-            assert_eq!(refusals.note(s(n * 5), Target::Element(first(), Demand::Trip), Some(&refused)), None);
+            assert_eq!(refusals.note(s(n * 5), trip(), Some(&refused)), None);
         }
+        assert_eq!(refusals.note(s(3_600), trip(), Some(&refused)), Some(721), "each is counted");
         assert_eq!(
-            refusals.note(s(3_600), Target::Element(first(), Demand::Trip), Some(&refused)),
-            Some(721),
-            "each is counted"
-        );
-        assert_eq!(
-            refusals.note(s(3_605), Target::Element(first(), Demand::Trip), Some(&LineFault::NoReply)),
+            refusals.note(s(3_660), trip(), Some(&LineFault::NoReply)),
             Some(722),
             "for another reason"
         );
-        assert_eq!(refusals.note(s(3_610), Target::Element(first(), Demand::Trip), None), Some(722));
-        assert_eq!(
-            refusals.note(s(3_615), Target::Element(first(), Demand::Trip), None),
-            None,
-            "nothing was refused since"
+        assert_eq!(refusals.note(s(3_665), trip(), None), Some(722));
+        assert_eq!(refusals.note(s(3_670), trip(), None), None, "nothing was refused since");
+    }
+
+    #[test]
+    fn a_device_that_changes_its_mind_all_the_time_is_told_of_once_a_minute_and_each_refusal_counts() {
+        let mut refusals = Refusals::default();
+        let (mut told, mut counted) = (0, 0);
+        for n in 0..3_600 {
+            let fault = match n % 3 {
+                0 => Some(LineFault::Exception(3)),
+                1 => Some(LineFault::NoReply),
+                _ => None,
+            };
+            let is_over = fault.is_none();
+            if let Some(failures) = refusals.note(s(n), trip(), fault.as_ref()) {
+                told += 1;
+                counted += if is_over { failures } else { 0 };
+            }
+        }
+        assert!((100..=122).contains(&told), "begin and end of each: {told}");
+        assert!(
+            (2_300..=2_400).contains(&counted),
+            "of 2,400 refusals {counted} are in what was told to be over"
         );
     }
 
     #[test]
     fn what_is_no_longer_demanded_is_forgotten() {
         let mut refusals = Refusals::default();
-        assert_eq!(
-            refusals.note(s(0), Target::Element(first(), Demand::Trip), Some(&LineFault::NoReply)),
-            Some(1)
-        );
+        assert_eq!(refusals.note(s(0), trip(), Some(&LineFault::NoReply)), Some(1));
         let release = Target::Element(first(), Demand::None);
         assert_eq!(refusals.note(s(1), release, None), None);
         assert_eq!(
-            refusals.note(s(2), Target::Element(first(), Demand::Trip), Some(&LineFault::NoReply)),
+            refusals.note(s(2), trip(), Some(&LineFault::NoReply)),
             Some(1),
             "a new demand, a new count"
         );

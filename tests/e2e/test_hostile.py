@@ -99,6 +99,49 @@ def test_a_device_that_fails_every_other_time_does_not_fill_the_log(bench):
     agent.end()
 
 
+PULSED = """
+id = "pulsed"
+name = { zh = "脉冲阀", en = "pulsed valve" }
+source = "of this test"
+confirmed = true
+[[output]]
+id = "close"
+space = "coil"
+address = 0
+trip = 1
+pulse = { ms = 1000, rest = 0 }
+[[signal]]
+id = "closed"
+space = "discrete"
+address = 0
+encoding = "bit"
+unit = "state"
+[[signal]]
+id = "open"
+space = "discrete"
+address = 1
+encoding = "bit"
+unit = "state"
+"""
+
+
+def test_an_end_in_the_midst_of_a_pulse_waits_until_the_pulse_is_ended(bench, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/pulsed.toml").write_text(PULSED)
+    link = bench.plant().link()
+    detecting, shutting = link.unit(1), link.unit(3)
+    site = head().replace("[gateway]", f'[gateway]\nprofiles = "{tmp_path}/own"', 1)
+    site += bus("r", link.port) + detector("d", "r", 1) + trip(["gas.d:trip"], "v", name="t")
+    site += valve("v", "r", 3).replace('"valve-2limit"', '"pulsed"')
+    agent = bench.davy(site).start().await_start()
+    agent.wait_good("gas.d")
+    detecting.gas(30.0)
+    wait_until(lambda: shutting.coils[0], "the pulse stands")
+    agent.end()
+    assert not shutting.coils[0], "a coil that stays under power burns out"
+    agent.assert_sound()
+
+
 def test_valves_that_misbehave_are_written_until_they_obey(bench):
     plant = bench.plant()
     rooms = []

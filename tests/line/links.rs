@@ -7,10 +7,11 @@ use davy::io::slave::Slave;
 use davy::model::element::{Demand, Mode};
 use davy::model::line::LineFault;
 use davy::model::link::{Link, Pace, Parity};
-use davy::model::point::Quality;
+use davy::model::point::{Doubt, Quality};
 use davy::model::table::PointId;
 use davy::model::time::Span;
 use davy::safety::Input;
+use davy::simulator::mischief::Mischief;
 use davy::simulator::plant::Plant;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -63,6 +64,26 @@ fn a_slow_serial_port_is_read_and_written() {
 #[test]
 fn a_serial_server_is_read_and_written() {
     works_over(Link::RtuTcp { host: "127.0.0.1".to_owned(), port: 0, pace: Some(PACE) });
+}
+
+#[test]
+fn what_a_serial_server_says_first_over_a_new_connection_is_doubted() {
+    let (clock, link) = (Clock::start(), Link::RtuTcp { host: "127.0.0.1".to_owned(), port: 0, pace: None });
+    let (mut builder, gas, _) = builder(link);
+    let plant = Arc::new(Mutex::new(Plant::new(&builder.plan)));
+    let slave = Slave::start(&builder.plan, Arc::clone(&plant), clock).unwrap();
+    builder.plan.buses[builder.bus].link = slave.link(builder.bus).clone();
+    let device = builder.plan.points[gas].device;
+    let line = Running::over_its_link(builder.plan, builder.bus, clock, Arc::default());
+    let unconfirmed = Quality::Uncertain(Doubt::Unconfirmed);
+    line.reading(gas, |r| r.quality == Quality::Good);
+    plant.lock().unwrap().set_mischief(device, Some(Mischief::Close));
+    line.wait(|input| matches!(input, Input::NoAnswer { .. }).then_some(()));
+    // One question only: a device that is lost is doubted anyway.
+    plant.lock().unwrap().set_mischief(device, None);
+    let first = line.reading(gas, |_| true);
+    assert_eq!(first.quality, unconfirmed);
+    line.reading(gas, |r| r.quality == Quality::Good);
 }
 
 #[test]

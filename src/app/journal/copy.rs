@@ -76,8 +76,14 @@ fn make_empty(dir: &Path) -> Result<(), String> {
 
 fn copy(from: &Path, to: &Path, name: &str, list: &mut Vec<(String, Digest)>) -> Result<(), String> {
     let mut bytes = Vec::new();
-    let mut read = || files::open_plain(from)?.take(COPY_MAX).read_to_end(&mut bytes);
+    let mut read = || files::open_plain(from)?.take(COPY_MAX.saturating_add(1)).read_to_end(&mut bytes);
     read().map_err(|e| format!("cannot read {}: {e}", from.display()))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > COPY_MAX) {
+        return Err(format!(
+            "{} is longer than {COPY_MAX} bytes: nothing that Davy writes is",
+            from.display()
+        ));
+    }
     // An entry that the agent is writing just now is for the next export.
     if name.ends_with(".jsonl") {
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at.saturating_add(1));

@@ -1,6 +1,6 @@
 //! `davy journal show`: entries for people, chosen by time, place, kind and person.
 
-use super::refused;
+use super::{plain, refused};
 use crate::app::args::Show;
 use crate::app::out;
 use crate::io::journal::audit::{Follower, Met};
@@ -47,7 +47,7 @@ pub(super) fn show(args: &Show) -> ExitCode {
                 }
             }
             Met::Entry(..) => return,
-            Met::Lost(file, line, why) => format!("{file}:{line}: can't be read: {why}"),
+            Met::Lost(file, line, why) => plain(&format!("{file}:{line}: can't be read: {why}")),
         };
         match last {
             Some(n) => {
@@ -74,7 +74,9 @@ pub(super) fn show(args: &Show) -> ExitCode {
                 out(&format!("{text}\n"));
             }
             Met::Entry(..) => {}
-            Met::Lost(file, line, why) => out(&format!("{file}:{line}: can't be read: {why}\n")),
+            Met::Lost(file, line, why) => {
+                out(&format!("{}\n", plain(&format!("{file}:{line}: can't be read: {why}"))));
+            }
         });
         if let Err(why) = read {
             return refused(why);
@@ -119,5 +121,5 @@ fn said(entry: &Entry) -> String {
     let who = who.map_or_else(String::new, |who| format!(" by {who}"));
     let parts = [what, how.as_deref().unwrap_or_default(), words];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    format!("{:>8} {} {:<10} {}{who}", entry.seq.0, entry.at.wall, entry.kind, parts.join(" · "))
+    plain(&format!("{:>8} {} {:<10} {}{who}", entry.seq.0, entry.at.wall, entry.kind, parts.join(" · ")))
 }

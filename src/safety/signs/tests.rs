@@ -504,6 +504,15 @@ fn a_device_that_is_another_one_is_told_also_when_it_was_changed_while_davy_was_
     assert_eq!(bench.signs(), [(Sign::Changed, "set")]);
     bench.give(SET, good(4_712.0));
     assert_eq!(told(&bench).len(), 2, "from then on it is the one that is known");
+    for n in 0..600 {
+        bench.give(SET, good(f64::from(n)));
+        bench.now.mono = bench.now.mono + Span::from_secs(1);
+    }
+    assert!(
+        (11..=13).contains(&told(&bench).len()),
+        "once a minute, whatever it says: {}",
+        told(&bench).len()
+    );
 }
 
 #[test]

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Beyond this no instrument reads, and sums of squares lose their sense. What is beyond it is not looked at.
 const VALUE_MAX: f64 = 1e9;
 
+/// How often a device is told to be another one at most.
+const IDENTITY_PAUSE: Span = Span::from_secs(60);
+
 /// One point. What was read of it is its evidence, made with its first good reading and kept apart.
 #[derive(Debug)]
 pub(super) struct Track {
@@ -45,6 +48,8 @@ pub(super) struct Track {
     differs: Option<Mono>,
     /// Who its device said last that it is, where that is what it tells.
     pub(super) identity: Option<f64>,
+    /// When that was last told in this run.
+    identified: Option<Mono>,
     held_off: Option<Mono>,
 }
 
@@ -82,6 +87,7 @@ impl Track {
             beyond: false,
             differs: None,
             identity: None,
+            identified: None,
             held_off: None,
         }
     }
@@ -127,10 +133,12 @@ impl Track {
     fn identified(&mut self, now: Mono, value: f64, found: &mut Vec<Finding>) -> Option<(f64, Option<f64>)> {
         let before = self.identity;
         let same = before.is_some_and(|before| (value - before).abs() <= self.step / 2.0);
-        if !self.of.lasting || same {
+        // One that says another name at each question is told of once a minute.
+        let soon = self.identified.is_some_and(|told| now.since(told) < IDENTITY_PAUSE);
+        if !self.of.lasting || same || soon {
             return None;
         }
-        self.identity = Some(value);
+        (self.identity, self.identified) = (Some(value), Some(now));
         if let Some(before) = before.filter(|_| self.of.expects.is_none()) {
             found.push(self.finding(Sign::Changed, 1.0, now, words::another(value, before)));
         }
