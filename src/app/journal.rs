@@ -185,3 +185,16 @@ fn said(verdict: &Verdict) -> String {
     say(format_args!("DAMAGED: {}; the first one is where to look", counts.join(", ")));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_a_foreign_journal_holds_moves_no_cursor() {
+        assert_eq!(
+            plain("li\u{1b}[2K\r\nSOUND\u{202e}x 张"),
+            "li\u{fffd}[2K\u{fffd}\u{fffd}SOUND\u{fffd}x 张"
+        );
+    }
+}
