@@ -32,7 +32,8 @@ pub(super) fn write() -> Value {
     describe(
         &mut body,
         "A device refused what was written to it, or did not read back as written; null as fault: it was taken after \
-         all. One for each kind of refusal in turn, and one for each hour that it lasts; failures counts them all. target \
+         all. One for each kind of refusal in turn, once a minute at most, and one for each hour that it lasts; failures counts \
+         them all. target \
          is an element, or a device where it is what shows it that somebody watches.",
     );
     body
